@@ -1,0 +1,48 @@
+# Every target stands alone: from a fresh clone it makes .venv itself, with nothing but Python 3.11
+# or newer, pip and venv. PYTHON=python3.13 make test picks the interpreter.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+# The arrays are small: more threads per process only get in the way of the other processes.
+export OMP_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all lint format bench docs clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+
+demo: .venv/.demo  ## train on digits while 6 of 20 workers lie, and say where the report lies
+	$(BIN)/saddleproof demo
+
+test: .venv/.dev  ## the quick tests
+	$(BIN)/pytest -n 2
+
+test-all: .venv/.dev  ## all tests, the slow ones too
+	$(BIN)/pytest -n 2 -m ""
+
+lint: .venv/.dev  ## style, types, and who imports whom
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/.dev  ## let ruff lay out the code
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+
+bench: .venv/.dev  ## measure every figure that the README states
+	set -e; for script in $$(grep -l __main__ benchmarks/*.py); do echo "== $$script"; $(BIN)/python $$script; done
+
+docs: .venv/.dev  ## build the manual into docs/_build/html; a warning is an error
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+
+clean:  ## forget everything that was built
+	rm -rf .venv dist build docs/_build .mypy_cache .pytest_cache .ruff_cache
+
+# One environment; .demo holds what the demo needs, .dev holds everything.
+.venv/.demo .venv/.dev: .venv/.%: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$*]'
+	touch $@

@@ -1,0 +1,38 @@
+"""What the benchmarks share: a Wilson interval and a table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+#: 97.5 % point of the normal distribution.
+Z = 1.959964
+
+
+def wilson(k: int, n: int) -> tuple[float, float]:
+    """The 95 % Wilson interval of a share, k of n.
+
+    >>> [round(x, 2) for x in wilson(20, 20)]
+    [0.84, 1.0]
+    """
+    share = k / n
+    scale = 1 + Z**2 / n
+    middle = (share + Z**2 / (2 * n)) / scale
+    half = Z * math.sqrt(share * (1 - share) / n + Z**2 / (4 * n**2)) / scale
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def share(outcomes: Sequence[bool]) -> str:
+    """A share with its interval: "0.95 [0.76, 0.99]"."""
+    k, n = sum(outcomes), len(outcomes)
+    low, high = wilson(k, n)
+    return f"{k / n:.2f} [{low:.2f}, {high:.2f}]"
+
+
+def table(rows: Sequence[Sequence[object]]) -> str:
+    """Rows of cells, the first of them the heading, as a Markdown table with even columns."""
+    cells = [[str(cell) for cell in row] for row in rows]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
+    lines = ["| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in cells]
+    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return "\n".join(lines)

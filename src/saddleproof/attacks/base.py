@@ -1,0 +1,154 @@
+"""What a coalition knows, and how it answers.
+
+The paper's adversary (Section 3) sees everything but the server's random numbers before they are
+used: all data, all honest messages of the round, the rule, the optimizer's options, the history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from saddleproof.arrays import Vector
+from saddleproof.errors import BreakdownError, OptionError
+from saddleproof.fleets.base import MALFORMED, OK, Announcement, Fleet, Messages
+
+
+@dataclass(frozen=True)
+class AttackView:
+    """Everything that an omniscient coalition knows when it answers a round.
+
+    Attributes:
+        points: (q, d) query points.
+        messages: (q, m, d) what every worker would say if it were honest, members included; only
+            the m workers whose answers the server can read this round.
+        members: positions of the coalition's workers among those m.
+        round_id: number of the round.
+        b: the number of Byzantine workers that the server still allows for.
+        aggregate: the server's rule, (q, m, d) messages to (q, d) vectors.
+        optimizer: the optimizer's options, or None.
+        problem: the problem behind the fleet, or None when it has none.
+    """
+
+    points: Vector
+    messages: Vector
+    members: tuple[int, ...]
+    round_id: int
+    b: int
+    aggregate: Callable[[Vector], Vector]
+    optimizer: Any
+    problem: Any
+
+    @property
+    def honest(self) -> Vector:
+        """(q, m - len(members), d): the rows of the others."""
+        return np.delete(self.messages, self.members, axis=1)
+
+    @property
+    def honest_mean(self) -> Vector:
+        """(q, d): mean of the others' rows."""
+        mean: Vector = self.honest.mean(axis=1)
+        return mean
+
+
+class Attack(Protocol):
+    """A way to lie: from all that is known to the coalition's messages."""
+
+    def __call__(self, view: AttackView) -> Vector | Sequence[Any]:
+        """(q, len(members), d) messages, or one payload a member when they are malformed."""
+
+
+class Coalition:
+    """A fleet whose `members` lie together; the server cannot tell it from any other fleet.
+
+    Args:
+        fleet: the fleet underneath; members' true answers are computed, then replaced.
+        attack: how they lie.
+        members: positions of the liars in the roster, each in [0, m).
+
+    Raises:
+        OptionError: a member is not on the roster.
+    """
+
+    def __init__(self, fleet: Fleet, attack: Attack, members: Iterable[int]) -> None:
+        self.fleet = fleet
+        self.attack = attack
+        self.members = tuple(sorted(set(members)))
+        self.workers = fleet.workers
+        m = len(self.workers)
+        if self.members and not 0 <= self.members[0] <= self.members[-1] < m:
+            raise OptionError(f"members must be positions in 0..{m - 1}; got {self.members}")
+        self._announced: Announcement | None = None
+
+    @property
+    def problem(self) -> Any:
+        """The problem underneath, or None."""
+        return getattr(self.fleet, "problem", None)
+
+    def announce(self, announcement: Announcement) -> None:
+        """Hear the server's rule, and pass it on."""
+        self._announced = announcement
+        self.fleet.announce(announcement)
+
+    def round(self, points: Vector, *, round_id: int, timeout: float | None = None) -> Messages:
+        """A round of the fleet underneath, with the members' answers replaced by lies."""
+        heard = self.fleet.round(points, round_id=round_id, timeout=timeout)
+        answers = heard.answers
+        readable = [i for i, s in enumerate(heard.status) if s == OK and _fits(answers[i], points)]
+        liars = [i for i in readable if i in self.members]
+        if not liars:
+            return heard
+        # Whoever answered what cannot be read is proved bad: the server lowers b, so do we.
+        proved_bad = sum(s in (OK, MALFORMED) for s in heard.status) - len(readable)
+        try:
+            lies = self.attack(self._view(points, answers, readable, round_id, proved_bad))
+        except BreakdownError:
+            return heard  # too few workers are left for the rule: the server stops by itself
+        if isinstance(lies, np.ndarray):
+            lies = list(lies.swapaxes(0, 1))
+        for i, lie in zip(liars, lies, strict=True):
+            answers[i] = lie
+        return Messages(answers, heard.status, heard.notes)
+
+    def close(self) -> None:
+        """Close the fleet underneath."""
+        self.fleet.close()
+
+    def _view(
+        self,
+        points: Vector,
+        answers: list[Any],
+        readable: list[int],
+        round_id: int,
+        proved_bad: int,
+    ) -> AttackView:
+        told = self._announced
+        b = max((len(self.members) if told is None else told.b) - proved_bad, 0)
+        return AttackView(
+            points=points,
+            messages=np.stack([answers[i] for i in readable], axis=1),
+            members=tuple(at for at, i in enumerate(readable) if i in self.members),
+            round_id=round_id,
+            b=b,
+            aggregate=_plain_mean if told is None else lambda x: told.aggregate(x, b).vector,
+            optimizer=None if told is None else told.optimizer,
+            problem=self.problem,
+        )
+
+
+def _fits(answer: Any, points: Vector) -> bool:
+    """Whether the server can read the answer, at one point at least."""
+    return (
+        isinstance(answer, np.ndarray)
+        and answer.shape == points.shape
+        and answer.dtype == points.dtype
+        and bool(np.isfinite(answer).all(axis=1).any())
+    )
+
+
+def _plain_mean(messages: Vector) -> Vector:
+    mean: Vector = messages.mean(axis=1)
+    return mean

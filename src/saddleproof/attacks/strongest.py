@@ -1,0 +1,116 @@
+"""The strongest known message: how b liars bring the server's answer nearest to a target.
+
+The coalition need not know which rule it faces. It prepares one message per kind of rule, runs
+the server's own rule on each of them, and keeps per query point what came nearest. A new rule
+with an attack of its own adds a function to `CANDIDATES`.
+
+Against rules that work coordinate by coordinate on ranks there is nothing better to find. All of
+them are means of the middle values (`drop` on each side: none for the mean, b for the trimmed
+mean, (m - 1)//2 for the median, whose middle is one value or two). Such a mean is continuous and
+nondecreasing in each liar's number, so the liars reach exactly the interval between "all -inf"
+and "all +inf", and they reach each value in it by all saying one and the same number, which
+`through_the_middle` computes. The answer is the target, clipped per coordinate to that interval.
+For the median and odd m its ends are order statistics of the honest rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saddleproof.arrays import Vector
+from saddleproof.attacks.base import AttackView
+
+
+def through(view: AttackView, target: Vector) -> Vector:
+    """The liars' messages whose aggregate comes nearest to `target` in the 2-norm.
+
+    Args:
+        view: what the coalition knows.
+        target: (q, d), what it wants the server to read.
+
+    Returns:
+        (q, k, d), finite, for the k members. Costs one call of the server's rule on a batch of
+        len(CANDIDATES) q points.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        numbers = np.stack([candidate(view, target) for candidate in CANDIDATES])  # (c, q, d)
+        # A number that overflows would be proof against its sender.
+        numbers = np.nan_to_num(numbers)
+        stack = np.repeat(view.messages[None], len(CANDIDATES), axis=0)  # (c, q, m, d)
+        stack[:, :, view.members, :] = numbers[:, :, None, :]
+        answers = view.aggregate(stack.reshape(-1, *stack.shape[2:])).reshape(numbers.shape)
+        miss = np.linalg.norm(answers - target, axis=-1)  # (c, q)
+    best = np.where(np.isnan(miss), np.inf, miss).argmin(axis=0)
+    chosen = numbers[best, np.arange(len(target))]
+    return np.repeat(chosen[:, None, :], len(view.members), axis=1)
+
+
+def the_target_itself(_: AttackView, target: Vector) -> Vector:
+    """Every liar says what the server shall read: a fair guess against any rule."""
+    return target
+
+
+def through_mean(view: AttackView, target: Vector) -> Vector:
+    """Against the mean of all rows."""
+    return through_the_middle(view, target, drop=0)
+
+
+def through_trimmed_mean(view: AttackView, target: Vector) -> Vector:
+    """Against the mean without the b largest and the b smallest values."""
+    return through_the_middle(view, target, drop=min(view.b, (view.messages.shape[1] - 1) // 2))
+
+
+def through_median(view: AttackView, target: Vector) -> Vector:
+    """Against the median: of m values, all but the middle one or two are dropped."""
+    return through_the_middle(view, target, drop=(view.messages.shape[1] - 1) // 2)
+
+
+CANDIDATES: tuple[Callable[[AttackView, Vector], Vector], ...] = (
+    the_target_itself,
+    through_mean,
+    through_trimmed_mean,
+    through_median,
+)
+
+
+def through_the_middle(view: AttackView, target: Vector, drop: int) -> Vector:
+    """The number s, per coordinate, that all k liars say to put a mean of middle values on target.
+
+    With j of the h honest values below s, the sum of the middle m - 2 drop values is linear in s:
+    R_j + c_j s, where c_j liars and the honest values in R_j lie in the middle. It grows with s,
+    so the honest values themselves are knots that tell which j the target belongs to.
+    With drop = 0 this is s = (m target - sum of honest rows) / k.
+
+    Args:
+        view: what the coalition knows.
+        target: (q, d).
+        drop: values left out on each side, 0 <= drop <= (m - 1)//2.
+
+    Returns:
+        (q, d). A target out of reach gets the nearest reachable answer.
+    """
+    honest = np.sort(view.honest, axis=1)  # (q, h, d)
+    h, m = honest.shape[1], view.messages.shape[1]
+    rank, j = np.arange(h), np.arange(h + 1)[:, None]
+    place = np.where(rank < j, rank, rank + (m - h))  # among all m, where each honest value stands
+    middle = (drop <= place) & (place < m - drop)  # (h + 1, h)
+    liars = (m - 2 * drop) - middle.sum(axis=1)  # c_j
+    rest = middle.astype(honest.dtype) @ honest  # R_j: (q, h + 1, d)
+    wanted = (m - 2 * drop) * target
+
+    knots = rest[:, :-1] + liars[:-1, None] * honest  # the sum at s = each honest value
+    below = (knots < wanted[:, None]).sum(axis=1)  # j, for each coordinate: (q, d)
+    ends = np.pad(honest, ((0, 0), (1, 1), (0, 0)))
+    ends[:, 0], ends[:, -1] = -np.inf, np.inf
+    low, high = _pick(ends, below), _pick(ends, below + 1)
+    among = liars[below]
+    solved = (wanted - _pick(rest, below)) / np.maximum(among, 1)
+    return np.clip(np.where(among > 0, solved, target), low, high)
+
+
+def _pick(x: Vector, index: NDArray[np.intp]) -> Vector:
+    """x[q, index[q, d], d]."""
+    return np.take_along_axis(x, index[:, None, :], axis=1)[:, 0, :]

@@ -1,0 +1,96 @@
+"""Is this installation in order? Each check says what it found."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import sqlite3
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from saddleproof import __version__
+from saddleproof.errors import SaddleproofError
+
+#: Package to the extra that brings it, for those that a plain installation lacks.
+_EXTRAS = {"matplotlib": "plot", "scikit-learn": "data", "torch": "torch"}
+_CORE = ("numpy", "scipy", "array-api-compat", "click", "rich")
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Check:
+    """What was looked at, what was found, and whether that will do."""
+
+    name: str
+    found: str
+    good: bool = True
+
+
+def checks(out: Path) -> Iterator[Check]:
+    """All checks, one after the other; `out` is the folder of the run store."""
+    yield Check("saddleproof", f"{__version__}, Python {platform.python_version()}")
+    missing = [name for name in _CORE if _version(name) is None]
+    yield Check("core", ", ".join(f"{name} {_version(name) or 'MISSING'}" for name in _CORE),
+                not missing)  # fmt: skip
+    yield Check("extras", ", ".join(_extra(name) for name in _EXTRAS))
+    limits = [f"{name}={os.environ[name]}" for name in _THREADS if name in os.environ]
+    yield Check("BLAS threads", f"{', '.join(limits) or 'not limited'}; {os.cpu_count()} cores")
+    yield _store(out)
+    yield _short_run()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _extra(package: str) -> str:
+    version = _version(package)
+    return (
+        f"{package} {version}" if version else f"{package} absent (saddleproof[{_EXTRAS[package]}])"
+    )
+
+
+def _store(out: Path) -> Check:
+    from saddleproof.runs.store import Store
+
+    path = out / "runs.sqlite"
+    existed, folder_existed = path.exists(), out.exists()
+    try:
+        with Store(path) as store:
+            count = len(store.runs())
+    except SaddleproofError as error:
+        return Check("run store", str(error), good=False)
+    if not existed:  # a check leaves nothing behind
+        path.unlink()
+        if not folder_existed:
+            out.rmdir()
+    return Check("run store", f"{path} is writable, {count} runs, SQLite {sqlite3.sqlite_version}")
+
+
+def _short_run() -> Check:
+    """A saddle in two dimensions, six of twenty workers lying, through the default optimizer."""
+    from saddleproof.runs.config import parse
+    from saddleproof.runs.setup import build
+
+    began = time.perf_counter()
+    setup = build(parse(_SELF_CHECK))
+    result = setup.minimize()
+    left = setup.problem.left_saddle(result.w)
+    found = (
+        f"{'left' if left else 'did NOT leave'} the saddle in {result.rounds} rounds, "
+        f"{time.perf_counter() - began:.1f} s: {result.status}"
+    )
+    return Check("short run", found, left)
+
+
+_SELF_CHECK = """
+problem = { name = "example2", seed = 0 }
+attack = { name = "saddle", members = 6 }
+run = { b = 6, seed = 0, max_rounds = 60 }
+"""

@@ -1,0 +1,152 @@
+"""Optimizers as pure ask/tell state machines.
+
+    points = optimizer.ask(state)              # (q, d): where the server wants gradients
+    state  = optimizer.tell(state, reading)    # a new state; the old one is untouched
+
+Options are frozen in the optimizer; everything that moves is in the state, a frozen dataclass of
+arrays and scalars (`saddleproof.snapshot` saves it). Convention: the first query point of every
+round is where the run stands, so that the trace can follow any optimizer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from saddleproof.arrays import Vector
+from saddleproof.ranks import Interval
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where a run stands, in a word and a sentence.
+
+    Attributes:
+        name: "running" until the optimizer ends by itself, then its verdict, such as
+            "stationary", "second_order", "no_escape_found", "unresolved" or "budget"; the loop
+            adds "interrupted", "stopped" and "too_few_workers".
+        message: one sentence for a person.
+    """
+
+    name: str
+    message: str = ""
+
+    @property
+    def done(self) -> bool:
+        """Whether the optimizer has ended by itself."""
+        return self.name != "running"
+
+
+RUNNING = Status("running", "running")
+
+
+class Combined(Protocol):
+    """The rule applied to one combination of messages per worker."""
+
+    @property
+    def vector(self) -> Vector:
+        """(p, d), one row a combination."""
+
+    @property
+    def inexactness(self) -> Vector | None:
+        """(p,), one bound a combination; None where the rule knows none."""
+
+
+class Reading(Protocol):
+    """What the server may know of one round of q query points; made by `saddleproof.oracle`."""
+
+    @property
+    def gradient(self) -> Vector:
+        """(q, d): GradAGG at every query point (Definition 3)."""
+
+    @property
+    def inexactness(self) -> Vector:
+        """(q,): how far each row of `gradient` may be from the truth; inf where unknown."""
+
+    def combination(self, coefficients: Vector) -> Combined:
+        """The rule over workers of sum_k c_k g_i(x_k), combined inside each worker first.
+
+        Args:
+            coefficients: (p, q), one combination a row.
+        """
+
+    def contrast(self, coefficients: Vector, directions: Vector) -> Interval:
+        """One number per worker, sum_k c_k <g_i(x_k), D>, and where its honest location lies.
+
+        Args:
+            coefficients: (p, q), one combination a row.
+            directions: (p, d), the D of each combination.
+
+        Returns:
+            Interval with fields of shape (p,).
+        """
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What an optimizer knows about the point it returns, for the certificate.
+
+    Attributes:
+        escapes_failed: perturbation rounds that started at this very point and did not escape.
+        curvature_bound: "a saddle with lambda_min < -curvature_bound would have been left with
+            probability at least `confidence`"; None when no escape failed here.
+        confidence: see `curvature_bound`.
+        tolerance: eps_H, the negative curvature that the optimizer was to notice; None when it
+            has none.
+        assumptions: what the bound rests on, a sentence each.
+        numbers: further figures worth printing, by name.
+    """
+
+    escapes_failed: int = 0
+    curvature_bound: float | None = None
+    confidence: float | None = None
+    tolerance: float | None = None
+    assumptions: tuple[str, ...] = ()
+    numbers: dict[str, float] = field(default_factory=dict)
+
+
+S = TypeVar("S")
+
+
+class Optimizer(Protocol[S]):
+    """A pure state machine over gradient readings."""
+
+    def init(self, w0: Vector, *, seed: int | None = None, max_rounds: int | None = None) -> S:
+        """The state before the first round.
+
+        Args:
+            w0: (d,) starting point.
+            seed: for experiments only; None draws every perturbation from a key of fresh
+                operating-system entropy, which no worker can predict.
+            max_rounds: the rounds that the loop will grant, for optimizers that plan with it.
+        """
+
+    def ask(self, state: S) -> Vector:
+        """(q, d) query points; the first one is where the run stands."""
+
+    def tell(self, state: S, reading: Reading) -> S:
+        """The next state; `state` is untouched."""
+
+    def status(self, state: S) -> Status:
+        """Running, or the verdict with which the optimizer ends."""
+
+    def point(self, state: S) -> Vector:
+        """(d,): what the run would return now."""
+
+    def evidence(self, state: S) -> Evidence | None:
+        """What is known about `point(state)` beyond its gradient; None when nothing is."""
+
+    def breakdown(self, m: int) -> int:
+        """The most Byzantine workers of m under which this optimizer's tests mean anything."""
+
+
+class Machine:
+    """Defaults that most optimizers share; inherit it or do not, the protocol is what counts."""
+
+    def evidence(self, state: Any) -> Evidence | None:
+        """Nothing beyond the gradient."""
+        return None
+
+    def breakdown(self, m: int) -> int:
+        """No demand beyond the rule's own breakdown point."""
+        return m

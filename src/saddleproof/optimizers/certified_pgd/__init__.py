@@ -1,0 +1,111 @@
+"""The default: certified perturbed gradient descent, without arguments.
+
+It goes beyond Algorithm 1 of Yin et al. (ICML 2019), which needs L, rho, Delta and F*, by three
+ideas. Each is one file.
+
+A. *One number per worker* (segments.py). "Did the loss fall from here to there?" is answered by a
+   line integral of gradients inside each worker: a scalar, bounded by ranks. No dimension in it.
+B. *Differences per worker* (probe.py, escape.py). Curvature, steps and escapes are judged by
+   g_i(x) - g_i(y), the same worker at two points in one round: shared noise cancels, and with it
+   the slab in which a coalition can hold a plain iterate.
+C. *Robust descent in every batch* (track.py). The unperturbed trajectory advances in every round,
+   so that the run is never behind plain robust gradient descent.
+
+constants.py names every constant, machine.py says which round comes next, verdict.py what may be
+claimed at the end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+from saddleproof.arrays import Vector
+from saddleproof.errors import OptionError
+from saddleproof.optimizers.base import Evidence, Optimizer, Reading, Status
+from saddleproof.optimizers.certified_pgd.machine import DefaultMachine
+
+
+@dataclass(frozen=True)
+class CertifiedPGD:
+    """Leaves saddle points and fake minima, and says how sure it is. Needs b and nothing else.
+
+    Args:
+        curvature: gamma, the least negative curvature worth leaving, in the unit of the Hessian;
+            it sets what status "second_order" means. Half of the curvature met at the start
+            unless given. Required by mode "simple".
+        step: eta0, a first guess of the step size; any order of magnitude will do, since one
+            probe round finds the step (three at most).
+        mode: "default", or "simple": the predecessor with a fixed curvature, kept as a baseline
+            (`saddleproof.optimizers.certified_pgd.simple`).
+        strict: return the escaped point only if it is *certified* to be lower than where plain
+            robust descent got to, not merely estimated to be.
+
+    Status:
+        second_order: no way down was found, and lambda_min >= -tolerance is proved by the
+            workers' Hessians or supported by the failed escape; `certificate` has the numbers.
+        no_escape_found: no way down was found, but noise could have hidden one.
+        unresolved: the budget ended while noise hid whether this is a saddle.
+        budget: the budget ended before a verdict.
+
+    Needs b < m/3 at the start (`breakdown`): beyond it liars can blow up every rank interval. Each
+    run must keep the same workers under the same names: sums over the points of a round are only
+    sound when the same b workers lie in all of them. About 30 to 65 rounds a run on problems with
+    one saddle; per round some 4 + 12 query points, 36 more when a round tests, and d more when an
+    anchor is surveyed with d <= 64.
+
+    Reference: Yin, Chen, Ramchandran, Bartlett, ICML 2019, Algorithm 1 and Definition 1; the test
+    by line integrals and the worker-wise differences are this library's own.
+    """
+
+    curvature: float | None = None
+    step: float | None = None
+    mode: Literal["default", "simple"] = "default"
+    strict: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("curvature", "step"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < float("inf"):
+                raise OptionError(f"CertifiedPGD needs {name} > 0 and finite; got {value}")
+        if self.mode not in ("default", "simple"):
+            raise OptionError(f'mode must be "default" or "simple"; got {self.mode!r}')
+        if self.mode == "simple" and self.curvature is None:
+            raise OptionError('mode "simple" needs curvature, the gamma that it must notice')
+
+    @cached_property
+    def _machine(self) -> Optimizer[Any]:
+        if self.curvature is not None and self.mode == "simple":
+            from saddleproof.optimizers.certified_pgd.simple import SimpleCertifiedPGD
+
+            return SimpleCertifiedPGD(curvature=self.curvature, step=self.step)
+        return DefaultMachine(self.curvature, 1.0 if self.step is None else self.step, self.strict)
+
+    def init(self, w0: Vector, *, seed: int | None = None, max_rounds: int | None = None) -> Any:
+        """The state before the first round; see `Optimizer.init`."""
+        return self._machine.init(w0, seed=seed, max_rounds=max_rounds)
+
+    def ask(self, state: Any) -> Vector:
+        """(q, d) query points of the coming round; the first is where the run stands."""
+        return self._machine.ask(state)
+
+    def tell(self, state: Any, reading: Reading) -> Any:
+        """The state after a round; `state` is untouched."""
+        return self._machine.tell(state, reading)
+
+    def status(self, state: Any) -> Status:
+        """Running, or one of the words in the class docstring."""
+        return self._machine.status(state)
+
+    def point(self, state: Any) -> Vector:
+        """(d,): what the run would return now."""
+        return self._machine.point(state)
+
+    def evidence(self, state: Any) -> Evidence | None:
+        """What the failed escape says about the returned point; None before one failed there."""
+        return self._machine.evidence(state)
+
+    def breakdown(self, m: int) -> int:
+        """The largest b < m/3: rank intervals then stay inside the honest range."""
+        return (m - 1) // 3

@@ -1,0 +1,294 @@
+"""The state machine of the default: which round comes next, and what is made of it.
+
+    FIRST -> PROBE -> DESCEND -> SURVEY -> ESCAPE -> jump: DESCEND again, the old descent goes on
+                                                  -> unresolved: WAITING, then SURVEY again
+                                                  -> resolved: COMPARE with the shadow, end
+
+Robust gradient descent advances in every round from PROBE on, whatever the round is for.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+
+from saddleproof.arrays import Vector
+from saddleproof.errors import StoreError
+from saddleproof.optimizers.base import RUNNING, Evidence, Machine, Reading, Status
+from saddleproof.optimizers.certified_pgd import escape as escapes
+from saddleproof.optimizers.certified_pgd import probe, verdict
+from saddleproof.optimizers.certified_pgd.batch import Batch
+from saddleproof.optimizers.certified_pgd.constants import (
+    BURST_LIMIT,
+    DIRECTIONS,
+    FAR_OFF,
+    LEVELS,
+    POLISH,
+    PROBES,
+    REANCHORS,
+    ROUNDS,
+    SOFT_JUMPS,
+    STATIONARY,
+    WAIT,
+)
+from saddleproof.optimizers.certified_pgd.escape import Landing
+from saddleproof.optimizers.certified_pgd.segments import decrease, interior
+from saddleproof.optimizers.certified_pgd.state import (
+    COMPARE,
+    DESCEND,
+    ESCAPE,
+    FIRST,
+    LAST,
+    PROBE,
+    SURVEY,
+    WAITING,
+    CertifiedState,
+    Ending,
+)
+from saddleproof.optimizers.certified_pgd.track import Track, advance
+from saddleproof.optimizers.randomness import Stream, sphere
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class DefaultMachine(Machine):
+    """See the head of this file; the options are those of `CertifiedPGD`."""
+
+    curvature: float | None
+    step: float
+    strict: bool
+
+    def init(
+        self, w0: Vector, *, seed: int | None = None, max_rounds: int | None = None
+    ) -> CertifiedState:
+        """See `Optimizer.init`."""
+        main = Track(w0, np.zeros_like(w0), np.inf, self.step, self.step)
+        return CertifiedState(
+            phase=FIRST,
+            round=0,
+            max_rounds=sys.maxsize if max_rounds is None else max_rounds,
+            random=Stream.open(seed),
+            main=main,
+            shadow=None,
+            directions=np.empty((0, w0.size)),
+        )
+
+    # --- ask -------------------------------------------------------------------------------------
+
+    def batch(self, state: CertifiedState) -> Batch:
+        """The coming round's points, by name; the first is where the run stands."""
+        main, shadow, nothing = state.main, state.shadow, state.main.w[None][:0]
+        if state.phase == FIRST:
+            return Batch({"here": main.w[None]})
+        if state.phase == PROBE:
+            steps = main.w - probe.trial_steps(main.step)[:, None] * main.gradient
+            around = probe.ladder(main, state.directions)
+            return Batch({"here": main.w[None], "steps": steps, "ladder": around})
+        blocks = {"main": main.pair, "shadow": nothing if shadow is None else shadow.pair}
+        if state.phase == SURVEY:
+            d = main.w.size
+            axes = main.w + probe.burst_step(main) * np.eye(d) if d <= BURST_LIMIT else nothing
+            around = probe.ladder(main, state.directions)
+            blocks |= {"anchor": main.w[None], "ladder": around, "burst": axes}
+        elif state.phase == ESCAPE:
+            trial = _there(state.escape)
+            blocks |= {"anchor": trial.anchor[None], "starts": trial.points, "nodes": trial.inner}
+        elif state.phase in (COMPARE, LAST):
+            end = self._candidate(state)
+            nodes = interior(_there(shadow).w, end[None])
+            blocks |= {"candidate": end[None], "nodes": nodes}
+        return Batch(blocks)
+
+    def _candidate(self, state: CertifiedState) -> Vector:
+        """The point that is held against the shadow."""
+        return state.main.w if state.phase == LAST else _there(state.escape).anchor
+
+    def ask(self, state: CertifiedState) -> Vector:
+        """See `Optimizer.ask`."""
+        return self.batch(state).points
+
+    def status(self, state: CertifiedState) -> Status:
+        """See `Optimizer.status`."""
+        return RUNNING if state.ending is None else state.ending.status
+
+    def point(self, state: CertifiedState) -> Vector:
+        """See `Optimizer.point`."""
+        return state.main.w if state.ending is None else state.ending.w
+
+    def evidence(self, state: CertifiedState) -> Evidence | None:
+        """See `Optimizer.evidence`."""
+        return None if state.ending is None else state.ending.evidence
+
+    # --- tell ------------------------------------------------------------------------------------
+
+    def tell(self, state: CertifiedState, reading: Reading) -> CertifiedState:
+        """See `Optimizer.tell`."""
+        batch = self.batch(state)
+        if state.phase == FIRST:
+            after = self._first(state, reading)
+        elif state.phase == PROBE:
+            after = self._probed(state, reading, batch)
+        else:
+            shadow = state.shadow
+            moved = replace(
+                state,
+                main=advance(state.main, reading, batch, "main"),
+                shadow=None if shadow is None else advance(shadow, reading, batch, "shadow"),
+            )
+            if state.phase == DESCEND:
+                after = self._descended(moved, reading, batch)
+            elif state.phase == SURVEY:
+                after = self._surveyed(state, moved, reading, batch)
+            elif state.phase == ESCAPE:
+                after = self._escaped(moved, reading, batch)
+            elif state.phase == WAITING:
+                after = self._waited(moved)
+            else:
+                after = self._compared(state, moved, reading, batch)
+        return self._budgeted(replace(after, round=state.round + 1))
+
+    def _first(self, state: CertifiedState, reading: Reading) -> CertifiedState:
+        main = replace(
+            state.main,
+            gradient=reading.gradient[0],
+            inexactness=float(reading.inexactness[0]),
+        )
+        return self._aim(replace(state, main=main), PROBE)
+
+    def _probed(self, state: CertifiedState, reading: Reading, batch: Batch) -> CertifiedState:
+        step = probe.find_step(reading, batch, state.main)
+        off = max(step / state.main.step, state.main.step / step)
+        main = replace(state.main, step=step, longest=step)
+        after = replace(state, main=main, probes=state.probes + 1)
+        if off > FAR_OFF and after.probes <= PROBES:
+            return self._aim(after, PROBE)
+        return replace(after, phase=DESCEND)
+
+    def _descended(self, state: CertifiedState, reading: Reading, batch: Batch) -> CertifiedState:
+        """Go on, or survey: the gradient is within its noise and its slope is uncertain too."""
+        main = state.main
+        norm = float(np.linalg.norm(main.gradient))
+        if norm > STATIONARY * main.inexactness:
+            return replace(state, phase=DESCEND)
+        if state.polish < POLISH and norm > 0:
+            here = batch.at("main")[[int(main.accepted)]]
+            slope = reading.contrast(here, main.gradient[None] / norm)
+            if slope.low[0] > 0:
+                return replace(state, phase=DESCEND, polish=state.polish + 1)
+        return self._aim(replace(state, polish=0), SURVEY)
+
+    def _surveyed(
+        self, before: CertifiedState, state: CertifiedState, reading: Reading, batch: Batch
+    ) -> CertifiedState:
+        anchor = before.main
+        terrain = probe.survey(reading, batch, anchor, before.directions)
+        width = escapes.hidden_width(reading, batch.at("anchor"), terrain)
+        step = float(np.clip(anchor.step, 0.5 / terrain.curvature, 1 / terrain.curvature))
+        generator, random = state.random.draw()
+        directions = sphere(generator, len(LEVELS), anchor.w.size)
+        begun = escapes.begin(anchor.w, terrain, step, directions, width)
+        return replace(state, phase=ESCAPE, escape=begun, random=random)
+
+    def _escaped(self, state: CertifiedState, reading: Reading, batch: Batch) -> CertifiedState:
+        trial = escapes.proceed(_there(state.escape), reading, batch)
+        state = replace(state, escape=trial)
+        over = trial.rounds >= ROUNDS
+        if trial.best is not None and (over or not trial.improving):
+            return self._jump(state, trial.best)
+        if not over:
+            return state
+        if trial.likely is not None and state.soft_jumps < SOFT_JUMPS:
+            return replace(self._jump(state, trial.likely), soft_jumps=state.soft_jumps + 1)
+        if not verdict.resolved(trial):
+            length = WAIT * 2**state.waits
+            return replace(state, phase=WAITING, waits=state.waits + 1, waiting=length)
+        if state.shadow is not None:
+            return replace(state, phase=COMPARE)
+        drifted = float(np.linalg.norm(state.main.w - trial.anchor)) > trial.terrain.radius
+        if drifted and state.reanchors < REANCHORS:
+            state = replace(state, reanchors=state.reanchors + 1)
+            return self._descended(state, reading, batch)
+        return self._end(state, trial.anchor)
+
+    def _jump(self, state: CertifiedState, landing: Landing) -> CertifiedState:
+        """Go to the landing; the descent that would never have jumped goes on as the shadow."""
+        main = replace(
+            state.main,
+            w=landing.w,
+            gradient=landing.gradient,
+            inexactness=landing.inexactness,
+        )
+        shadow = state.main if state.shadow is None else state.shadow
+        return replace(state, phase=DESCEND, main=main, shadow=shadow, polish=0, waits=0)
+
+    def _waited(self, state: CertifiedState) -> CertifiedState:
+        left = state.waiting - 1
+        state = replace(state, waiting=left)
+        return state if left > 0 else self._aim(state, SURVEY)
+
+    def _compared(
+        self, before: CertifiedState, state: CertifiedState, reading: Reading, batch: Batch
+    ) -> CertifiedState:
+        """Hold the candidate against the shadow, from which the segment starts."""
+        end, shadow = self._candidate(before), _there(before.shadow)
+        fall = decrease(
+            reading,
+            batch.at("shadow")[0],
+            batch.at("nodes"),
+            batch.at("candidate"),
+            (end - shadow.w)[None],
+        )
+        worst = float(fall.raw.high[0] + fall.allowance[0])
+        better = worst < 0 if self.strict else bool(fall.raw.mid[0] < 0)
+        if before.phase == LAST:
+            return self._out_of_budget(state, end if better else shadow.w)
+        # Within the surveyed radius the two are one place: which is lower by a hair is no news.
+        same = float(np.linalg.norm(end - shadow.w)) <= _there(before.escape).terrain.radius
+        if better or (same and not self.strict):
+            return self._end(state, end, {"loss_above_plain_descent_at_most": worst})
+        return replace(state, phase=DESCEND, main=_there(state.shadow), shadow=None)
+
+    # --- ends ------------------------------------------------------------------------------------
+
+    def _end(
+        self, state: CertifiedState, w: Vector, numbers: dict[str, float] | None = None
+    ) -> CertifiedState:
+        status, evidence = verdict.judge(_there(state.escape), self.curvature)
+        evidence = replace(evidence, numbers=evidence.numbers | (numbers or {}))
+        return replace(state, ending=Ending(w, status, evidence))
+
+    def _budgeted(self, state: CertifiedState) -> CertifiedState:
+        """Keep the last round of the budget for the comparison with the shadow."""
+        left = state.max_rounds - state.round
+        if state.ending is not None or left > 1:
+            return state
+        if left == 1 and state.shadow is not None and state.phase != COMPARE:
+            return replace(state, phase=LAST)
+        return state if left == 1 else self._out_of_budget(state, state.main.w)
+
+    def _out_of_budget(self, state: CertifiedState, w: Vector) -> CertifiedState:
+        name = "unresolved" if state.waits > 0 else "budget"
+        why = (
+            "the workers' noise hides whether this point is a saddle"
+            if state.waits > 0
+            else "the run was cut before it could judge this point"
+        )
+        message = f"budget of {state.max_rounds} rounds spent: {why}"
+        return replace(state, ending=Ending(w, Status(name, message), None))
+
+    def _aim(self, state: CertifiedState, phase: str) -> CertifiedState:
+        """Draw the directions of a probe or survey, the coming round."""
+        generator, random = state.random.draw()
+        directions = sphere(generator, DIRECTIONS, state.main.w.size)
+        return replace(state, phase=phase, directions=directions, random=random)
+
+
+def _there(value: T | None) -> T:
+    """A field that the phase guarantees to be set."""
+    if value is None:
+        raise StoreError("this state is torn: its phase needs a field that is empty")
+    return value

@@ -1,0 +1,60 @@
+"""Everything that moves in a run of the default, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from saddleproof.arrays import Vector
+from saddleproof.optimizers.base import Evidence, Status
+from saddleproof.optimizers.certified_pgd.escape import Escape
+from saddleproof.optimizers.certified_pgd.track import Track
+from saddleproof.optimizers.randomness import Stream
+
+#: First look at w0; search for the step; descend; survey the anchor; escape from it; descend
+#: because nothing could be resolved; compare with the shadow; the same at the end of the budget.
+FIRST, PROBE, DESCEND, SURVEY, ESCAPE, WAITING, COMPARE, LAST = (
+    "first", "probe", "descend", "survey", "escape", "waiting", "compare", "last",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What the run returns, and why it ended."""
+
+    w: Vector
+    status: Status
+    evidence: Evidence | None
+
+
+@dataclass(frozen=True)
+class CertifiedState:
+    """The state of `CertifiedPGD`.
+
+    Attributes:
+        phase: what the coming round is for.
+        round: rounds done; `max_rounds` of them are granted.
+        random: the server's secret stream.
+        main: the trajectory whose point is returned.
+        shadow: robust gradient descent as if no jump had ever been made; None before a jump.
+        directions: (n, d) unit directions of the coming probe or survey.
+        escape: the escape in motion, or the one that failed last.
+        probes, polish, soft_jumps, reanchors: how often each was done (in this descent: polish).
+        waits, waiting: unresolved escapes so far; rounds of waiting that are left.
+        ending: set when the run has ended by itself.
+    """
+
+    phase: str
+    round: int
+    max_rounds: int
+    random: Stream
+    main: Track
+    shadow: Track | None
+    directions: Vector
+    escape: Escape | None = None
+    probes: int = 0
+    polish: int = 0
+    soft_jumps: int = 0
+    reanchors: int = 0
+    waits: int = 0
+    waiting: int = 0
+    ending: Ending | None = None

@@ -1,0 +1,82 @@
+"""What a failed escape allows to say about its anchor.
+
+Growth. `Escape.visible`, gamma_T: what is flatter does not show in the rounds of one escape.
+
+Noise. Workers whose Hessians differ by Delta_H let a coalition hide the direction from a start at
+radius p as long as its share is below Delta_H p / gamma. Of n pairs of starts, all are hidden with
+probability at most delta when gamma >= Delta_H sqrt(d) / x, x = Phi^-1((1 + delta^(1/n)) / 2), for
+a share that is normal with variance 1/d.
+
+The larger of the two is the curvature bound of the evidence: a saddle steeper than that would have
+been left with probability 1 - delta, *if* Delta_H is valid and the quadratic model holds over the
+terrain's radius. It is evidence, not proof; `saddleproof.certificate` looks for the proof.
+"""
+
+from __future__ import annotations
+
+from statistics import NormalDist
+
+import numpy as np
+
+from saddleproof.optimizers.base import Evidence, Status
+from saddleproof.optimizers.certified_pgd.constants import (
+    DELTA,
+    LEVELS,
+    TOLERANCE,
+)
+from saddleproof.optimizers.certified_pgd.escape import Escape
+
+ASSUMPTIONS = (
+    "at most b workers lied, the same ones in the whole round",
+    "honest Hessians differ by no more than the probed spread",
+    "the loss is close to quadratic within the probed radius",
+)
+
+
+def curvature_bound(escape: Escape) -> float:
+    """The curvature bound of the evidence; see the head of this file."""
+    x = NormalDist().inv_cdf((1 + DELTA ** (1 / len(LEVELS))) / 2)
+    hidden = escape.terrain.spread * np.sqrt(escape.anchor.size) / x
+    return float(max(escape.visible, hidden))
+
+
+def resolved(escape: Escape) -> bool:
+    """Whether the noise was low enough for "no escape" to mean anything."""
+    curvature, burst = escape.terrain.curvature, escape.terrain.burst
+    if escape.terrain.spread > TOLERANCE * curvature or escape.witness:
+        return False
+    if burst is None:
+        return True
+    visible = max(escape.visible, escape.terrain.spread)
+    return burst.high >= -visible and burst.low >= -TOLERANCE * curvature
+
+
+def judge(escape: Escape, asked: float | None) -> tuple[Status, Evidence]:
+    """Status and evidence for the anchor of a resolved escape that failed.
+
+    Args:
+        escape: the escape.
+        asked: the curvature tolerance that the user asked for; unless given, TOLERANCE times the
+            anchor's reference curvature.
+    """
+    tolerance = TOLERANCE * escape.terrain.curvature if asked is None else asked
+    bound = curvature_bound(escape)
+    evidence = Evidence(
+        escapes_failed=len(escape.points),
+        curvature_bound=bound,
+        confidence=1 - DELTA,
+        tolerance=tolerance,
+        assumptions=ASSUMPTIONS,
+        numbers={"hessian_spread": escape.terrain.spread},
+    )
+    if bound <= tolerance:
+        how = f"a saddle with lambda_min < {-bound:.3g} would have been left"
+        return Status("second_order", f"second-order point by evidence: {how}"), evidence
+    return (
+        Status(
+            "no_escape_found",
+            f"{len(escape.points)} starts found no way down, but only curvature below "
+            f"{-bound:.3g} would surely have shown (asked: {-tolerance:.3g})",
+        ),
+        evidence,
+    )

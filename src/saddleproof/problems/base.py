@@ -1,0 +1,165 @@
+"""A loss and the workers' shards of data (Section 3: F_i(w) = (1/n) sum_j f(w; z_ij)).
+
+A user's own loss needs `d`, `value` and `gradient`; a vectorised `gradients` over all shards is
+used where it exists. What is known about a benchmark problem (saddle, minimum, true Hessian) is
+for judging: no optimizer ever sees it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from saddleproof.arrays import Vector
+from saddleproof.errors import OptionError
+
+
+class Loss(Protocol):
+    """f(w; z) of Section 3, averaged over one worker's data.
+
+    Optionally also `gradients(points, shards)`, (q, d) to (q, m, d), all workers in one
+    vectorised call.
+    """
+
+    d: int
+
+    def value(self, w: Vector, data: Any) -> float:
+        """F_i(w): (d,) to a number."""
+
+    def gradient(self, points: Vector, data: Any) -> Vector:
+        """grad F_i at (q, d) points, as (q, d)."""
+
+
+class Problem:
+    """A loss over m workers' shards, F = mean of the F_i.
+
+    Args:
+        loss: see `Loss`.
+        shards: one worker's data each, m of them.
+        start: (d,) where runs begin, if the problem has a natural start.
+        smoothness: L, a Lipschitz constant of grad F near the points of interest, if known.
+        name: what reports call it.
+
+    Raises:
+        OptionError: no shards, no usable `d`, or a start of another length.
+
+    A loss of one's own, |w - mean of the data|^2 / 2 up to a constant:
+
+    >>> import numpy as np
+    >>> class SquaredDistance:
+    ...     d = 2
+    ...     def value(self, w, data):
+    ...         return 0.5 * ((w - data) ** 2).sum(axis=1).mean()
+    ...     def gradient(self, points, data):
+    ...         return points - data.mean(axis=0)
+    >>> shards = [np.array([[1.0, 0.0]]), np.array([[3.0, 2.0]])]
+    >>> problem = Problem(SquaredDistance(), shards)
+    >>> problem.m, problem.value(np.array([2.0, 1.0]))
+    (2, 1.0)
+    >>> problem.gradients(np.zeros((1, 2)))
+    array([[[-1.,  0.],
+            [-3., -2.]]])
+    """
+
+    name: str = "problem"
+    saddle: Vector | None = None
+
+    def __init__(
+        self,
+        loss: Loss,
+        shards: Sequence[Any],
+        *,
+        start: Vector | None = None,
+        smoothness: float | None = None,
+        name: str = "problem",
+    ) -> None:
+        if len(shards) == 0:
+            raise OptionError("a problem needs at least one worker's shard; got none")
+        d = getattr(loss, "d", None)
+        if not isinstance(d, (int, np.integer)) or d < 1:
+            raise OptionError(f"a loss needs d, its number of parameters, at least 1; got {d!r}")
+        if start is not None and np.shape(start) != (d,):
+            raise OptionError(f"start must be a vector of length d={d}; got {np.shape(start)}")
+        self.loss = loss
+        self.shards = shards
+        self.d, self.m = int(d), len(shards)
+        self.start = start
+        self.name = name
+        self._smoothness = smoothness
+
+    @property
+    def smoothness(self) -> float | None:
+        """L, a Lipschitz constant of grad F near the points of interest; None when unknown."""
+        return self._smoothness
+
+    def values(self, w: Vector) -> Vector:
+        """F_i(w), every worker's own loss: (d,) to (m,)."""
+        return np.array([float(self.loss.value(w, shard)) for shard in self.shards])
+
+    def value(self, w: Vector) -> float:
+        """F(w), the mean of the m workers' losses: (d,) to a number."""
+        return float(self.values(w).mean())
+
+    def gradients(self, points: Vector) -> Vector:
+        """Every worker's gradient at every point, in one call.
+
+        Args:
+            points: (q, d).
+
+        Returns:
+            (q, m, d). Where a loss overflows there is Inf or NaN, without a warning: judging
+            messages is the oracle's business.
+
+        Raises:
+            OptionError: the points have another shape, or the loss answers with one.
+        """
+        if points.ndim != 2 or points.shape[1] != self.d:
+            raise OptionError(f"points must be (q, d={self.d}); got shape {points.shape}")
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self._gradients(points)
+
+    def gradient(self, w: Vector) -> Vector:
+        """grad F(w), the mean over the workers: (d,) to (d,)."""
+        mean: Vector = self.gradients(w[None, :])[0].mean(axis=0)
+        return mean
+
+    def hessian(self, w: Vector) -> Vector:
+        """The true Hessian of F, for judging only: (d,) to (d, d).
+
+        Central differences of pooled gradients, (grad F(w + h e_k) - grad F(w - h e_k)) / 2h,
+        with error O(h^2); a benchmark problem knows it in closed form. Cost: 2d gradients.
+        """
+        h = np.cbrt(np.finfo(float).eps) * (1 + np.abs(w).max())
+        rows = [self.gradient(w + e) - self.gradient(w - e) for e in h * np.eye(self.d)]
+        differences = np.stack(rows) / (2 * h)
+        symmetric: Vector = (differences + differences.T) / 2
+        return symmetric
+
+    def _gradients(self, points: Vector) -> Vector:
+        if hasattr(self.loss, "gradients"):
+            shape = (len(points), self.m, self.d)
+            return _answer(self.loss.gradients(points, self.shards), shape, "gradients")
+        rows = [
+            _answer(self.loss.gradient(points, shard), points.shape, f"gradient, worker {i},")
+            for i, shard in enumerate(self.shards)
+        ]
+        return np.stack(rows, axis=1)
+
+
+def _answer(answer: Any, shape: tuple[int, ...], source: str) -> Vector:
+    """What a user's loss returned, as float64 of the shape that was asked for."""
+    try:
+        array = np.asarray(answer, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise OptionError(
+            f"the loss's {source} must return an array of shape {shape}; "
+            f"got {type(answer).__name__}: {error}"
+        ) from error
+    if array.shape != shape:
+        raise OptionError(
+            f"the loss's {source} must return shape {shape}: one row of d={shape[-1]} for each "
+            f"of the {shape[0]} points; got {type(answer).__name__} of shape {array.shape}"
+        )
+    return array

@@ -1,0 +1,166 @@
+"""One self-contained HTML file: no script, no style sheet, no picture from anywhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from saddleproof.report import figures
+from saddleproof.report.plane import Plane
+from saddleproof.report.text import cells, headings
+from saddleproof.runs.compare import Row
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A drawing with the words that stand for it."""
+
+    svg: str
+    alt: str
+    caption: str
+
+
+def write(folder: Path, title: str, config: str, rows: Sequence[Row], problem: object) -> Path:
+    """Write report.html and report.png into `folder`; returns the path of the page.
+
+    Args:
+        folder: made when missing.
+        title: headline.
+        config: text of the configuration, printed at the end of the page.
+        rows: the comparison; its last entry's first trial is shown in full.
+        problem: the problem of the first seed, for the plane of the saddle.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    plane = Plane.of(problem)
+    (folder / "report.png").write_bytes(figures.png(figures.overview(rows, plane)))
+    page = folder / "report.html"
+    page.write_text(html(title, config, rows, pictures(rows, plane)), encoding="utf-8")
+    return page
+
+
+def pictures(rows: Sequence[Row], plane: Plane | None) -> list[Picture]:
+    """The figures of the page, each with its words."""
+    said = "; ".join(f"{row.label}: {row.left}" for row in rows)
+    last, seed = rows[-1].trials[0], rows[0].trials[0].seed
+    found = [
+        Picture(
+            _drawn((8.2, 0.9 + 0.48 * len(rows)), lambda ax: figures.shares(ax, rows)),
+            f"Bar chart of the share of runs that left the saddle. {said}.",
+            "Share of runs that left the saddle, with 95 % Wilson intervals.",
+        ),
+        Picture(
+            _drawn(
+                (8.2, 5.8),
+                lambda ax: figures.gradient_norms(ax, rows),
+                lambda ax: figures.inexactnesses(ax, rows),
+            ),
+            f"Two line charts over the rounds of seed {seed}: the norm of the aggregated gradient "
+            f"and its inexactness. {last.label} ends after {last.rounds} rounds.",
+            "Above, the gradient that the server sees; below, how far it may be from the truth, "
+            "by the messages alone. Where the first falls under the second, a saddle and a "
+            "minimum look alike.",
+        ),
+    ]
+    if plane is not None:
+        found.append(
+            Picture(
+                _drawn((8.2, 6.0), lambda ax: figures.paths(ax, rows, plane)),
+                "Paths of all optimizers over contours of the loss, in the plane of the saddle's "
+                f"escape direction; {last.label} "
+                + ("reaches another valley." if last.left else "stays at the saddle."),
+                "The first seed's paths, projected onto the plane of the saddle's escape direction "
+                "in which a minimum lies too. The darker, the lower the honest workers' loss.",
+            )
+        )
+    return found
+
+
+def html(title: str, config: str, rows: Sequence[Row], shown: Sequence[Picture]) -> str:
+    """The page as text."""
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in headings())
+    body = "".join(
+        f'<tr><th scope="row">{escape(row.label)}</th>'
+        + "".join(f"<td>{escape(cell)}</td>" for cell in cells(row)[1:])
+        + "</tr>"
+        for row in rows
+    )
+    notes = [f"{row.label}: {note}" for row in rows for note in row.notes]
+    listed = "".join(f"<li>{escape(note)}</li>" for note in notes)
+    figure = "".join(
+        f'<figure><div role="img" aria-label="{escape(picture.alt)}">{_inked(picture.svg)}</div>'
+        f"<figcaption>{escape(picture.caption)}</figcaption></figure>"
+        for picture in shown
+    )
+    last = rows[-1].trials[0]
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{escape(title)}</title>
+<style>{_CSS}</style>
+</head>
+<body>
+<main>
+<h1>{escape(title)}</h1>
+<div class="wide"><table>
+<caption>{len(rows[0].trials)} runs an entry; shares with 95 % Wilson intervals.</caption>
+<thead><tr>{head}</tr></thead>
+<tbody>{body}</tbody>
+</table></div>
+{f'<section class="note"><h2>Warnings</h2><ul>{listed}</ul></section>' if notes else ""}
+{figure}
+<h2>One run in full: {escape(last.label)}, seed {last.seed}</h2>
+<pre>{escape(last.summary)}</pre>
+<h2>The configuration</h2>
+<pre>{escape(config.strip())}</pre>
+</main>
+</body>
+</html>
+"""
+
+
+def _drawn(size: tuple[float, float], *draws: Callable[[Any], None]) -> str:
+    return figures.svg(figures.stacked(size, *draws))
+
+
+def _inked(svg: str) -> str:
+    """The drawing in the reader's own text colour; the wrapper carries its meaning."""
+    svg = svg.replace(figures.INK, "currentColor")
+    return svg.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1)
+
+
+_CSS = """
+:root { --paper: #fdfdfb; --ink: #1b2b3a; --soft: #5b6b79; --rule: #d9dee2; --card: #f4f6f5; }
+@media (prefers-color-scheme: dark) {
+  :root { --paper: #14191e; --ink: #e6ebee; --soft: #a3b1bc; --rule: #36424c; --card: #1d242b; }
+}
+body { margin: 0; background: var(--paper); color: var(--ink);
+  font: 17px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
+main { max-width: 54rem; margin: 0 auto; padding: 2.5rem 1.25rem 4rem; }
+h1 { font-size: 1.8rem; line-height: 1.2; margin: 0 0 1.5rem; }
+h2 { font-size: 1.2rem; margin: 2.5rem 0 .75rem; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+caption { caption-side: bottom; text-align: left; color: var(--soft); font-size: .88rem;
+  padding-top: .5rem; }
+th, td { text-align: right; padding: .4rem .75rem; border-bottom: 1px solid var(--rule); }
+th[scope=row], thead th:first-child { text-align: left; padding-left: 0; font-weight: 500; }
+thead th { font-size: .88rem; color: var(--soft); font-weight: 500; vertical-align: bottom; }
+tbody tr:last-child > * { font-weight: 700; }
+figure { margin: 2.5rem 0; }
+figure svg { width: 100%; height: auto; }
+figcaption { color: var(--soft); font-size: .92rem; margin-top: .5rem; }
+pre { background: var(--card); padding: 1rem; overflow-x: auto; border-radius: 6px;
+  font: .84rem/1.5 ui-monospace, "Cascadia Code", Menlo, Consolas, monospace; }
+.note { border-left: 4px solid #E69F00; padding: .1rem 0 .1rem 1rem; margin: 2rem 0; }
+.note h2 { margin: 0 0 .25rem; font-size: 1rem; }
+.note ul { margin: 0; padding-left: 1.1rem; font-size: .92rem; overflow-wrap: anywhere; }
+"""

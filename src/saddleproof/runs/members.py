@@ -1,0 +1,201 @@
+"""From the names and options of a configuration to the members of a family.
+
+A member is looked up in its family's table.py; outsiders write `package.module:Class`. Its options
+are the parameters of its constructor, and are checked before anything runs.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from saddleproof.errors import ConfigError, MissingExtraError, OptionError
+
+#: Family to the module and the name of its table.
+TABLES = {
+    "problem": ("saddleproof.problems.table", "PROBLEMS"),
+    "attack": ("saddleproof.attacks.table", "ATTACKS"),
+    "aggregator": ("saddleproof.aggregators.table", "AGGREGATORS"),
+    "optimizer": ("saddleproof.optimizers.table", "OPTIMIZERS"),
+    "schedule": ("saddleproof.schedule", None),
+}
+#: The schedules have no table of their own; they are options of one optimizer.
+SCHEDULES = {
+    "theorem3": "Theorem3",
+    "theorem4": "Theorem4",
+    "practical": "Practical",
+    "fixed": "Schedule",
+}
+
+
+@dataclass(frozen=True)
+class Member:
+    """A chosen member of a family and its options, not yet built.
+
+    Attributes:
+        name: as written in the configuration.
+        make: its class.
+        options: constructor arguments by name; a `Member` where an option is one itself.
+        complain: makes a `ConfigError` that says where the member stands in the file.
+    """
+
+    name: str
+    make: Any
+    options: Mapping[str, Any]
+    complain: Any = field(repr=False, compare=False)
+
+    def takes(self, option: str) -> bool:
+        """Whether the constructor has a parameter of this name."""
+        return option in parameters(self.make)
+
+    def build(self, **supplied: Any) -> Any:
+        """The member itself.
+
+        Args:
+            supplied: what the run knows by itself; used for parameters that the constructor
+                cannot do without and about which the configuration is silent.
+
+        Raises:
+            ConfigError: an option is refused, or one that is needed is missing.
+        """
+        arguments = self._arguments(supplied)
+        try:
+            return self.make(**arguments)
+        except MissingExtraError:
+            raise
+        except (OptionError, TypeError) as error:
+            raise self.complain(f"{self.name}: {error}") from error
+
+    def plan(self, **supplied: Any) -> Any:
+        """A schedule: built now if it is a fixed one, or else a function of (d, inexactness)."""
+        if inspect.isclass(self.make):
+            return self.build(**supplied)
+        first, second = list(parameters(self.make))[:2]
+        arguments = self._arguments(supplied, later=(first, second))
+        return lambda d, inexactness: self.make(**{first: d, second: inexactness, **arguments})
+
+    def _arguments(
+        self, supplied: Mapping[str, Any], later: tuple[str, ...] = ()
+    ) -> dict[str, Any]:
+        arguments = {
+            key: value.plan(**supplied) if isinstance(value, Member) else value
+            for key, value in self.options.items()
+        }
+        for name, parameter in parameters(self.make).items():
+            if parameter.default is parameter.empty and name not in (*later, *arguments):
+                arguments[name] = supplied.get(name)
+        if missing := [name for name, value in arguments.items() if value is None]:
+            raise self.complain(f"{self.name} needs {' and '.join(missing)}")
+        return arguments
+
+
+def table(family: str) -> dict[str, Any]:
+    """The family's literal table, name to class."""
+    module, name = TABLES[family]
+    home = importlib.import_module(module)
+    if name is None:
+        return {key: getattr(home, attribute) for key, attribute in SCHEDULES.items()}
+    members: dict[str, Any] = getattr(home, name)
+    return members
+
+
+def find(family: str, name: str) -> Any:
+    """The class behind a name of the table, or behind `package.module:Class`.
+
+    Raises:
+        ConfigError: no such member; the message lists the nearest names.
+    """
+    module, colon, attribute = name.partition(":")
+    if colon:
+        try:
+            return getattr(importlib.import_module(module), attribute)
+        except (ImportError, AttributeError) as error:
+            raise ConfigError(f"cannot load {name!r}: {error}") from error
+    members = table(family)
+    if name not in members:
+        raise ConfigError(f"no {family} is called {name!r}; {suggest(name, members)}")
+    return members[name]
+
+
+def suggest(name: str, valid: Iterable[str]) -> str:
+    """The nearest valid names, or all of them when none is near.
+
+    >>> suggest("meidan", ["mean", "median", "trimmed_mean"])
+    'did you mean median or mean?'
+    >>> suggest("krum", ["mean", "median"])
+    'valid: mean, median'
+    """
+    names = sorted(valid)
+    near = difflib.get_close_matches(name, names, n=2, cutoff=0.5)
+    return f"did you mean {' or '.join(near)}?" if near else f"valid: {', '.join(names) or 'none'}"
+
+
+def parameters(make: Any) -> dict[str, inspect.Parameter]:
+    """The constructor's parameters that can be given by name."""
+    skipped = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return {
+        name: parameter
+        for name, parameter in inspect.signature(make).parameters.items()
+        if parameter.kind not in skipped
+    }
+
+
+def flaw(make: Any, option: str, value: Any) -> str | None:
+    """What is wrong with the type of an option's value; None when nothing is.
+
+    Only plain annotations are judged (numbers, strings, booleans, literals, and unions of them);
+    everything else is left to the constructor.
+    """
+    annotation = _types(make).get(option, Any)
+    choices = _choices(annotation)
+    if any(choice is Any or (choice not in _PLAIN and not _literal(choice)) for choice in choices):
+        return None
+    for choice in choices:
+        if _literal(choice) and value in typing.get_args(choice):
+            return None
+        if choice in _PLAIN and _is_a(value, choice):
+            return None
+    words = [w for choice in choices for w in typing.get_args(choice) if _literal(choice)]
+    if words and isinstance(value, str):
+        return f"{value!r} is none of its values; {suggest(value, map(str, words))}"
+    wanted = [_PLAIN[choice] for choice in choices if choice in _PLAIN and choice is not type(None)]
+    return f"needs {' or '.join([*wanted, *map(repr, words)])}; got {value!r}"
+
+
+def _types(make: Any) -> dict[str, Any]:
+    """The types of the constructor's parameters, as far as they can be resolved."""
+    try:
+        return typing.get_type_hints(make.__init__ if inspect.isclass(make) else make)
+    except (NameError, TypeError):
+        return {}
+
+
+_PLAIN = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "a string",
+    type(None): "nothing",
+}
+
+
+def _choices(annotation: Any) -> tuple[Any, ...]:
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return typing.get_args(annotation)
+    return (annotation,)
+
+
+def _literal(choice: Any) -> bool:
+    return typing.get_origin(choice) is typing.Literal
+
+
+def _is_a(value: Any, plain: type) -> bool:
+    if isinstance(value, bool):
+        return plain is bool
+    return isinstance(value, (int, float)) if plain is float else isinstance(value, plain)

@@ -1,0 +1,252 @@
+"""Runs in one SQLite file: what was asked, every round, and the last snapshot.
+
+    runs       one row a run: its configuration, and how it ended
+    rounds     one row a round: the trace
+    snapshots  one row a run: the optimizer's state after its last committed round
+
+A round's record and the snapshot that follows it are committed in one transaction, in WAL mode
+with full synchronisation: a process that is killed at any instant, or a machine that loses power,
+loses the round that was being worked on and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+from saddleproof import snapshot
+from saddleproof.checkpoint import Progressed, RoundRecord, holding
+from saddleproof.errors import StoreError
+from saddleproof.minimize import Result
+
+SCHEMA = 1
+RUNNING = "running"
+
+_TABLES = """
+CREATE TABLE runs (
+    id INTEGER PRIMARY KEY,
+    config TEXT NOT NULL,
+    version TEXT NOT NULL,
+    started TEXT NOT NULL,
+    ended TEXT,
+    status TEXT NOT NULL,
+    message TEXT NOT NULL DEFAULT '',
+    certificate TEXT
+);
+CREATE TABLE rounds (
+    run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+    round INTEGER NOT NULL,
+    queries INTEGER NOT NULL,
+    gradient_norm REAL,
+    inexactness REAL,
+    charged TEXT NOT NULL,
+    absent TEXT NOT NULL,
+    strangers TEXT NOT NULL,
+    PRIMARY KEY (run, round)
+) WITHOUT ROWID;
+CREATE TABLE snapshots (
+    run INTEGER PRIMARY KEY REFERENCES runs ON DELETE CASCADE,
+    round INTEGER NOT NULL,
+    state BLOB NOT NULL
+);
+"""
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A row of the table of runs, and how many rounds it has."""
+
+    id: int
+    config: str
+    version: str
+    started: str
+    ended: str | None
+    status: str
+    message: str
+    certificate: str | None
+    rounds: int
+
+
+class Store:
+    """A run store; also a context manager that closes it.
+
+    Args:
+        path: the SQLite file; made with its folder when missing.
+
+    Raises:
+        StoreError: the file is no run store, is one of another version, or cannot be written.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        with self._translated():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            # Transactions are opened by hand, in `_transaction`.
+            self._db = sqlite3.connect(self.path, isolation_level=None, timeout=30.0)
+        try:
+            with self._translated():
+                self._db.execute("PRAGMA foreign_keys = ON")
+                self._db.execute("PRAGMA synchronous = FULL")
+                self._prepare()
+                self._db.execute("PRAGMA journal_mode = WAL")
+        except StoreError:
+            self._db.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; closing twice is harmless."""
+        self._db.close()
+
+    def begin(self, config: str, version: str) -> RunCheckpoint:
+        """A new run of this configuration text; its checkpoint goes to `minimize`."""
+        with self._transaction():
+            run = self._db.execute(
+                "INSERT INTO runs (config, version, started, status) VALUES (?, ?, ?, ?)",
+                (config, version, _now(), RUNNING),
+            ).lastrowid
+        return RunCheckpoint(self, int(run or 0))
+
+    def unfinished(self, config: str) -> RunCheckpoint | None:
+        """The latest run of this very configuration that has not ended, if any."""
+        with self._translated():
+            row = self._db.execute(
+                "SELECT id FROM runs WHERE config = ? AND ended IS NULL ORDER BY id DESC", (config,)
+            ).fetchone()
+        return None if row is None else RunCheckpoint(self, row[0])
+
+    def finish(self, run: int, result: Result) -> None:
+        """Write down how a run ended; one that was interrupted stays open for a resume."""
+        certificate = None if result.certificate is None else str(result.certificate)
+        ended = None if result.status == "interrupted" else _now()
+        with self._transaction():
+            self._db.execute(
+                "UPDATE runs SET ended = ?, status = ?, message = ?, certificate = ? WHERE id = ?",
+                (ended, result.status, result.message, certificate, run),
+            )
+
+    def runs(self) -> tuple[StoredRun, ...]:
+        """All runs, oldest first."""
+        with self._translated():
+            rows = self._db.execute(
+                "SELECT id, config, version, started, ended, status, message, certificate,"
+                " (SELECT count(*) FROM rounds WHERE run = id) FROM runs ORDER BY id"
+            ).fetchall()
+        return tuple(StoredRun(*row) for row in rows)
+
+    def trace(self, run: int, before: int | None = None) -> tuple[RoundRecord, ...]:
+        """The committed rounds of a run, those from `before` on left out."""
+        with self._translated():
+            rows = self._db.execute(
+                f"SELECT {', '.join(_COLUMNS)} FROM rounds WHERE run = ? AND round < ?"  # noqa: S608
+                " ORDER BY round",
+                (run, 2**62 if before is None else before),
+            ).fetchall()
+        return tuple(_record(row) for row in rows)
+
+    def _save(self, run: int, loop: Progressed) -> None:
+        data = snapshot.dumps(Progressed(loop.round, loop.excluded, (), loop.state))
+        with self._transaction():
+            stored = self._db.execute(
+                "SELECT round FROM snapshots WHERE run = ?", (run,)
+            ).fetchone()
+            fresh = loop.trace[0 if stored is None else stored[0] :]
+            self._db.executemany(
+                f"INSERT INTO rounds (run, {', '.join(_COLUMNS)})"  # noqa: S608 (our own names)
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [(run, *_row(record)) for record in fresh],
+            )
+            self._db.execute("REPLACE INTO snapshots VALUES (?, ?, ?)", (run, loop.round, data))
+
+    def _load(self, run: int, state_type: type) -> Progressed | None:
+        with self._translated():
+            row = self._db.execute("SELECT state FROM snapshots WHERE run = ?", (run,)).fetchone()
+        if row is None:
+            return None
+        saved: Any = snapshot.loads(row[0], holding(state_type))
+        return Progressed(saved.round, saved.excluded, self.trace(run, saved.round), saved.state)
+
+    def _prepare(self) -> None:
+        with self._transaction():
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            if version == 0 and not self._db.execute("SELECT 1 FROM sqlite_master").fetchone():
+                for statement in _TABLES.split(";\n")[:-1]:
+                    self._db.execute(statement)
+                self._db.execute(f"PRAGMA user_version = {SCHEMA}")
+            elif version != SCHEMA:
+                raise StoreError(
+                    f"{self.path} has schema version {version}; this version of saddleproof "
+                    f"reads {SCHEMA}. Write to another file"
+                )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._translated():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(f"run store {self.path}: {error}") from error
+
+
+@dataclass(frozen=True)
+class RunCheckpoint:
+    """One run of a store, as the checkpoint that `saddleproof.minimize` writes to."""
+
+    store: Store
+    run: int
+
+    def save(self, loop: Progressed) -> None:
+        """Commit the new rounds and the snapshot that follows them, together."""
+        self.store._save(self.run, loop)  # noqa: SLF001 (the other half of one class)
+
+    def load(self, state_type: type) -> Progressed | None:
+        """What the last commit left."""
+        return self.store._load(self.run, state_type)  # noqa: SLF001
+
+
+_COLUMNS = tuple(field.name for field in fields(RoundRecord))
+
+
+def _row(record: RoundRecord) -> tuple[Any, ...]:
+    return tuple(json.dumps(v) if isinstance(v, dict) else v for v in astuple(record))
+
+
+def _record(row: tuple[Any, ...]) -> RoundRecord:
+    # SQLite keeps NaN as NULL.
+    number, queries, norm, inexactness, charged, absent, strangers = row
+    return RoundRecord(
+        number,
+        queries,
+        math.nan if norm is None else norm,
+        math.nan if inexactness is None else inexactness,
+        json.loads(charged),
+        json.loads(absent),
+        json.loads(strangers),
+    )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,22 @@
+"""Conformance suites: what every member of a family must do, published for your own members.
+
+    from saddleproof.testing import check_aggregator
+    check_aggregator(MyRule())          # an AssertionError names the claim that does not hold
+
+Each suite is a list of small claims. Nothing here is needed at run time.
+"""
+
+from saddleproof.testing.aggregators import check_aggregator
+from saddleproof.testing.claims import Bowl
+from saddleproof.testing.fleets import check_attack, check_fleet
+from saddleproof.testing.optimizers import check_optimizer
+from saddleproof.testing.problems import check_problem
+
+__all__ = [
+    "Bowl",
+    "check_aggregator",
+    "check_attack",
+    "check_fleet",
+    "check_optimizer",
+    "check_problem",
+]

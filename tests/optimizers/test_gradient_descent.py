@@ -1,0 +1,115 @@
+"""Robust gradient descent and its step rule."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import saddleproof as sp
+from saddleproof import snapshot
+from saddleproof.errors import OptionError
+from saddleproof.optimizers.gradient_descent import (
+    GradientDescent,
+    GradientState,
+    advance,
+    begin,
+)
+
+BOWL = np.array([4.0, 1.0])  # L = 4
+
+
+def bowl(points):
+    return points * BOWL
+
+
+def test_a_given_step_is_kept_to_the_letter(drive):
+    run = drive(GradientDescent(step=0.1), bowl, [1.0, 1.0])
+    for _ in range(4):
+        run.round()
+    asked = [points[0] for points in run.asked]
+    assert np.allclose(asked, [(1 - 0.1 * BOWL) ** t for t in range(4)])
+    assert np.array_equal(run.point, asked[-1])
+
+
+def test_a_given_step_diverges_when_it_is_too_large(drive):
+    run = drive(GradientDescent(step=1.0), bowl, [1.0, 1.0])
+    assert run.run(20) == 20
+    assert np.linalg.norm(run.point) > 1e3
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_the_step_rule_finds_its_way_from_any_order_of_magnitude(drive, scale):
+    run = drive(GradientDescent(), lambda w: scale * bowl(w), [1.0, 1.0])
+    run.run(60)
+    assert np.linalg.norm(run.point) < 1e-3
+    assert 0.1 < float(run.state.descent.step[0]) * scale * 4 <= 2
+
+
+def test_a_refused_trial_costs_one_round_and_halves_the_step(drive):
+    run = drive(GradientDescent(), bowl, [1.0, 0.0])
+    run.round()
+    assert np.array_equal(run.state.descent.trial, [[-3.0, 0.0]])  # eta = 1 = 4/L
+    run.round()
+    assert np.array_equal(run.point, [1.0, 0.0])
+    assert np.array_equal(run.state.descent.trial, [[-1.0, 0.0]])  # eta = 1/2
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_step_of_1_over_L_is_never_refused_by_an_adversary_within_the_inexactness(seed):
+    rng = np.random.default_rng(seed)
+    delta = 0.5
+    now = begin(rng.standard_normal((1, 2)), 1 / BOWL.max(), growing=False)
+    for _ in range(30):
+        lie = rng.standard_normal((1, 2))
+        gradient = bowl(now.trial) + delta * lie / np.linalg.norm(lie)
+        trial = now.trial
+        now = advance(now, gradient, np.array([delta]), fixed=False)
+        assert np.array_equal(now.w, trial)
+
+
+def test_trajectories_side_by_side_do_not_touch_each_other():
+    w = np.array([[1.0, 1.0], [-2.0, 3.0]])
+    both, one = begin(w, 1.0), begin(w[1:], 1.0)
+    for _ in range(6):
+        both = advance(both, bowl(both.trial), np.zeros(2), fixed=False)
+        one = advance(one, bowl(one.trial), np.zeros(1), fixed=False)
+    assert np.array_equal(both.w[1:], one.w)
+    assert np.array_equal(both.step[1:], one.step)
+
+
+def test_a_trial_that_overflows_is_refused():
+    now = advance(begin(np.ones((1, 2)), 1.0), np.ones((1, 2)), np.zeros(1), fixed=False)
+    after = advance(now, np.full((1, 2), np.nan), np.array([np.inf]), fixed=False)
+    assert np.array_equal(after.w, now.w)
+    assert after.step[0] == now.step[0] / 2
+
+
+def test_it_never_stops_by_itself_unless_a_tolerance_is_given(drive):
+    assert drive(GradientDescent(step=0.2), bowl, [1.0, 1.0]).run(500) == 500
+    run = drive(GradientDescent(step=0.2, tolerance=1e-3), bowl, [1.0, 1.0])
+    assert run.run(500) < 500
+    assert run.status == "stationary"
+    assert np.linalg.norm(bowl(run.point)) <= 1e-3
+
+
+def test_a_snapshot_goes_on_in_the_same_bytes(drive):
+    run, twin = (drive(GradientDescent(), bowl, [1.0, 1.0]) for _ in range(2))
+    for _ in range(6):
+        run.round()
+        twin.state = snapshot.loads(snapshot.dumps(twin.round()), GradientState)
+    assert snapshot.dumps(run.state) == snapshot.dumps(twin.state)
+
+
+@pytest.mark.parametrize("options", [{"step": 0.0}, {"step": -1.0}, {"tolerance": 0.0}])
+def test_options_that_cannot_work_are_refused(options):
+    with pytest.raises(OptionError, match="positive"):
+        GradientDescent(**options)
+
+
+@pytest.mark.parametrize("step", [None, 0.5])
+def test_it_is_held_at_the_saddle_by_a_coalition(step):
+    problem = sp.problems.Example2(n=2000, seed=1)
+    fleet = sp.Coalition(sp.LocalFleet(problem), sp.SaddleAttack(problem.saddle), range(6))
+    result = sp.minimize(fleet, GradientDescent(step=step), b=6, max_rounds=200, certify=False)
+    assert result.status == "budget"
+    assert not problem.left_saddle(result.w)

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import io
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from saddleproof.report.page import write
+from saddleproof.report.palette import looks
+from saddleproof.report.plane import Plane
+from saddleproof.report.progress import Steps
+from saddleproof.report.text import table
+from saddleproof.runs.compare import rows, run_trials
+from saddleproof.runs.config import parse
+from saddleproof.runs.setup import build
+
+CONFIG = parse("""
+problem = "example2"
+attack = { name = "saddle", members = 6 }
+run = { b = 6, max_rounds = 60 }
+
+[[compare]]
+label = "plain <mean>"
+optimizer = { name = "gradient_descent", step = 0.5 }
+aggregator = "mean"
+
+[[compare]]
+label = "free"
+""")
+
+
+@pytest.fixture(scope="module")
+def shown():
+    return rows(CONFIG, list(run_trials(CONFIG, range(2))))
+
+
+@pytest.fixture(scope="module")
+def page(shown, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    return write(folder, "Held & free", CONFIG.text, shown, build(CONFIG).problem)
+
+
+class Outline(HTMLParser):
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict]] = []
+        self.open: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag not in ("meta", "br"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_the_page_is_one_file_that_points_nowhere(page):
+    text = page.read_text()
+    assert "//" not in re.sub(r"<pre>.*?</pre>", "", text, flags=re.DOTALL)
+    outline = Outline(text)
+    assert not outline.open
+    assert not {"script", "link", "img", "iframe"} & {tag for tag, _ in outline.tags}
+    for _, attributes in outline.tags:
+        for name in ("href", "xlink:href", "src"):
+            assert attributes.get(name, "#").startswith("#")
+
+
+def test_every_figure_has_words_that_stand_for_it(page):
+    pictures = [a for tag, a in Outline(page.read_text()).tags if a.get("role") == "img"]
+    assert len(pictures) == 3
+    assert all(len(a["aria-label"]) > 60 for a in pictures)
+    assert "free: 1.00 [0.34, 1.00]" in pictures[0]["aria-label"]
+
+
+def test_ids_that_are_referred_to_are_there(page):
+    text = page.read_text()
+    ids = set(re.findall(r' id="([^"]*)"', text))
+    used = set(re.findall(r'href="#([^"]*)"|url\(#([^)]*)\)', text))
+    assert {one or other for one, other in used} <= ids
+
+
+def test_labels_are_escaped(page):
+    text = page.read_text()
+    assert "plain &lt;mean&gt;" in text
+    assert "<mean>" not in text
+
+
+def test_the_drawings_take_the_readers_ink(page):
+    text = page.read_text()
+    drawings = "".join(re.findall(r"<svg.*?</svg>", text, flags=re.DOTALL))
+    assert "currentColor" in drawings
+    assert "#1b2b3a" not in drawings
+
+
+def test_the_picture_is_a_png(page):
+    assert page.with_name("report.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_saddle_and_minimum_lie_in_the_plane():
+    problem = build(parse('problem = "deeplin"\nrun = { b = 0 }')).problem
+    plane = Plane.of(problem)
+    assert plane is not None
+    back = plane.origin + plane.minimum @ plane.axes
+    np.testing.assert_allclose(back, problem.minimum, atol=1e-9)
+    np.testing.assert_allclose(plane.axes @ plane.axes.T, np.eye(2), atol=1e-9)
+    np.testing.assert_allclose(np.abs(plane.axes[0] @ problem.escape_direction), 1.0)
+
+
+def test_one_dimension_has_no_plane_and_still_a_report(tmp_path):
+    config = parse('problem = "example1"\nrun = { b = 0, max_rounds = 20 }')
+    shown = rows(config, list(run_trials(config, [0])))
+    page = write(tmp_path, "one", config.text, shown, build(config).problem)
+    assert page.read_text().count('role="img"') == 2
+
+
+def test_a_run_that_diverges_does_not_set_the_scale():
+    problem = build(CONFIG).problem
+    plane = Plane.of(problem)
+    assert plane is not None
+    x, y, loss = plane.grid(np.array([[0.0, 0.0], [1e9, -1e9]]), steps=5)
+    assert np.abs(x).max() < 3 * np.linalg.norm(problem.minimum - problem.saddle)
+    assert loss.shape == (len(y), len(x))
+
+
+def test_series_differ_by_more_than_colour():
+    style = list(looks("abcdefg").values())
+    for attribute in ("color", "line", "marker"):
+        assert len({str(getattr(look, attribute)) for look in style}) == 7
+
+
+def test_the_table_holds_every_entry(shown):
+    console = Console(file=io.StringIO(), width=100)
+    console.print(table(shown))
+    text = console.file.getvalue()
+    assert "plain <mean>" in text
+    assert "2 of 2" in text
+
+
+def test_progress_is_a_few_plain_lines_where_there_is_no_terminal():
+    console = Console(file=io.StringIO(), width=20)
+    with Steps(console, "runs", 100) as steps:
+        for k in range(100):
+            steps.advance(f"[seed {k}]")
+    lines = console.file.getvalue().splitlines()
+    assert len(lines) == 10
+    assert lines[-1] == "runs: 100 of 100  [seed 99]"

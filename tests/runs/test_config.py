@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import saddleproof as sp
+from saddleproof.errors import ConfigError
+from saddleproof.runs.config import load, parse
+from saddleproof.runs.lines import line_of
+from saddleproof.runs.setup import build
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+GOOD = """\
+[problem]
+name = "example2"
+n = 500
+
+[attack]
+name = "saddle"
+style = "hold"
+members = [1, 4]
+
+[aggregator]
+name = "trimmed_mean"
+
+[optimizer]
+name = "gradient_descent"
+step = 1
+
+[run]
+b = 2
+seed = 7
+"""
+
+
+def complaint(text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        parse(text, source="a.toml")
+    return str(caught.value)
+
+
+def test_a_configuration_becomes_the_objects_that_it_names():
+    setup = build(parse(GOOD))
+    assert type(setup.problem).__name__ == "Example2"
+    assert setup.fleet.members == (1, 4)
+    assert setup.fleet.attack.style == "hold"
+    assert setup.aggregator == sp.TrimmedMean()
+    assert setup.optimizer == sp.GradientDescent(step=1)
+    assert (setup.options.b, setup.options.seed) == (2, 7)
+
+
+def test_a_problem_and_b_are_enough():
+    setup = build(parse('problem = "example1"\nrun = { b = 3 }'))
+    assert (setup.optimizer, setup.aggregator) == (sp.CertifiedPGD(), sp.Median())
+    assert isinstance(setup.fleet, sp.LocalFleet)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("[aggregator]", "[agregator]", "line 10: [agregator]: unknown key; did you mean aggrega"),
+        ('"trimmed_mean"', '"trimed_mean"', "line 11: [aggregator] name: no aggregator is called"),
+        ('"trimmed_mean"', '"trimed_mean"', "did you mean trimmed_mean"),
+        ("step = 1", "stpe = 1", "line 15: [optimizer] stpe: unknown key; did you mean step"),
+        ("step = 1", 'step = "big"', "line 15: [optimizer] step: needs a number; got 'big'"),
+        ("step = 1", "step = true", "needs a number; got True"),
+        ("n = 500", "n = 0.5", "line 3: [problem] n: needs a whole number; got 0.5"),
+        (
+            'style = "hold"',
+            'style = "hodl"',
+            "line 7: [attack] style: 'hodl' is none of its values",
+        ),
+        ('style = "hold"', 'style = "hodl"', "did you mean hold"),
+        ("members = [1, 4]", "members = -1", "line 8: [attack] members: needs a number of workers"),
+        ("b = 2", "", "line 17: [run] b: is missing"),
+        ("seed = 7", "sed = 7", "line 19: [run] sed: unknown key; did you mean seed?"),
+        ("seed = 7", "seed = 7\nmax_rounds = 1.5", "line 20: [run] max_rounds: needs a whole"),
+        ('"gradient_descent"', '"nowhere.at:All"', "cannot load 'nowhere.at:All'"),
+    ],
+)
+def test_an_error_names_line_key_and_nearest_names(old: str, new: str, said: str):
+    assert said in complaint(GOOD.replace(old, new))
+
+
+def test_an_option_that_the_constructor_refuses_is_an_error_of_the_file():
+    config = parse(GOOD.replace("step = 1", "step = -1"), source="a.toml")
+    with pytest.raises(ConfigError, match=r"a\.toml, line 13: \[optimizer\]: .*positive.*-1"):
+        build(config)
+
+
+def test_a_member_that_is_not_on_the_roster_is_an_error_of_the_file():
+    config = parse(GOOD.replace("[1, 4]", "[1, 40]"))
+    with pytest.raises(ConfigError, match=r"line 5: \[attack\]: members must be positions"):
+        build(config)
+
+
+def test_broken_toml_is_a_config_error_with_its_line():
+    assert "line 2" in complaint("[problem]\nname = \n")
+
+
+def test_a_file_that_is_not_there_is_a_config_error(tmp_path):
+    with pytest.raises(ConfigError, match="cannot read"):
+        load(tmp_path / "no.toml")
+
+
+def test_members_of_ones_own_are_written_as_package_module_class():
+    text = GOOD.replace('"trimmed_mean"', '"saddleproof.aggregators.mean:Mean"')
+    assert build(parse(text)).aggregator == sp.Mean()
+
+
+def test_a_schedule_is_an_option_with_options_and_learns_what_the_problem_knows():
+    text = """
+problem = "example2"
+run = { b = 0 }
+[optimizer]
+name = "byzantine_pgd"
+schedule = { name = "practical", curvature = 0.5 }
+"""
+    setup = build(parse(text))
+    schedule = setup.optimizer.schedule(2, 0.01)
+    assert schedule == sp.Practical(2, 0.01, 0.5, 1 / setup.problem.smoothness)
+    assert "curvatur: unknown key; did you mean curvature" in complaint(
+        text.replace("curvature", "curvatur")
+    )
+
+
+def test_compare_entries_inherit_what_they_do_not_say():
+    config = parse(GOOD + '[[compare]]\naggregator = "mean"\n[[compare]]\noptimizer = "pgd"\n')
+    first, second = config.compare
+    assert (first.optimizer.name, first.aggregator.name) == ("gradient_descent", "mean")
+    assert (second.optimizer.name, second.aggregator.name) == ("pgd", "trimmed_mean")
+    assert first.label == "gradient_descent + mean"
+
+
+def test_two_entries_of_one_label_are_refused():
+    rows = '[[compare]]\nlabel = "x"\n[[compare]]\nlabel = "x"\n'
+    assert "line 23: [[compare]] number 2, label: 'x' is there twice" in complaint(GOOD + rows)
+
+
+def test_seeds_reach_the_data_and_the_run():
+    config = parse(GOOD)
+    one, two = build(config, seed=1), build(config, seed=2)
+    assert (one.options.seed, two.options.seed) == (1, 2)
+    assert (one.problem.start != two.problem.start).any()
+
+
+@pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.name)
+def test_every_example_can_be_built(example: Path):
+    config = load(example)
+    for entry in config.compare:
+        build(config, entry)
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "line"),
+    [
+        ("a = 1\nb = [\n 1,\n 2,\n]\nc = 3\n", ("b",), 2),
+        ("a = 1\nb = [\n 1,\n 2,\n]\nc = 3\n", ("c",), 6),
+        ('s = """\n[run]\nb = 1\n"""\n[run]\nb = 2\n', ("run", "b"), 6),
+        ("[[compare]]\nx = 1\n\n# more\n[[compare]]\nx = 2\n", ("compare", 1, "x"), 6),
+        ("run = { b = 2,  seed = 3 }\n", ("run", "seed"), 1),
+        ("[a.b]\nc = 1\n", ("a", "b", "c"), 2),
+        ("a = 1\n", ("z",), None),
+    ],
+)
+def test_lines_are_found_in_every_way_of_writing(text, path, line):
+    assert line_of(text, path) == line
+
+
+@given(st.lists(st.sampled_from(["# x", "", "[t{}]", "k{} = 1", "k{} = '''\n=\n'''"]), max_size=12))
+def test_every_key_is_found_on_the_line_that_names_it(parts: list[str]):
+    text = "\n".join(part.replace("{}", str(i)) for i, part in enumerate(parts))
+    lines = text.splitlines()
+    for key, value in tomllib.loads(text).items():
+        for path in [(key,), *((key, inner) for inner in (value if type(value) is dict else ()))]:
+            found = line_of(text, path)
+            assert found is not None
+            assert lines[found - 1].strip("[]").startswith(path[-1])

@@ -1,0 +1,62 @@
+"""Arrays in, the same kind out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from saddleproof.aggregators.table import AGGREGATORS
+from saddleproof.arrays import as_stack, namespace
+from saddleproof.errors import OptionError
+
+
+def test_a_stack_passes_as_it_is() -> None:
+    x = np.zeros((3, 2), dtype=np.float32)
+    assert as_stack(x) is x
+
+
+def test_rows_are_stacked() -> None:
+    np.testing.assert_array_equal(as_stack([np.zeros(2), np.ones(2)]), [[0, 0], [1, 1]])
+    np.testing.assert_array_equal(as_stack(([1.0], [2.0])), [[1], [2]])
+
+
+@pytest.mark.parametrize(
+    ("messages", "says"),
+    [
+        ([], "at least one message"),
+        (np.zeros(3), r"\(m, d\) stack of vectors; got shape \(3,\)"),
+        (np.zeros((2, 2, 2)), r"got shape \(2, 2, 2\)"),
+        (np.zeros((2, 2), dtype=int), "got int64"),
+        (np.zeros((2, 2), dtype=complex), "got complex128"),
+        (np.zeros((2, 2), dtype=bool), "got bool"),
+        ([np.zeros(2), np.zeros(3)], "do not stack"),
+        ([[1.0], [1.0, 2.0]], "do not stack"),
+    ],
+)
+def test_what_is_no_stack_of_floats_is_refused(messages: object, says: str) -> None:
+    with pytest.raises(OptionError, match=says):
+        as_stack(messages)
+
+
+def test_the_namespace_of_numpy_is_the_array_api() -> None:
+    assert namespace(np.zeros(1)).isdtype(np.dtype(float), "real floating")
+
+
+@pytest.mark.parametrize("name", AGGREGATORS)
+def test_torch_in_is_torch_out_with_the_same_numbers(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    rule = AGGREGATORS[name]()
+    x = np.random.default_rng(0).standard_normal((10, 3))
+    found, expected = rule.estimate(torch.from_numpy(x), 3), rule.estimate(x, 3)
+    assert isinstance(found.vector, torch.Tensor)
+    assert found.vector.dtype == torch.float64
+    np.testing.assert_allclose(found.vector.numpy(), expected.vector, rtol=1e-12)
+    np.testing.assert_allclose(found.kept.numpy(), expected.kept, rtol=1e-12)
+    assert found.inexactness == pytest.approx(expected.inexactness)
+
+
+def test_torch_rows_are_stacked_and_ragged_ones_refused() -> None:
+    torch = pytest.importorskip("torch")
+    assert as_stack([torch.zeros(2), torch.ones(2)]).shape == (2, 2)
+    with pytest.raises(OptionError, match="do not stack"):
+        as_stack([torch.zeros(2), torch.zeros(3)])

@@ -1,0 +1,56 @@
+"""The manual does not lie: its code runs, and it names everything that is public."""
+
+from __future__ import annotations
+
+import doctest
+import re
+from pathlib import Path
+
+import pytest
+
+import saddleproof as sp
+from saddleproof.cli import main
+from saddleproof.runs import config
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(page: Path, language: str = "python") -> list[str]:
+    """The blocks of a page in one language, each with its own line numbers."""
+    text = page.read_text()
+    fenced = re.compile(rf"^```{language}\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+    return ["\n" * text.count("\n", 0, m.start(1)) + m[1] for m in fenced.finditer(text)]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=lambda p: p.name)
+def test_the_code_of_a_page_runs_from_top_to_bottom(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    scope: dict[str, object] = {"__name__": "page"}
+    for block in blocks(page):
+        if ">>>" not in block:
+            exec(compile(block, str(page), "exec"), scope)
+            continue
+        example = doctest.DocTestParser().get_doctest(block, scope, page.name, str(page), 0)
+        assert doctest.DocTestRunner().run(example, clear_globs=False).failed == 0
+        scope = example.globs
+
+
+@pytest.mark.parametrize(
+    "text", [block for page in PAGES for block in blocks(page, "toml")], ids=lambda _: "toml"
+)
+def test_a_configuration_in_the_manual_is_one_that_runs(text: str) -> None:
+    assert config.parse(text).run.b == 6
+
+
+def test_the_manual_shows_commands_that_exist() -> None:
+    typed = "\n".join(block for page in PAGES for block in blocks(page, "sh"))
+    assert set(re.findall(r"^saddleproof (\w+)", typed, re.MULTILINE)) == set(main.commands)
+
+
+@pytest.mark.parametrize("name", [name for name in sp.__all__ if name != "__version__"])
+def test_the_reference_describes_every_public_name(name: str) -> None:
+    reference = (ROOT / "docs" / "api.md").read_text()
+    assert re.search(rf"^\.\. auto\w+:: saddleproof\.{name}$", reference, re.MULTILINE)
