@@ -159,9 +159,9 @@ def read(
             rows[name] = np.asarray(value)  # a subclass could bring its own arithmetic
     budget = b - len(excluded) - len(charged)
     stack = np.stack(list(rows.values()), axis=1) if rows else np.empty((q, 0, d), points.dtype)
-    finite = np.isfinite(stack).all(axis=2)  # (q, m)
-    void: NDArray[np.bool_] = (~finite).sum(axis=1) > max(budget, 0)
-    poisoned: NDArray[np.bool_] = ~finite[~void].all(axis=0)
+    finite: NDArray[np.bool_] = np.asarray(np.isfinite(stack).all(axis=2))  # (q, m)
+    void: NDArray[np.bool_] = np.sum(~finite, axis=1) > max(budget, 0)
+    poisoned: NDArray[np.bool_] = np.asarray(~finite[~void].all(axis=0))
     for name, bad in zip(tuple(rows), poisoned, strict=True):
         if bad:
             charged[name] = "NaN or Inf"

@@ -26,8 +26,8 @@ class Estimate:
         vector: (d,), or (q, d) for a batch. Same library, dtype and device as the messages.
         inexactness: how far `vector` may be from the honest workers' location, in the 2-norm;
             a float, or (q,) for a batch. None where nothing sound is known.
-        kept: (m,), or (q, m): the share of its coordinates with which each row entered the
-            vector, between 0 and 1. A low share over many rounds is a reason for suspicion.
+        kept: (m,), or (q, m), boolean: the rows that entered the vector, in one coordinate at
+            least. A row that is left out round after round is a reason for suspicion.
         reason: why `inexactness` is None; empty otherwise.
     """
 

@@ -30,5 +30,5 @@ class Mean(Rule):
     def _batch(self, stack: Array, b: int) -> Estimate:
         xp = namespace(stack)
         vector = xp.mean(stack, axis=1)
-        kept = xp.ones_like(stack[:, :, 0])
+        kept = xp.ones_like(stack[:, :, 0], dtype=xp.bool)
         return Estimate(vector, rank_inexactness(xp.sort(stack, axis=1), vector, b), kept)

@@ -34,6 +34,6 @@ class Median(Rule):
         m = int(stack.shape[1])
         low, high = ordered[:, None, (m - 1) // 2, :], ordered[:, None, m // 2, :]
         entered = (stack >= low) & (stack <= high)
-        kept = xp.mean(xp.astype(entered, stack.dtype), axis=2)
+        kept = xp.any(entered, axis=2)
         vector = middle(ordered)
         return Estimate(vector, rank_inexactness(ordered, vector, b), kept)

@@ -34,5 +34,5 @@ class TrimmedMean(Rule):
         vector = xp.mean(ordered[:, b : m - b, :], axis=1)
         low, high = ordered[:, None, b, :], ordered[:, None, m - b - 1, :]
         entered = (stack >= low) & (stack <= high)
-        kept = xp.mean(xp.astype(entered, stack.dtype), axis=2)
+        kept = xp.any(entered, axis=2)
         return Estimate(vector, rank_inexactness(ordered, vector, b), kept)
