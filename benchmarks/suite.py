@@ -147,6 +147,7 @@ def one(name: str, style: str, rule: str, seed: int) -> Outcome:
     problem = PROBLEMS[name](seed=seed)
     jumps: list[float] = []
     before: list[Any] = []
+    shadows: list[Any] = []
 
     def watch(progress: Any) -> None:
         """Collect F(landing) - F(anchor) of every certified jump."""
@@ -155,6 +156,8 @@ def one(name: str, style: str, rule: str, seed: int) -> Outcome:
             jumped = state.escape.best is not None
             if jumped and state.soft_jumps == before[-1].soft_jumps:
                 jumps.append(problem.value(state.main.w) - problem.value(state.escape.anchor))
+        if before and before[-1].phase == "compare":
+            shadows[:] = [before[-1].shadow]
         before[:] = [state]
 
     run = partial(
@@ -177,17 +180,17 @@ def one(name: str, style: str, rule: str, seed: int) -> Outcome:
         up=sum(rise >= 0 for rise in jumps),
         descent_left=problem.left_saddle(plain.w),
         worse=problem.excess(ours.w) - problem.excess(plain.w),
-        beyond=beyond_bound(problem, ours),
+        beyond=bool(shadows) and beyond_bound(problem, ours, shadows[0]),
     )
 
 
-def beyond_bound(problem: Any, result: sp.Result) -> bool:
+def beyond_bound(problem: Any, result: sp.Result, shadow: Any) -> bool:
     """Whether F(out) - F(own plain descent) exceeds the bound that the run printed."""
-    ending, shadow = result.state.ending, result.state.shadow
-    if ending is None or shadow is None or ending.evidence is None:
+    ending = result.state.ending
+    if ending is None or ending.evidence is None:
         return False
     bound = ending.evidence.numbers.get("loss_above_plain_descent_at_most", float("inf"))
-    return bool(problem.value(result.w) - problem.value(shadow.w) > bound + 1e-9)
+    return bool(problem.value(result.w) - problem.value(shadow.w) > bound + 1e-12)
 
 
 def attacked(problem: Any, style: str) -> sp.Coalition:

@@ -318,7 +318,9 @@ def test_beyond_a_third_liars_can_deny_but_not_forge() -> None:
 
 def test_failed_escapes_are_evidence_and_never_a_certificate() -> None:
     problem = workers(3, [0.05, 1.0], unlike=0.3)
-    evidence = Evidence(4, 0.2, 0.95, ("the quadratic model holds",), {"Delta_H": 0.1})
+    evidence = Evidence(
+        4, 0.2, 0.95, assumptions=("the quadratic model holds",), numbers={"Delta_H": 0.1}
+    )
     found = certify(LocalFleet(problem), np.zeros(2), Median(), B, evidence=evidence)
     assert found.level == "evidence"
     assert not found.certified

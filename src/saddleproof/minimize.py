@@ -82,7 +82,7 @@ class Result:
                 "success": self.success,
                 "message": self.message,
                 "rounds": self.rounds,
-                "x": str(self.w),
+                "x": str(self.w).replace("\n", " "),
             }
         if self.excluded:
             rows["excluded"] = ", ".join(f"{k} ({v})" for k, v in self.excluded.items())
@@ -134,7 +134,7 @@ def minimize(
 
     Raises:
         BreakdownError: b is more than the rule or the optimizer can hold.
-        OptionError: no starting point, or one of the wrong shape.
+        OptionError: no starting point, one of the wrong shape, or no losses where they are needed.
     """
     optimizer = CertifiedPGD() if optimizer is None else optimizer
     aggregator = Median() if aggregator is None else aggregator

@@ -12,11 +12,13 @@ What happens to a message:
 A query point at which *more than b* workers answer NaN or Inf is void: at least one of them is
 honest, so it is the point that overflows, and nobody is charged for it. Its gradient reads NaN
 and its inexactness inf.
+
+Where workers also send losses, a loss is judged as one more coordinate of the gradient beside it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -26,7 +28,7 @@ from numpy.typing import NDArray
 
 from saddleproof.aggregators.base import Aggregator, Estimate
 from saddleproof.arrays import Vector
-from saddleproof.errors import BreakdownError
+from saddleproof.errors import BreakdownError, OptionError
 from saddleproof.fleets.base import MALFORMED, OK, Messages
 from saddleproof.ranks import Interval, interval
 
@@ -63,6 +65,7 @@ class MessageReading:
         void: (q,), the points that overflow.
         aggregator, b: the rule, and the Byzantine budget that is left.
         verdicts: who was heard.
+        losses: (q, m) admitted values, zero at void points; None where nobody was asked.
     """
 
     stack: Vector
@@ -70,6 +73,7 @@ class MessageReading:
     aggregator: Aggregator
     b: int
     verdicts: Verdicts
+    losses: Vector | None = None
 
     @cached_property
     def _all(self) -> Estimate:
@@ -86,6 +90,29 @@ class MessageReading:
         """(q,): how far each row of `gradient` may be from the truth; inf where unknown."""
         known: Vector | None = self._all.inexactness
         return np.full(len(self.stack), np.inf) if known is None else known
+
+    @cached_property
+    def values(self) -> Interval:
+        """See `Reading.values`: F at every query point, fields (q,)."""
+        if self.losses is None:
+            raise OptionError(
+                "the workers sent no losses: the optimizer needs `needs_values = True`, and the "
+                "problem a `values`"
+            )
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = interval(self.losses, self.b)
+        return _voided(found, self.void)
+
+    def per_worker(self, function: Callable[[Vector], Vector]) -> Estimate:
+        """See `Reading.per_worker`: one estimate, vector (1, p); NaN when a point is void."""
+        m = self.stack.shape[1]
+        with np.errstate(all="ignore"):
+            # A liar's messages may overflow here; as a huge finite row it is one more outlier.
+            rows = np.stack([function(self.stack[:, i]) for i in range(m)])
+            estimate = self.aggregator.estimates(np.nan_to_num(rows)[None], self.b)
+        if self.void.any():
+            return Estimate(np.full_like(estimate.vector, np.nan), None, estimate.kept)
+        return estimate
 
     def combination(self, coefficients: Vector) -> Estimate:
         """See `Reading.combination`: (p, q) coefficients to p estimates."""
@@ -107,16 +134,20 @@ class MessageReading:
         with np.errstate(over="ignore", invalid="ignore"):
             projected = np.einsum("qmd,pd->pqm", self.stack, directions, optimize=True)
             found = interval(np.einsum("pq,pqm->pm", coefficients, projected), self.b)
-        void = self._touches_void(coefficients)
-        return Interval(
-            np.where(void, -np.inf, found.low),
-            np.where(void, np.nan, found.mid),
-            np.where(void, np.inf, found.high),
-        )
+        return _voided(found, self._touches_void(coefficients))
 
     def _touches_void(self, coefficients: Vector) -> NDArray[np.bool_]:
         touched: NDArray[np.bool_] = ((coefficients != 0) & self.void).any(axis=1)
         return touched
+
+
+def _voided(found: Interval, void: NDArray[np.bool_]) -> Interval:
+    """Nothing is known where the points are void."""
+    return Interval(
+        np.where(void, -np.inf, found.low),
+        np.where(void, np.nan, found.mid),
+        np.where(void, np.inf, found.high),
+    )
 
 
 def read(
@@ -143,10 +174,17 @@ def read(
             than the rule needs. Names the workers.
     """
     q, d = points.shape
+    losses = messages.loss_answers
     rows: dict[str, Vector] = {}
     charged: dict[str, str] = {}
     absent: dict[str, str] = {}
-    for name, value, status in zip(workers, messages.answers, messages.status, strict=True):
+    for name, value, loss, status in zip(
+        workers,
+        messages.answers,
+        messages.answers if losses is None else losses,
+        messages.status,
+        strict=True,
+    ):
         if name in excluded:
             continue
         if status == MALFORMED:
@@ -155,10 +193,14 @@ def read(
             absent[name] = status
         elif flaw := _flaw(value, (q, d), points.dtype):
             charged[name] = flaw
+        elif losses is not None and (flaw := _flaw(loss, (q,), points.dtype)):
+            charged[name] = f"loss: {flaw}"
         else:
             rows[name] = np.asarray(value)  # a subclass could bring its own arithmetic
+            if losses is not None:
+                rows[name] = np.column_stack([rows[name], loss])
     budget = b - len(excluded) - len(charged)
-    stack = np.stack(list(rows.values()), axis=1) if rows else np.empty((q, 0, d), points.dtype)
+    stack = np.stack(list(rows.values()), axis=1) if rows else np.empty((q, 0, d + 1), points.dtype)
     finite: NDArray[np.bool_] = np.asarray(np.isfinite(stack).all(axis=2))  # (q, m)
     void: NDArray[np.bool_] = np.sum(~finite, axis=1) > max(budget, 0)
     poisoned: NDArray[np.bool_] = np.asarray(~finite[~void].all(axis=0))
@@ -173,10 +215,11 @@ def read(
     verdicts = Verdicts(tuple(rows), charged, absent, strangers, overflowed)
     budget = b - len(excluded) - len(charged)
     _check_budget(aggregator, budget, b, verdicts, excluded)
-    return MessageReading(stack, void, aggregator, budget, verdicts)
+    admitted = None if losses is None else stack[:, :, d]
+    return MessageReading(stack[:, :, :d], void, aggregator, budget, verdicts, admitted)
 
 
-def _flaw(value: Any, shape: tuple[int, int], dtype: np.dtype[Any]) -> str | None:
+def _flaw(value: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> str | None:
     if not isinstance(value, np.ndarray):
         return f"no array but {type(value).__name__}"
     if value.shape != shape:

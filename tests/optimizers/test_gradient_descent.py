@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -58,13 +60,24 @@ def test_a_refused_trial_costs_one_round_and_halves_the_step(drive):
 def test_a_step_of_1_over_L_is_never_refused_by_an_adversary_within_the_inexactness(seed):
     rng = np.random.default_rng(seed)
     delta = 0.5
-    now = begin(rng.standard_normal((1, 2)), 1 / BOWL.max(), growing=False)
+    now = begin(rng.standard_normal((1, 2)), 1 / BOWL.max())
     for _ in range(30):
+        if np.isfinite(now.gradient).all():  # whatever the rule made of eta, try 1/L
+            eta = 1 / BOWL.max()
+            now = replace(now, step=np.array([eta]), trial=now.w - eta * now.gradient)
         lie = rng.standard_normal((1, 2))
         gradient = bowl(now.trial) + delta * lie / np.linalg.norm(lie)
         trial = now.trial
         now = advance(now, gradient, np.array([delta]), fixed=False)
         assert np.array_equal(now.w, trial)
+
+
+def test_the_step_grows_back_once_a_steep_place_is_left(drive):
+    # |w|^3 is steep far out: from 20 the step must shrink, near 1 it may grow again.
+    run = drive(GradientDescent(), lambda w: w**3 / (1 + np.abs(w) / 10), [20.0])
+    steps = [float(run.round().descent.step[0]) for _ in range(40)]
+    assert min(steps) < 0.02
+    assert steps[-1] > 0.2
 
 
 def test_trajectories_side_by_side_do_not_touch_each_other():

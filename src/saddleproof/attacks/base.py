@@ -31,6 +31,7 @@ class AttackView:
         aggregate: the server's rule, (q, m, d) messages to (q, d) vectors.
         optimizer: the optimizer's options, or None.
         problem: the problem behind the fleet, or None when it has none.
+        losses: (q, m) what every worker would say of its loss; None when nobody asked.
     """
 
     points: Vector
@@ -41,6 +42,7 @@ class AttackView:
     aggregate: Callable[[Vector], Vector]
     optimizer: Any
     problem: Any
+    losses: Vector | None = None
 
     @property
     def honest(self) -> Vector:
@@ -55,7 +57,12 @@ class AttackView:
 
 
 class Attack(Protocol):
-    """A way to lie: from all that is known to the coalition's messages."""
+    """A way to lie: from all that is known to the coalition's messages.
+
+    An attack may also have a method `losses(view)`, giving (q, len(members)) values, or one
+    payload a member, for rounds in which workers send their losses. Without it liars tell their
+    true loss.
+    """
 
     def __call__(self, view: AttackView) -> Vector | Sequence[Any]:
         """(q, len(members), d) messages, or one payload a member when they are malformed."""
@@ -96,22 +103,28 @@ class Coalition:
     def round(self, points: Vector, *, round_id: int, timeout: float | None = None) -> Messages:
         """A round of the fleet underneath, with the members' answers replaced by lies."""
         heard = self.fleet.round(points, round_id=round_id, timeout=timeout)
-        answers = heard.answers
-        readable = [i for i, s in enumerate(heard.status) if s == OK and _fits(answers[i], points)]
+        answers, losses = heard.answers, heard.loss_answers
+        readable = [
+            i
+            for i, status in enumerate(heard.status)
+            if status == OK
+            and _fits(answers[i], points)
+            and (losses is None or _fits(losses[i], points[:, 0]))
+        ]
         liars = [i for i in readable if i in self.members]
         if not liars:
             return heard
         # Whoever answered what cannot be read is proved bad: the server lowers b, so do we.
         proved_bad = sum(s in (OK, MALFORMED) for s in heard.status) - len(readable)
         try:
-            lies = self.attack(self._view(points, answers, readable, round_id, proved_bad))
+            view = self._view(points, answers, losses, readable, round_id, proved_bad)
+            lies = self.attack(view)
         except BreakdownError:
             return heard  # too few workers are left for the rule: the server stops by itself
-        if isinstance(lies, np.ndarray):
-            lies = list(lies.swapaxes(0, 1))
-        for i, lie in zip(liars, lies, strict=True):
-            answers[i] = lie
-        return Messages(answers, heard.status, heard.notes)
+        _replace(answers, liars, lies)
+        if losses is not None and hasattr(self.attack, "losses"):
+            _replace(losses, liars, self.attack.losses(view))
+        return Messages(answers, heard.status, heard.notes, losses)
 
     def close(self) -> None:
         """Close the fleet underneath."""
@@ -121,6 +134,7 @@ class Coalition:
         self,
         points: Vector,
         answers: list[Any],
+        losses: list[Any] | None,
         readable: list[int],
         round_id: int,
         proved_bad: int,
@@ -136,7 +150,16 @@ class Coalition:
             aggregate=_plain_mean if told is None else lambda x: told.aggregate(x, b).vector,
             optimizer=None if told is None else told.optimizer,
             problem=self.problem,
+            losses=None if losses is None else np.stack([losses[i] for i in readable], axis=1),
         )
+
+
+def _replace(answers: list[Any], liars: list[int], lies: Vector | Sequence[Any]) -> None:
+    """Put the lies, stacked over axis 1 or one a liar, in the place of the liars' answers."""
+    if isinstance(lies, np.ndarray):
+        lies = list(lies.swapaxes(0, 1))
+    for i, lie in zip(liars, lies, strict=True):
+        answers[i] = lie
 
 
 def _fits(answer: Any, points: Vector) -> bool:
@@ -145,7 +168,7 @@ def _fits(answer: Any, points: Vector) -> bool:
         isinstance(answer, np.ndarray)
         and answer.shape == points.shape
         and answer.dtype == points.dtype
-        and bool(np.isfinite(answer).all(axis=1).any())
+        and bool(np.isfinite(answer.reshape(len(points), -1)).all(axis=1).any())
     )
 
 

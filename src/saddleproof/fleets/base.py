@@ -26,11 +26,14 @@ class Messages:
             sequence of m answers, each a (q, d) array, None, or whatever the worker sent.
         status: per worker "ok", "late", "dead" or "malformed" (what the transport saw).
         notes: worker or sender name to what was wrong, for the trace.
+        losses: (q, m) values F_i of the workers' losses, or a sequence of m (q,) answers; None
+            where they were not announced, or the fleet has none.
     """
 
     values: Array | Sequence[Any]
     status: tuple[str, ...]
     notes: Mapping[str, str] = field(default_factory=dict)
+    losses: Array | Sequence[Any] | None = None
 
     @property
     def answers(self) -> list[Any]:
@@ -38,6 +41,13 @@ class Messages:
         if isinstance(self.values, np.ndarray) and self.values.ndim == 3:
             return [self.values[:, i, :] for i in range(self.values.shape[1])]
         return list(self.values)
+
+    @property
+    def loss_answers(self) -> list[Any] | None:
+        """One (q,) answer a worker, in roster order; None when no worker was asked."""
+        if isinstance(self.losses, np.ndarray) and self.losses.ndim == 2:
+            return [self.losses[:, i] for i in range(self.losses.shape[1])]
+        return None if self.losses is None else list(self.losses)
 
 
 @dataclass(frozen=True)
@@ -54,6 +64,11 @@ class Announcement:
     b: int
     optimizer: Any = None
 
+    @property
+    def losses(self) -> bool:
+        """Whether workers shall also send their loss F_i at every query point."""
+        return bool(getattr(self.optimizer, "needs_values", False))
+
 
 @runtime_checkable
 class Fleet(Protocol):
@@ -62,7 +77,7 @@ class Fleet(Protocol):
     workers: tuple[str, ...]
 
     def announce(self, announcement: Announcement) -> None:
-        """Hear the public rules of the run; honest fleets have no use for them."""
+        """Hear the public rules of the run; honest fleets need only `losses` of them."""
 
     def round(self, points: Array, *, round_id: int, timeout: float | None = None) -> Messages:
         """Gradients of all workers at (q, d) points: one broadcast and one gather."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import numpy as np
+
 from saddleproof.arrays import Array
 from saddleproof.errors import FleetError
 from saddleproof.fleets.base import OK, Announcement, Messages
@@ -23,7 +25,7 @@ class LocalFleet:
 
     Args:
         problem: anything with `m` and `gradients(points)`, (q, d) to (q, m, d); a
-            `saddleproof.Problem`.
+            `saddleproof.Problem`. With `values(w)`, (d,) to (m,), it can also send losses.
 
     The problem stays readable as `fleet.problem`: an omniscient coalition may look at it.
     """
@@ -32,16 +34,25 @@ class LocalFleet:
         self.problem = problem
         self.workers = tuple(f"worker-{i}" for i in range(problem.m))
         self._closed = False
+        self._losses = False
 
     def announce(self, announcement: Announcement) -> None:
-        """Honest workers have no use for the server's rules."""
+        """Hear whether losses are wanted; honest workers have no use for the rest."""
+        self._losses = announcement.losses and hasattr(self.problem, "values")
 
     def round(self, points: Array, *, round_id: int, timeout: float | None = None) -> Messages:
         """Every worker's gradient at each of the (q, d) points; `timeout` is never reached."""
         if self._closed:
             raise FleetError("this fleet is closed; make a new one with LocalFleet(problem)")
-        return Messages(self.problem.gradients(points), (OK,) * len(self.workers))
+        losses = self._values(points) if self._losses else None
+        return Messages(self.problem.gradients(points), (OK,) * len(self.workers), losses=losses)
 
     def close(self) -> None:
         """Nothing to release; later rounds are refused."""
         self._closed = True
+
+    @np.errstate(over="ignore", invalid="ignore")  # judging messages is the oracle's business
+    def _values(self, points: Array) -> Array:
+        """(q, m): every worker's loss at every point; `values(w)` of the problem gives (m,)."""
+        values = [getattr(self.problem, "values")(w) for w in points]  # noqa: B009
+        return np.asarray(values, dtype=points.dtype).reshape(len(points), -1)

@@ -10,8 +10,9 @@ round is where the run stands, so that the trace can follow any optimizer.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from saddleproof.arrays import Vector
 from saddleproof.ranks import Interval
@@ -63,6 +64,34 @@ class Reading(Protocol):
     def inexactness(self) -> Vector:
         """(q,): how far each row of `gradient` may be from the truth; inf where unknown."""
 
+    @property
+    def values(self) -> Interval:
+        """Fields (q,): F at every query point, for an optimizer with `needs_values = True`.
+
+        The median of the m numbers F_i(x), and the rank interval of the honest median.
+
+        A value is a weaker thing to test than a gradient. An escape changes F by as little as
+        epsilon^(3/2), while the workers' values differ by a constant each, which the gradient
+        does not have; b liars move the median across that spread, up at one point and down at
+        another, so a test of F(x) - F(y) against a threshold below it is theirs to decide.
+
+        Raises:
+            OptionError: the workers were not asked for their losses.
+        """
+
+    def per_worker(self, function: Callable[[Vector], Vector]) -> Combined:
+        """The rule over workers of function(messages of one worker).
+
+        What `combination` does for linear functions. b liars choose b of the m vectors that the
+        rule sees, whatever the function is.
+
+        Args:
+            function: a worker's own (q, d) messages to a (p,) vector; finite for honest ones.
+
+        Returns:
+            `Combined` with vector (1, p) and inexactness (1,).
+        """
+
     def combination(self, coefficients: Vector) -> Combined:
         """The rule over workers of sum_k c_k g_i(x_k), combined inside each worker first.
 
@@ -87,7 +116,7 @@ class Evidence:
     """What an optimizer knows about the point it returns, for the certificate.
 
     Attributes:
-        escapes_failed: perturbation rounds that started at this very point and did not escape.
+        escapes_failed: perturbed starts, from this point or next to it, that found no way down.
         curvature_bound: "a saddle with lambda_min < -curvature_bound would have been left with
             probability at least `confidence`"; None when no escape failed here.
         confidence: see `curvature_bound`.
@@ -141,7 +170,13 @@ class Optimizer(Protocol[S]):
 
 
 class Machine:
-    """Defaults that most optimizers share; inherit it or do not, the protocol is what counts."""
+    """Defaults that most optimizers share; inherit it or do not, the protocol is what counts.
+
+    Attributes:
+        needs_values: whether `tell` reads `Reading.values`; the workers are then asked for them.
+    """
+
+    needs_values: ClassVar[bool] = False
 
     def evidence(self, state: Any) -> Evidence | None:
         """Nothing beyond the gradient."""

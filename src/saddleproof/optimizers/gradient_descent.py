@@ -10,9 +10,9 @@ takes the trial iff
 
 The left side is at most L ||w+ - w|| + Delta(w) + Delta(w+) with ||w+ - w|| = eta ||g_hat(w)||,
 so no step eta <= 1/L is ever refused, whatever an adversary within Delta says. A refused trial
-costs one round: the descent stays at w and halves eta. Until its first refusal it also doubles
-eta after each step with ||g_hat(w+) - g_hat(w)|| < ||g_hat(w)|| / 4, so that a start that is far
-too small is soon forgotten. A trial at which the gradient overflows is refused.
+costs one round: the descent stays at w and halves eta. After a step with
+||g_hat(w+) - g_hat(w)|| < ||g_hat(w)|| / 4 it doubles eta, so that a first step that is far too
+small, or a steep place, is soon forgotten. A trial at which the gradient overflows is refused.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from saddleproof.arrays import Vector
 from saddleproof.errors import OptionError
@@ -42,7 +41,6 @@ class Descent:
         inexactness: (k,) how far they may be off.
         step: (k,) eta of each trajectory.
         trial: (k, d) the points that the next round asks for.
-        growing: (k,) whether no trial has been refused yet.
     """
 
     w: Vector
@@ -50,10 +48,9 @@ class Descent:
     inexactness: Vector
     step: Vector
     trial: Vector
-    growing: NDArray[np.bool_]
 
 
-def begin(w: Vector, step: float, *, growing: bool = True) -> Descent:
+def begin(w: Vector, step: float) -> Descent:
     """Descents from each row of the (k, d) points `w`; the first round asks for `w` itself."""
     k = len(w)
     return Descent(
@@ -62,7 +59,6 @@ def begin(w: Vector, step: float, *, growing: bool = True) -> Descent:
         inexactness=np.full(k, np.inf),
         step=np.full(k, step),
         trial=w,
-        growing=np.full(k, growing),
     )
 
 
@@ -77,17 +73,16 @@ def advance(now: Descent, gradient: Vector, inexactness: Vector, *, fixed: bool)
     change = np.linalg.norm(gradient - now.gradient, axis=1)
     room = before + now.inexactness + inexactness
     taken = first | (fixed | (change <= room)) & np.isfinite(gradient).all(axis=1)
-    growing = now.growing & taken
     step = now.step
     if not fixed:
         step = np.where(taken, step, step / 2)
-        step = np.where(growing & (change < before / 4), 2 * step, step)
+        step = np.where(taken & (change < before / 4), 2 * step, step)
     w = np.where(taken[:, None], now.trial, now.w)
     gradient = np.where(taken[:, None], gradient, now.gradient)
     inexactness = np.where(taken, inexactness, now.inexactness)
     # An overflow at the first point leaves nothing to step by: stay.
     trial = w - step[:, None] * np.nan_to_num(gradient, nan=0.0)
-    return Descent(w, gradient, inexactness, step, trial, growing)
+    return Descent(w, gradient, inexactness, step, trial)
 
 
 def stationary(now: Descent) -> bool:
@@ -157,8 +152,10 @@ class GradientDescent(Machine):
 
     def status(self, state: GradientState) -> Status:
         """Running, or "stationary" once the tolerance is met."""
+        if self.tolerance is None:
+            return RUNNING
         norm = float(np.linalg.norm(state.descent.gradient))
-        if self.tolerance is not None and norm <= self.tolerance:
+        if norm <= self.tolerance:
             return Status("stationary", f"gradient norm {norm:.3g} is within {self.tolerance:.3g}")
         return RUNNING
 

@@ -127,7 +127,7 @@ class PGD(Machine):
         w = now.w[0]
         start = w + self.radius * sphere(generator, 1, len(w))[0]
         trial = Trial(w, float(now.inexactness[0]), start)
-        descent = begin(start[None, :], float(now.step[0]), growing=bool(now.growing[0]))
+        descent = begin(start[None, :], float(now.step[0]))
         return PGDState(descent, stream, trial)
 
     def status(self, state: PGDState) -> Status:

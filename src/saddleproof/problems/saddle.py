@@ -103,10 +103,12 @@ class SaddleProblem(Problem):
         Its Hessian's lowest eigenvalue is above half of the saddle's (which is negative), and it
         lost more than half of F(saddle) - F(minimum).
         """
-        if not np.isfinite(w).all():
-            return False
-        above = lambda_min(self.hessian(w)) > self._lambda_saddle / 2
-        return bool(above and self.excess(w) < 0.5)
+        with np.errstate(over="ignore", invalid="ignore"):
+            hessian = self.hessian(w)
+            if not np.isfinite(hessian).all():
+                return False
+            above = lambda_min(hessian) > self._lambda_saddle / 2
+            return bool(above and self.excess(w) < 0.5)
 
     @cached_property
     def _lambda_saddle(self) -> float:

@@ -98,14 +98,9 @@ class DefaultMachine(Machine):
             trial = _there(state.escape)
             blocks |= {"anchor": trial.anchor[None], "starts": trial.points, "nodes": trial.inner}
         elif state.phase in (COMPARE, LAST):
-            end = self._candidate(state)
-            nodes = interior(_there(shadow).w, end[None])
-            blocks |= {"candidate": end[None], "nodes": nodes}
+            nodes = interior(_there(shadow).w, main.w[None])
+            blocks |= {"candidate": main.w[None], "nodes": nodes}
         return Batch(blocks)
-
-    def _candidate(self, state: CertifiedState) -> Vector:
-        """The point that is held against the shadow."""
-        return state.main.w if state.phase == LAST else _there(state.escape).anchor
 
     def ask(self, state: CertifiedState) -> Vector:
         """See `Optimizer.ask`."""
@@ -212,7 +207,7 @@ class DefaultMachine(Machine):
         if drifted and state.reanchors < REANCHORS:
             state = replace(state, reanchors=state.reanchors + 1)
             return self._descended(state, reading, batch)
-        return self._end(state, trial.anchor)
+        return self._end(state, state.main.w)
 
     def _jump(self, state: CertifiedState, landing: Landing) -> CertifiedState:
         """Go to the landing; the descent that would never have jumped goes on as the shadow."""
@@ -233,8 +228,8 @@ class DefaultMachine(Machine):
     def _compared(
         self, before: CertifiedState, state: CertifiedState, reading: Reading, batch: Batch
     ) -> CertifiedState:
-        """Hold the candidate against the shadow, from which the segment starts."""
-        end, shadow = self._candidate(before), _there(before.shadow)
+        """Hold the main point against the shadow, from which the segment starts."""
+        end, shadow = before.main.w, _there(before.shadow)
         fall = decrease(
             reading,
             batch.at("shadow")[0],
@@ -257,7 +252,7 @@ class DefaultMachine(Machine):
     def _end(
         self, state: CertifiedState, w: Vector, numbers: dict[str, float] | None = None
     ) -> CertifiedState:
-        status, evidence = verdict.judge(_there(state.escape), self.curvature)
+        status, evidence = verdict.judge(_there(state.escape), w, self.curvature)
         evidence = replace(evidence, numbers=evidence.numbers | (numbers or {}))
         return replace(state, ending=Ending(w, status, evidence))
 

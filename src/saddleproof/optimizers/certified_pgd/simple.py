@@ -175,7 +175,7 @@ class SimpleCertifiedPGD(Machine):
         radii = np.maximum(radii, TINY * (1 + np.linalg.norm(w)))
         starts = w + radii[:, None] * frames(generator, len(RADII), len(w))
         step = float(now.step[0])
-        descent = begin(starts, step, growing=bool(now.growing[0]))
+        descent = begin(starts, step)
         # The round that asks for the starts themselves steps nowhere: it only pays this back.
         growth = np.full(len(RADII), -math.log1p(step * self.curvature))
         escape = Escape(w, inexactness, radii, descent, growth)
@@ -199,8 +199,7 @@ class SimpleCertifiedPGD(Machine):
         if passed.any():
             best = int(np.argmin(np.where(passed, change + bound, np.inf)))
             won = now.descent
-            step, growing = float(won.step[best]), bool(won.growing[best])
-            descent = begin(won.w[[best]], step, growing=growing)
+            descent = begin(won.w[[best]], float(won.step[best]))
             return replace(state, descent=descent, escape=None, escaped=state.escaped + 1)
         tests = now.tests + 1
         failed = tests == len(TESTS)

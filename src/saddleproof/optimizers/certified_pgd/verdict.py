@@ -2,12 +2,16 @@
 
 Growth. `Escape.visible`, gamma_T: what is flatter does not show in the rounds of one escape.
 
+Drift. Descent goes on while the escape runs, so the point that is returned lies a distance x from
+the anchor. The survey saw the Hessian move by the share NONLINEAR of the reference curvature over
+its radius; as much per length is added for x.
+
 Noise. Workers whose Hessians differ by Delta_H let a coalition hide the direction from a start at
 radius p as long as its share is below Delta_H p / gamma. Of n pairs of starts, all are hidden with
 probability at most delta when gamma >= Delta_H sqrt(d) / x, x = Phi^-1((1 + delta^(1/n)) / 2), for
 a share that is normal with variance 1/d.
 
-The larger of the two is the curvature bound of the evidence: a saddle steeper than that would have
+The larger of growth and noise, plus drift, is the curvature bound of the evidence: a saddle steeper than that would have
 been left with probability 1 - delta, *if* Delta_H is valid and the quadratic model holds over the
 terrain's radius. It is evidence, not proof; `saddleproof.certificate` looks for the proof.
 """
@@ -18,10 +22,12 @@ from statistics import NormalDist
 
 import numpy as np
 
+from saddleproof.arrays import Vector
 from saddleproof.optimizers.base import Evidence, Status
 from saddleproof.optimizers.certified_pgd.constants import (
     DELTA,
     LEVELS,
+    NONLINEAR,
     TOLERANCE,
 )
 from saddleproof.optimizers.certified_pgd.escape import Escape
@@ -33,11 +39,13 @@ ASSUMPTIONS = (
 )
 
 
-def curvature_bound(escape: Escape) -> float:
-    """The curvature bound of the evidence; see the head of this file."""
+def curvature_bound(escape: Escape, w: Vector) -> float:
+    """The curvature bound of the evidence at w, (d,); see the head of this file."""
     x = NormalDist().inv_cdf((1 + DELTA ** (1 / len(LEVELS))) / 2)
     hidden = escape.terrain.spread * np.sqrt(escape.anchor.size) / x
-    return float(max(escape.visible, hidden))
+    terrain = escape.terrain
+    drift = NONLINEAR * terrain.curvature * np.linalg.norm(w - escape.anchor) / terrain.radius
+    return float(max(escape.visible, hidden) + drift)
 
 
 def resolved(escape: Escape) -> bool:
@@ -51,16 +59,17 @@ def resolved(escape: Escape) -> bool:
     return burst.high >= -visible and burst.low >= -TOLERANCE * curvature
 
 
-def judge(escape: Escape, asked: float | None) -> tuple[Status, Evidence]:
-    """Status and evidence for the anchor of a resolved escape that failed.
+def judge(escape: Escape, w: Vector, asked: float | None) -> tuple[Status, Evidence]:
+    """Status and evidence for the end of a descent from the anchor of a failed escape.
 
     Args:
-        escape: the escape.
+        escape: the escape, resolved.
+        w: (d,) the point that is returned.
         asked: the curvature tolerance that the user asked for; unless given, TOLERANCE times the
             anchor's reference curvature.
     """
     tolerance = TOLERANCE * escape.terrain.curvature if asked is None else asked
-    bound = curvature_bound(escape)
+    bound = curvature_bound(escape, w)
     evidence = Evidence(
         escapes_failed=len(escape.points),
         curvature_bound=bound,

@@ -1,0 +1,286 @@
+"""The default: it leaves what holds robust descent, and never claims what is not so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import saddleproof as sp
+from saddleproof import oracle
+from saddleproof.errors import BreakdownError, OptionError
+from saddleproof.fleets.base import Messages
+from saddleproof.optimizers.certified_pgd.batch import Batch
+from saddleproof.optimizers.certified_pgd.segments import (
+    COARSE,
+    NODES,
+    WEIGHTS,
+    decrease,
+    interior,
+)
+from saddleproof.optimizers.certified_pgd.track import Track, advance
+from saddleproof.testing import check_optimizer
+
+B = 6
+
+
+def attacked(problem: Any, style: str = "push") -> sp.Coalition:
+    attack = sp.SaddleAttack(problem.saddle, style=style)
+    return sp.Coalition(sp.LocalFleet(problem), attack, members=range(B))
+
+
+def run(problem: Any, optimizer: Any = None, *, fleet: Any = None, **options: Any) -> sp.Result:
+    options = {
+        "b": B,
+        "seed": 0,
+        "max_rounds": 150,
+        "certify": False,
+        "w0": problem.start,
+    } | options
+    return sp.minimize(fleet or attacked(problem), optimizer or sp.CertifiedPGD(), **options)
+
+
+# --- what it is for -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["Example1", "Example2", "PCADigits", "Tensor", "Hetero10"])
+@pytest.mark.parametrize("style", ["push", "hold"])
+def test_it_leaves_the_saddle_that_holds_robust_descent(name: str, style: str) -> None:
+    problem = getattr(sp.problems, name)(seed=1)
+    ours = run(problem, fleet=attacked(problem, style))
+    step = 1 / problem.smoothness
+    held = run(problem, sp.GradientDescent(step=step), max_rounds=ours.rounds)
+    assert problem.left_saddle(ours.w)
+    assert not problem.left_saddle(held.w)
+
+
+@pytest.mark.parametrize("decades", [-3, 3])
+def test_any_first_step_will_do(decades: int) -> None:
+    problem = sp.problems.Example2(seed=2)
+    result = run(problem, sp.CertifiedPGD(step=10.0**decades / problem.smoothness))
+    assert problem.left_saddle(result.w)
+    assert result.rounds <= 100
+
+
+def test_it_is_scale_equivariant() -> None:
+    """F -> 1000 F with eta0 / 1000 walks the same path: no hidden unit."""
+
+    class Scaled(sp.problems.Example2):
+        def _gradients(self, points: np.ndarray) -> np.ndarray:
+            return 1024.0 * super()._gradients(points)
+
+    problem, scaled = sp.problems.Example2(seed=0), Scaled(seed=0)
+    one = run(problem, sp.CertifiedPGD(step=1.0), fleet=sp.LocalFleet(problem))
+    two = run(scaled, sp.CertifiedPGD(step=1 / 1024), fleet=sp.LocalFleet(scaled))
+    assert one.rounds == two.rounds
+    np.testing.assert_allclose(one.w, two.w, rtol=1e-9)
+
+
+@pytest.mark.slow
+def test_beyond_the_burst_it_still_leaves_a_rotated_quartic() -> None:
+    problem = sp.problems.RotatedQuartic(d=100, seed=0)
+    assert problem.left_saddle(run(problem).w)
+
+
+# --- what it must not do --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["Example2", "PCADigits", "Tensor"])
+def test_no_certified_jump_raises_the_loss(name: str) -> None:
+    problem = getattr(sp.problems, name)(seed=3)
+    jumps: list[float] = []
+    last: list[Any] = [None]
+
+    def watch(progress: Any) -> None:
+        state, before = progress.state, last[0]
+        if before is not None and before.phase == "escape" and state.phase == "descend":
+            assert state.escape.best is not None
+            jumps.append(problem.value(state.main.w) - problem.value(state.escape.anchor))
+        last[0] = state
+
+    run(problem, callback=watch)
+    assert jumps
+    assert max(jumps) < 0
+
+
+class VoteDown:
+    """Liars to whom every point is better than the saddle: -1e6 (w - saddle) at every w."""
+
+    def __call__(self, view: Any) -> np.ndarray:
+        lie = -1e6 * (view.points - view.problem.saddle)
+        return np.repeat(lie[:, None, :], len(view.members), axis=1)
+
+
+@pytest.mark.parametrize("name", ["Example2", "Tensor"])
+def test_liars_cannot_talk_it_away_from_a_minimum(name: str) -> None:
+    problem = getattr(sp.problems, name)(seed=0)
+    fleet = sp.Coalition(sp.LocalFleet(problem), VoteDown(), members=range(B))
+    result = run(problem, fleet=fleet, w0=problem.minimum)
+    assert problem.excess(result.w) < 0.1
+
+
+def test_where_noise_hides_the_curvature_it_does_not_say_second_order() -> None:
+    problem = sp.problems.Hetero10(n=4, seed=0)  # Hessian noise .25 against a curvature of -.15
+    result = run(problem, max_rounds=80)
+    assert result.status in ("unresolved", "budget", "no_escape_found") or problem.left_saddle(
+        result.w
+    )
+
+
+def test_plain_descent_rides_in_every_batch() -> None:
+    """The shadow is the robust descent that would have been, to the last bit but rounding."""
+    problem = sp.problems.Example2(seed=0)
+    tracks: list[Track] = []
+    result = run(problem, callback=lambda p: tracks.append(p.state.shadow or p.state.main))
+    assert result.state.shadow is not None
+    plain, rule = tracks[2], sp.Median()
+    fleet = attacked(problem)
+    fleet.announce(sp.fleets.base.Announcement(rule.estimates, B))
+    for there in tracks[3:]:
+        batch = Batch({"main": plain.pair})
+        messages = fleet.round(batch.points, round_id=0)
+        reading = oracle.read(messages, rule, B, points=batch.points, workers=fleet.workers)
+        plain = advance(plain, reading, batch, "main")
+        np.testing.assert_allclose(plain.w, there.w, rtol=1e-9, atol=1e-12)
+
+
+def test_strict_returns_only_what_is_certified_to_be_lower() -> None:
+    problem = sp.problems.Example2(seed=0)
+    result = run(problem, sp.CertifiedPGD(strict=True))
+    assert problem.left_saddle(result.w)
+    bound = result.state.ending.evidence.numbers["loss_above_plain_descent_at_most"]
+    assert bound < 0
+    assert problem.value(result.w) - problem.value(result.state.shadow.w) <= bound
+
+
+# --- its parts ------------------------------------------------------------------------------------
+
+
+def test_the_quadrature_is_exact_to_degree_seven_and_no_further() -> None:
+    for degree in range(9):
+        error = abs(WEIGHTS @ NODES**degree - 1 / (degree + 1))
+        assert (error < 1e-14) == (degree <= 7)
+    for degree in range(4):
+        assert COARSE @ NODES**degree == pytest.approx(1 / (degree + 1), abs=1e-14)
+
+
+@given(frequency=st.floats(0.1, 6.0), phase=st.floats(0, 6.0))
+def test_the_allowance_covers_the_quadrature_error(frequency: float, phase: float) -> None:
+    """f(x) = sin(frequency x + phase) on [0, 1]; every worker says the same."""
+    start, end = np.zeros(1), np.ones((1, 1))
+    points = np.concatenate([start[None], interior(start, end), end])
+    slopes = frequency * np.cos(frequency * points + phase)
+    fall = line_integral(np.repeat(slopes[:, None, :], 5, axis=1), points, 1)
+    truth = np.sin(frequency + phase) - np.sin(phase)
+    assert abs(fall.raw.mid[0] - truth) <= fall.allowance[0] + 1e-12
+
+
+@given(seed=st.integers(0, 2**32), b=st.integers(0, 4), size=st.floats(1e-3, 1e6))
+def test_a_certified_decrease_is_one_for_the_honest_median(seed: int, b: int, size: float) -> None:
+    """Whatever b of 13 say, "certified" means that the honest workers' median loss fell."""
+    rng = np.random.default_rng(seed)
+    start, end = np.zeros(2), rng.standard_normal((1, 2))
+    points = np.concatenate([start[None], interior(start, end), end])
+    A = rng.standard_normal((13, 2, 2))
+    A += A.transpose(0, 2, 1)
+    c = rng.standard_normal((13, 2))
+    rows = np.einsum("mij,qj->qmi", A, points) + c  # F_i quadratic: the integral is exact
+    rows[:, :b] = size * rng.standard_normal((5, b, 2))
+    w = end[0]
+    honest = 0.5 * np.einsum("i,mij,j->m", w, A[b:], w) + c[b:] @ w
+    fall = line_integral(rows, points, b)
+    if fall.raw.high[0] + fall.allowance[0] < 0:
+        assert np.median(honest) < 0
+    assert fall.raw.low[0] <= np.median(honest) <= fall.raw.high[0]
+
+
+def line_integral(rows: np.ndarray, points: np.ndarray, b: int) -> Any:
+    workers = tuple(f"w{i}" for i in range(rows.shape[1]))
+    messages = Messages(rows, ("ok",) * len(workers))
+    reading = oracle.read(messages, sp.Median(), b, points=points, workers=workers)
+    eye = np.eye(5)
+    return decrease(reading, eye[0], eye[1:4], eye[4:], points[-1:] - points[:1])
+
+
+def test_common_noise_cancels_in_the_survey() -> None:
+    """Example 2's workers differ by a tilt only: the spread of their Hessians reads zero."""
+    problem = sp.problems.Example2(n=20, seed=0)  # tilts of .22, half the curvature
+    spreads: list[float] = []
+
+    def watch(progress: Any) -> None:
+        if progress.state.escape is not None:
+            spreads.append(progress.state.escape.terrain.spread)
+
+    run(problem, callback=watch, max_rounds=10)
+    assert spreads
+    assert max(spreads) < 1e-9
+
+
+def test_a_rejected_trial_stays_and_shortens_the_step() -> None:
+    track = Track(np.ones(1), np.ones(1), 0.0, step=1.0, longest=1.0)
+    batch = Batch({"main": track.pair})
+    steep = 100.0 * batch.points[:, None, :].repeat(3, axis=1)  # curvature 100, step 1
+    reading = oracle.read(
+        Messages(steep, ("ok",) * 3), sp.Median(), 0, points=batch.points, workers=("a", "b", "c")
+    )
+    after = advance(track, reading, batch, "main")
+    assert not after.accepted
+    assert after.w == track.w
+    assert after.gradient == 100.0
+    assert after.step == pytest.approx(1 / 64)  # 1/100 is wanted, 1/64 is the hardest cut
+
+
+# --- a pure state machine -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "optimizer", [sp.CertifiedPGD(), sp.CertifiedPGD(mode="simple", curvature=0.25)]
+)
+def test_it_passes_the_suite_for_optimizers(optimizer: sp.CertifiedPGD) -> None:
+    check_optimizer(optimizer, sp.problems.Example2(seed=0), b=3)
+
+
+def test_without_a_seed_no_two_runs_draw_alike() -> None:
+    states = [sp.CertifiedPGD().init(np.ones(3)) for _ in range(2)]
+    assert states[0].random.key != states[1].random.key
+    assert len(states[0].random.key) == 64
+
+
+def test_the_budget_is_kept_and_its_last_round_compares() -> None:
+    problem = sp.problems.Example2(seed=0)
+    for rounds in (1, 2, 5, 13, 17):
+        result = run(problem, max_rounds=rounds)
+        assert result.rounds == rounds
+        assert result.status == "budget"
+    # A jump is made by round 13: the comparison must not give it back.
+    assert problem.excess(result.w) < 0.5
+
+
+def test_a_third_of_liars_is_refused() -> None:
+    problem = sp.problems.Example2(seed=0)
+    with pytest.raises(BreakdownError, match="at most 6 Byzantine workers of 20; got b=7"):
+        run(problem, b=7)
+
+
+@pytest.mark.parametrize(
+    "options", [{"curvature": 0.0}, {"step": -1.0}, {"step": np.inf}, {"mode": "fast"}]
+)
+def test_options_out_of_range_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(OptionError):
+        sp.CertifiedPGD(**options)
+
+
+def test_simple_mode_needs_its_curvature() -> None:
+    with pytest.raises(OptionError, match="curvature"):
+        sp.CertifiedPGD(mode="simple")
+
+
+def test_a_torn_state_is_an_error_with_a_reason() -> None:
+    optimizer = sp.CertifiedPGD()
+    state = replace(optimizer.init(np.ones(2)), phase="escape")
+    with pytest.raises(sp.errors.StoreError, match="torn"):
+        optimizer.ask(state)
