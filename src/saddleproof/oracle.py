@@ -136,6 +136,22 @@ class MessageReading:
             found = interval(np.einsum("pq,pqm->pm", coefficients, projected), self.b)
         return _voided(found, self._touches_void(coefficients))
 
+    def intervals(self, coefficients: Vector, errors: Vector) -> Interval:
+        """See `Reading.intervals`: (p, q) coefficients and errors to p times d intervals."""
+        rows = self.stack.reshape(len(self.stack), -1)
+        shape = (len(coefficients), *self.stack.shape[1:])
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = np.moveaxis((coefficients @ rows).reshape(shape), 1, -1)
+            own = np.moveaxis(np.abs(errors @ rows).reshape(shape), 1, -1)
+            low, high = interval(values - own, self.b).low, interval(values + own, self.b).high
+            mid = interval(values, self.b).mid
+        lost = (self._touches_void(coefficients) | self._touches_void(errors))[:, None]
+        return Interval(
+            np.where(lost | np.isnan(low), -np.inf, low),
+            np.where(lost, np.nan, mid),
+            np.where(lost | np.isnan(high), np.inf, high),
+        )
+
     def _touches_void(self, coefficients: Vector) -> NDArray[np.bool_]:
         touched: NDArray[np.bool_] = ((coefficients != 0) & self.void).any(axis=1)
         return touched

@@ -19,8 +19,15 @@ Gradient = Callable[[Vector], Vector]
 class Drive:
     """One optimizer over exact workers, one round at a time; every query is kept."""
 
-    def __init__(self, optimizer: Optimizer, gradient: Gradient, w0: list[float], seed: int = 0):
-        self.optimizer, self.gradient = optimizer, gradient
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        gradient: Gradient,
+        w0: list[float],
+        seed: int = 0,
+        value: Gradient | None = None,
+    ):
+        self.optimizer, self.gradient, self.value = optimizer, gradient, value
         self.state = optimizer.init(np.array(w0), seed=seed, max_rounds=None)
         self.asked: list[Vector] = []
 
@@ -31,9 +38,9 @@ class Drive:
         with np.errstate(over="ignore", invalid="ignore"):
             values = np.repeat(self.gradient(points)[:, None, :], 3, axis=1)
         names = ("a", "b", "c")
-        reading = oracle.read(
-            Messages(values, ("ok",) * 3), Median(), 0, points=points, workers=names
-        )
+        losses = None if self.value is None else np.tile(self.value(points)[:, None], 3)
+        messages = Messages(values, ("ok",) * 3, losses=losses)
+        reading = oracle.read(messages, Median(), 0, points=points, workers=names)
         self.state = self.optimizer.tell(self.state, reading)
         return self.state
 

@@ -23,6 +23,7 @@ from saddleproof.optimizers.certified_pgd.segments import (
     interior,
 )
 from saddleproof.optimizers.certified_pgd.track import Track, advance
+from saddleproof.problems.quartic import TiltedQuartic
 from saddleproof.testing import check_optimizer
 
 B = 6
@@ -155,6 +156,34 @@ def test_strict_returns_only_what_is_certified_to_be_lower() -> None:
     bound = result.state.ending.evidence.numbers["loss_above_plain_descent_at_most"]
     assert bound < 0
     assert problem.value(result.w) - problem.value(result.state.shadow.w) <= bound
+
+
+def test_a_flat_loss_ends_without_a_claim() -> None:
+    class Flat:
+        d = 3
+
+        def value(self, w: np.ndarray, data: Any) -> float:
+            return 0.0
+
+        def gradient(self, points: np.ndarray, data: Any) -> np.ndarray:
+            return np.zeros_like(points)
+
+    result = sp.minimize(sp.Problem(Flat(), range(5)), b=1, w0=np.ones(3), seed=0, max_rounds=60)
+    assert not result.certificate.certified
+    np.testing.assert_array_equal(result.w, np.ones(3))
+
+
+@pytest.mark.slow
+def test_a_landing_that_lies_drove_it_back_from_is_what_it_returns() -> None:
+    """At d = 300 the liars' pull, some sqrt(d) of it, beats the slope: descent is driven back."""
+    spectrum = np.append(-0.3, np.linspace(0.3, 1, 299))
+    problem = TiltedQuartic(spectrum, workers=20, seed=1, n=4000, rotate=True)
+    states: list[Any] = []
+    result = run(problem, seed=1, callback=lambda progress: states.append(progress.state))
+    compared = states[-2]
+    assert compared.phase == "compare"
+    np.testing.assert_array_equal(result.w, compared.landed)
+    assert problem.value(result.w) < problem.value(compared.main.w)
 
 
 # --- its parts ------------------------------------------------------------------------------------

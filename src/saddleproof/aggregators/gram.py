@@ -20,8 +20,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from saddleproof.arrays import Array, Vector, namespace
 
@@ -75,13 +77,29 @@ def distances(gram: Vector) -> Vector:
     return found
 
 
+def mixed(gram: Vector, matrix: Vector) -> Vector:
+    """Gram matrix A K A' of the mixtures y = A x, for (m', m) A whose rows sum to one.
+
+    A row of K that is not finite spoils the mixtures that it enters, and no others.
+
+    >>> mixed(np.array([[0.0, np.nan], [np.nan, np.inf]]), np.array([[1.0, 0.0], [0.5, 0.5]]))
+    array([[ 0., nan],
+           [nan, nan]])
+    """
+    bad: NDArray[np.bool_] = ~np.isfinite(np.diagonal(gram))
+    found: Vector = matrix @ np.where(bad | bad[:, None], 0.0, gram) @ matrix.T
+    spoiled = matrix[:, bad].any(axis=1)
+    found[spoiled | spoiled[:, None]] = np.nan
+    return found
+
+
 def combine(messages: Array, weights: Vector) -> Array:
     """sum_i w_i x_i, in float64 and rounded once.
 
     Args:
         messages: as in `gram`.
-        weights: (m,), or (k, m) for k sums at once. A row whose weights are all zero is not
-            read, so that what it holds, NaN too, does not matter.
+        weights: (m,), or (k, m) for k sums at once. What a row of weight zero holds does not
+            matter, NaN too.
 
     Returns:
         (d,) or (k, d), newly made; same library, dtype and device as the messages. Cost O(k m d).
@@ -93,7 +111,7 @@ def combine(messages: Array, weights: Vector) -> Array:
     rows = Rows.of(messages, used)
     w = weights[..., used]
     with np.errstate(over="ignore", under="ignore"):
-        return rows.joined([rows.native(w) @ block for _, block in rows.blocks()])
+        return rows.joined([_sums(rows.native(w), block) for _, block in rows.blocks()])
 
 
 @dataclass(frozen=True)
@@ -106,7 +124,7 @@ class Rows:
         d: their length.
     """
 
-    host: list[Vector] | None
+    host: list[Any] | None
     given: list[Array]
     d: int
 
@@ -154,19 +172,29 @@ class Rows:
         return whole if isinstance(like, np.ndarray) else xp.asarray(whole)
 
 
+def _sums(w: Array, block: Array) -> Array:
+    """w @ block, in which zero times NaN is zero."""
+    xp = namespace(block)
+    if w.ndim == 1 or xp.all(xp.isfinite(block)):
+        return w @ block
+    finite = xp.all(xp.isfinite(block), axis=1)
+    spoiled = xp.any((w != 0) & ~finite, axis=1)
+    return xp.where(spoiled[:, None], xp.nan, w @ xp.where(finite[:, None], block, 0.0))
+
+
 def _centred(rows: Rows, reference: int | None) -> Vector:
     """Gram about the row `reference`, or about the coordinate-wise median."""
     found = np.zeros((len(rows.given), len(rows.given)))
     for _, block in rows.blocks():
-        z = block  # in place where the library can
-        z -= _middle(block) if reference is None else +block[reference, ...]
-        found += _to_numpy(z @ z.T)
+        origin = _middle(block) if reference is None else block[reference, ...] + 0.0
+        block -= origin  # noqa: PLW2901 - in place, where the library can
+        found += to_numpy(block @ block.T)
     return found
 
 
 def _medoid(rows: Rows) -> int:
     """The row with the least median distance to the others, on a sample of columns."""
-    sample = _to_numpy(rows.columns(slice(None, None, -(-rows.d // SAMPLE))))
+    sample = to_numpy(rows.columns(slice(None, None, -(-rows.d // SAMPLE))))
     z = sample - _middle(sample)
     return int(np.argmin(np.sort(distances(z @ z.T), axis=1)[:, len(z) // 2]))
 
@@ -187,7 +215,7 @@ def _middle(block: Array) -> Array:
     return xp.sort(block, axis=0)[block.shape[0] // 2, ...]
 
 
-def _on_host(given: list[Array]) -> list[Vector] | None:
+def _on_host(given: list[Array]) -> list[Any] | None:
     """The rows as NumPy vectors on shared memory; None where they are not NumPy's to read."""
     try:
         return [row if isinstance(row, np.ndarray) else np.from_dlpack(row) for row in given]
@@ -201,7 +229,8 @@ def _device(x: Array) -> Array:
     return device(x)
 
 
-def _to_numpy(x: Array) -> Vector:
+def to_numpy(x: Array) -> Any:
+    """A small array of any library as a NumPy array."""
     if not isinstance(x, np.ndarray):
         from array_api_compat import to_device
 

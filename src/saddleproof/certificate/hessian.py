@@ -88,9 +88,24 @@ class WorkerHessians:
         does, for any v.
         """
         own = np.einsum("k,mkl,l->m", v, self.matrices, v) + _frobenius(self.errors)
-        sigma = MAD_TO_SIGMA * float(np.median(np.abs(own - np.median(own))))
-        high = float(interval(own, self.b).high) + sigma
-        return Bracket("direction", high=np.inf if np.isnan(high) else high)
+        return _above(own, self.b)
+
+
+def along(stack: Vector, w: Vector, v: Vector, step: float, b: int) -> Bracket:
+    """`WorkerHessians.along` from v's stencil alone: (3, m, d) at w, w + h v, w - h v."""
+    here, plus, minus = stack = np.asarray(stack, dtype=float)
+    with np.errstate(over="ignore", invalid="ignore"):
+        product, bend = (plus - minus) / (2 * step), (plus + minus - 2 * here) / (2 * step)
+        size = np.abs(stack).max(axis=(0, 2))
+        size = size + np.abs(product).max(axis=1) * max(1.0, float(np.abs(w).max()))
+        error = np.abs(bend @ v) + ROUNDINGS * float(np.finfo(w.dtype).eps) * size / step
+        return _above(product @ v + error, b)
+
+
+def _above(own: Vector, b: int) -> Bracket:
+    sigma = MAD_TO_SIGMA * float(np.median(np.abs(own - np.median(own))))
+    high = float(interval(own, b).high) + sigma
+    return Bracket("direction", high=np.inf if np.isnan(high) else high)
 
 
 def difference_points(w: Vector, step: float) -> Vector:

@@ -16,7 +16,8 @@ class Certificate:
 
     Attributes:
         level: "proved": lambda_min >= -tolerance follows from the messages and `assumptions`;
-            "witness": negative curvature is present; "evidence": escapes failed, no more; "none".
+            "witness": negative curvature is present; "evidence": escapes failed or Lanczos found
+            nothing, no more; "none".
         reason: the verdict in a sentence.
         gradient_norm: ||g_hat||, the aggregate's 2-norm at the point.
         inexactness: Delta_hat, how far g_hat may be from grad F; inf where unknown.
@@ -24,6 +25,7 @@ class Certificate:
         brackets: bounds of lambda_min, one a method; they hold together.
         tolerance: eps_H.
         evidence: what the optimizer knows of failed escapes.
+        lanczos: what a Krylov search says of directions that it did not see; None without one.
         assumptions: what all this rests on, a sentence each.
         numbers: residuals and step sizes, by name.
         rounds: parallel iterations that the certificate cost.
@@ -38,6 +40,7 @@ class Certificate:
     brackets: tuple[Bracket, ...] = ()
     tolerance: float = 0.0
     evidence: Evidence | None = None
+    lanczos: Evidence | None = None
     assumptions: tuple[str, ...] = ()
     numbers: dict[str, float] = field(default_factory=dict)
     rounds: int = 0
@@ -57,7 +60,7 @@ class Certificate:
     def method(self) -> str:
         """Where the verdict on the Hessian comes from."""
         if self.level == "evidence":
-            return "failed escapes"
+            return "failed escapes" if self.lanczos is None else "Lanczos"
         if self.level == "witness":
             return min(self.brackets, key=lambda one: one.high).method
         return self.curvature.method if self.curvature.low > -np.inf else "none"
@@ -85,6 +88,12 @@ class Certificate:
                 f"lambda_min < {-self.evidence.curvature_bound:.4g} would have been left with "
                 f"probability >= {'unknown' if confidence is None else f'{confidence:.3g}'}"
             )
+        if self.lanczos is not None and self.lanczos.curvature_bound is not None:
+            lines.append(
+                f"evidence     Lanczos from a random start would have seen lambda_min < "
+                f"{-self.lanczos.curvature_bound:.4g} with probability >= "
+                f"{self.lanczos.confidence:.3g}"
+            )
         if self.numbers:
             figures = ", ".join(f"{name} {value:.4g}" for name, value in self.numbers.items())
             lines.append(f"numbers      {figures}")
@@ -102,7 +111,11 @@ def intersection(brackets: tuple[Bracket, ...]) -> Bracket:
 
 
 def verdict(
-    brackets: tuple[Bracket, ...], tolerance: float, size: float, evidence: Evidence | None
+    brackets: tuple[Bracket, ...],
+    tolerance: float,
+    size: float,
+    evidence: Evidence | None,
+    lanczos: Evidence | None = None,
 ) -> tuple[str, str]:
     """Level and reason, the strongest that holds.
 
@@ -111,6 +124,7 @@ def verdict(
         tolerance: eps_H.
         size: ||H_hat||_2; a flat answer, size 0, proves nothing.
         evidence: what the optimizer knows.
+        lanczos: what a Krylov search says.
     """
     low, high = intersection(brackets).low, intersection(brackets).high
     if low > high:
@@ -118,7 +132,7 @@ def verdict(
             f"the bounds contradict each other, lambda_min >= {low:.4g} and <= {high:.4g}: more "
             "than b liars, or honest Hessians with strong skew"
         )
-    if low >= -tolerance and size > 0:
+    if -np.inf < low >= -tolerance and size > 0:
         return "proved", f"lambda_min >= {low:.4g}, no less than -{tolerance:.4g}"
     if high < 0:
         return "witness", f"negative curvature witnessed, lambda_min <= {high:.4g}"
@@ -127,8 +141,17 @@ def verdict(
             f"{evidence.escapes_failed} escapes failed, which is evidence for lambda_min >= "
             f"{-evidence.curvature_bound:.4g}, not proof"
         )
+    if lanczos is not None and np.isfinite(lanczos.curvature_bound or 0.0) and size > 0:
+        found = lanczos.numbers
+        return "evidence", (
+            f"Lanczos found no curvature below {found['Ritz value']:.4g} in "
+            f"{found['Lanczos rounds']:.0f} rounds (residual {found['residual']:.2g}), which is "
+            "evidence, not proof"
+        )
     why = f"lambda_min >= {low:.4g} is all that follows, less than -{tolerance:.4g}"
-    if not brackets:
+    if lanczos is not None:
+        why = f"Lanczos found no curvature below {lanczos.numbers['Ritz value']:.4g}, no more"
+    elif not brackets:
         why = "the Hessian was not measured, and no escape failed here"
     elif size == 0:
         why = "the messages show no curvature at all, and a flat answer proves nothing"

@@ -110,6 +110,19 @@ class Reading(Protocol):
             Interval with fields of shape (p,).
         """
 
+    def intervals(self, coefficients: Vector, errors: Vector) -> Interval:
+        """Where every coordinate of p combinations lies, each worker's own error included.
+
+        Worker i's coordinates are known to within its own |sum_k e_k g_i(x_k)|.
+
+        Args:
+            coefficients: (p, q), the c of one combination a row.
+            errors: (p, q), the e of each.
+
+        Returns:
+            Interval with fields of shape (p, d).
+        """
+
 
 @dataclass(frozen=True)
 class Evidence:

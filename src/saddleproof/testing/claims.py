@@ -55,6 +55,12 @@ class Bowl:
         tilts = noise * np.random.default_rng(0).standard_normal((m, d))
         self._tilts = tilts - tilts.mean(axis=0)
 
+    def values(self, w: Vector) -> Vector:
+        """F_i(w): (d,) to (m,)."""
+        curvature = np.where(np.arange(self.d) == 0, -1.0, 1.0)
+        found: Vector = curvature @ w**2 / 2 + (w @ w) ** 2 / 4 + self._tilts @ w
+        return found
+
     def gradients(self, points: Vector) -> Vector:
         """(q, d) points to (q, m, d)."""
         curvature = np.where(np.arange(self.d) == 0, -1.0, 1.0)

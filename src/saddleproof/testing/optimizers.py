@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from saddleproof import oracle, snapshot
+from saddleproof.fleets.base import Announcement
 from saddleproof.optimizers.base import Optimizer
 from saddleproof.testing.claims import Bowl, holds
 
@@ -33,6 +34,7 @@ def check_optimizer(
 
     problem = Bowl() if problem is None else problem
     fleet = LocalFleet(problem)
+    fleet.announce(Announcement(Median().estimates, b, optimizer))
     d = len(problem.start)
     state = optimizer.init(problem.start.copy(), seed=3, max_rounds=max_rounds)
     again = optimizer.init(problem.start.copy(), seed=3, max_rounds=max_rounds)

@@ -74,6 +74,7 @@ class DefaultMachine(Machine):
             random=Stream.open(seed),
             main=main,
             shadow=None,
+            landed=None,
             directions=np.empty((0, w0.size)),
         )
 
@@ -98,8 +99,9 @@ class DefaultMachine(Machine):
             trial = _there(state.escape)
             blocks |= {"anchor": trial.anchor[None], "starts": trial.points, "nodes": trial.inner}
         elif state.phase in (COMPARE, LAST):
-            nodes = interior(_there(shadow).w, main.w[None])
-            blocks |= {"candidate": main.w[None], "nodes": nodes}
+            old, landed = _there(shadow).w, _there(state.landed)[None]
+            nodes = np.concatenate([interior(old, main.w[None]), interior(main.w, landed)])
+            blocks |= {"landed": landed, "nodes": nodes}
         return Batch(blocks)
 
     def ask(self, state: CertifiedState) -> Vector:
@@ -182,7 +184,9 @@ class DefaultMachine(Machine):
         anchor = before.main
         terrain = probe.survey(reading, batch, anchor, before.directions)
         width = escapes.hidden_width(reading, batch.at("anchor"), terrain)
-        step = float(np.clip(anchor.step, 0.5 / terrain.curvature, 1 / terrain.curvature))
+        step = anchor.step
+        if terrain.curvature > 0:
+            step = float(np.clip(step, 0.5 / terrain.curvature, 1 / terrain.curvature))
         generator, random = state.random.draw()
         directions = sphere(generator, len(LEVELS), anchor.w.size)
         begun = escapes.begin(anchor.w, terrain, step, directions, width)
@@ -218,7 +222,9 @@ class DefaultMachine(Machine):
             inexactness=landing.inexactness,
         )
         shadow = state.main if state.shadow is None else state.shadow
-        return replace(state, phase=DESCEND, main=main, shadow=shadow, polish=0, waits=0)
+        return replace(
+            state, phase=DESCEND, main=main, shadow=shadow, landed=landing.w, polish=0, waits=0
+        )
 
     def _waited(self, state: CertifiedState) -> CertifiedState:
         left = state.waiting - 1
@@ -228,23 +234,28 @@ class DefaultMachine(Machine):
     def _compared(
         self, before: CertifiedState, state: CertifiedState, reading: Reading, batch: Batch
     ) -> CertifiedState:
-        """Hold the main point against the shadow, from which the segment starts."""
-        end, shadow = before.main.w, _there(before.shadow)
+        """Hold the main point against the shadow, and against where the last jump landed.
+
+        Lies may have driven the main trajectory back up from its landing: where that is certain,
+        the landing is returned.
+        """
+        w, shadow = before.main.w, _there(before.shadow).w
+        at = {name: batch.at(name) for name in ("main", "shadow", "landed", "nodes")}
         fall = decrease(
-            reading,
-            batch.at("shadow")[0],
-            batch.at("nodes"),
-            batch.at("candidate"),
-            (end - shadow.w)[None],
+            reading, at["shadow"][0], at["nodes"][:3], at["main"][:1], (w - shadow)[None]
         )
+        back = batch.blocks["landed"] - w
+        risen = decrease(reading, at["main"][0], at["nodes"][3:], at["landed"], back)
         worst = float(fall.raw.high[0] + fall.allowance[0])
         better = worst < 0 if self.strict else bool(fall.raw.mid[0] < 0)
+        if better and risen.raw.high[0] + risen.allowance[0] < 0:
+            w = _there(before.landed)  # lower than w, which is what `worst` speaks about
         if before.phase == LAST:
-            return self._out_of_budget(state, end if better else shadow.w)
+            return self._out_of_budget(state, w if better else shadow)
         # Within the surveyed radius the two are one place: which is lower by a hair is no news.
-        same = float(np.linalg.norm(end - shadow.w)) <= _there(before.escape).terrain.radius
+        same = float(np.linalg.norm(w - shadow)) <= _there(before.escape).terrain.radius
         if better or (same and not self.strict):
-            return self._end(state, end, {"loss_above_plain_descent_at_most": worst})
+            return self._end(state, w, {"loss_above_plain_descent_at_most": worst})
         return replace(state, phase=DESCEND, main=_there(state.shadow), shadow=None)
 
     # --- ends ------------------------------------------------------------------------------------

@@ -35,6 +35,7 @@ class CertifiedState:
         round: rounds done; `max_rounds` of them are granted.
         random: the server's secret stream.
         main: the trajectory whose point is returned.
+        landed: (d,) where the last jump went; None before a jump.
         shadow: robust gradient descent as if no jump had ever been made; None before a jump.
         directions: (n, d) unit directions of the coming probe or survey.
         escape: the escape in motion, or the one that failed last.
@@ -49,6 +50,7 @@ class CertifiedState:
     random: Stream
     main: Track
     shadow: Track | None
+    landed: Vector | None
     directions: Vector
     escape: Escape | None = None
     probes: int = 0

@@ -11,9 +11,10 @@ radius p as long as its share is below Delta_H p / gamma. Of n pairs of starts, 
 probability at most delta when gamma >= Delta_H sqrt(d) / x, x = Phi^-1((1 + delta^(1/n)) / 2), for
 a share that is normal with variance 1/d.
 
-The larger of growth and noise, plus drift, is the curvature bound of the evidence: a saddle steeper than that would have
-been left with probability 1 - delta, *if* Delta_H is valid and the quadratic model holds over the
-terrain's radius. It is evidence, not proof; `saddleproof.certificate` looks for the proof.
+The larger of growth and noise, plus drift, is the curvature bound of the evidence: a saddle
+steeper than that would have been left with probability 1 - delta, *if* Delta_H is valid and the
+quadratic model holds over the terrain's radius. It is evidence, not proof;
+`saddleproof.certificate` looks for the proof.
 """
 
 from __future__ import annotations

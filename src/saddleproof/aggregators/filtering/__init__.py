@@ -1,0 +1,17 @@
+"""Iterative filtering (Algorithm 2, Appendix F.1), in Gram space.
+
+    iterative_filtering.py   the rule, and what it reports
+    prune.py                 rows too far from the rest to be an original point leave at once
+    walk.py                  Algorithm 2: score, reweight, drop, stop
+    rank_one.py              scores for U = v v^T, in closed form: the default
+    saddle.py                scores for the maximizing U, to a certified gap: Algorithm 2 verbatim
+
+The proofs are in docs/filtering.md.
+"""
+
+from saddleproof.aggregators.filtering.iterative_filtering import (
+    FilterEstimate,
+    IterativeFiltering,
+)
+
+__all__ = ["FilterEstimate", "IterativeFiltering"]

@@ -1,0 +1,187 @@
+"""Geometric median (Feng, Xu, Mannor 2014; Chen, Su, Xu 2017; rows of Table 2).
+
+y minimizes sum_i ||y - x_i||. Weiszfeld's step T(y) = sum_i c_i x_i / sum_i c_i with
+c_i = 1 / ||y - x_i|| never leaves the affine hull of the rows, so y = sum_i w_i x_i throughout
+and all distances follow from the Gram matrix K:
+
+    ||y - x_i||^2 = K_ii - 2 (K w)_i + w'K w.
+
+One step is O(m^2) whatever d is. The rows themselves, where Weiszfeld's step is not defined, are
+settled before the first step, as Vardi and Zhang (2000) do: the best row x_k is the answer iff the
+unit vectors from it to the others sum to no more than its multiplicity; if not, their sum points
+to where the objective is below that of every row, and no later step meets one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saddleproof.aggregators.base import Estimate
+from saddleproof.aggregators.gram import distances, gram
+from saddleproof.aggregators.weighted import WeightedRule, points, weighted_sums
+from saddleproof.arrays import Array, Vector, as_stack
+
+#: Why Weiszfeld's iteration ended: by its tolerance, because a row is the answer, or by its limit.
+Termination = Literal["tolerance", "row", "max_iterations"]
+#: Squared lengths beyond this are infinite to us: sums of a few of them would overflow.
+INFINITE = 1e280
+#: Squared distances below this share of the squared lengths are rounding: the rows coincide.
+ROUNDING = 1e-14
+
+
+@dataclass(frozen=True)
+class GeometricMedianEstimate(Estimate):
+    """An `Estimate` that says how it was found.
+
+    Attributes:
+        termination: a `Termination`, or q of them for a batch: "tolerance", "row" (rows are the
+            exact answer) or "max_iterations".
+        iterations: Weiszfeld steps taken, or q numbers of them.
+    """
+
+    termination: Any = "tolerance"
+    iterations: Any = 0
+
+
+@dataclass(frozen=True)
+class GeometricMedian(WeightedRule):
+    """The point of least total distance to the rows, argmin_y sum_i ||y - x_i||.
+
+    Breakdown (m - 1)//2. It is (b, kappa)-robust with kappa = 4 (1 + b/(m - 2b))^2 (Allouah et
+    al. 2023), and if m - b rows lie within r of a point, the median does within
+    r (1 - a)/sqrt(1 - 2a), a = b/m (Minsker 2015). Where it is not unique (an even number of rows
+    on a line) it is the average of the rows that qualify: in one dimension, the midpoint median.
+    A row that is not finite is left out. Inexactness: the rank bound, a proof about the honest
+    coordinate-wise median plus a standard error (`saddleproof.aggregators.inexactness`).
+    Cost O(m^2 d + iterations m^2).
+
+    Args:
+        tolerance: the iteration ends when the mean of the unit vectors from the answer to the
+            rows, which is zero at the median, is at most this long.
+        max_iterations: limit on Weiszfeld steps; `GeometricMedianEstimate.termination` tells.
+
+    >>> square = np.array([[0.0, 0.0], [2.0, 0.0], [2.0, 2.0], [0.0, 2.0]])
+    >>> GeometricMedian()(square, b=1)
+    array([1., 1.])
+    """
+
+    tolerance: float = 1e-10
+    max_iterations: int = 1000
+    needs: ClassVar[str] = "m > 2b"
+
+    def breakdown(self, m: int) -> int:
+        """(m - 1)//2: strictly fewer than half."""
+        return (m - 1) // 2
+
+    def weights(self, gram: Vector, b: int) -> Vector:
+        """Coefficients of the geometric median."""
+        return weiszfeld(gram, self.tolerance, self.max_iterations).weights
+
+    def estimate(self, messages: Array, b: int) -> GeometricMedianEstimate:
+        """Vector, inexactness, kept and termination for one query point."""
+        batch = cast(GeometricMedianEstimate, self.estimates(as_stack(messages)[None, ...], b))
+        inexactness = None if batch.inexactness is None else float(batch.inexactness[0])
+        return replace(
+            batch,
+            vector=batch.vector[0, ...],
+            inexactness=inexactness,
+            kept=batch.kept[0, ...],
+            termination=batch.termination[0],
+            iterations=batch.iterations[0],
+        )
+
+    def _batch(self, stack: Array, b: int) -> GeometricMedianEstimate:
+        found = [weiszfeld(gram(x), self.tolerance, self.max_iterations) for x in points(stack)]
+        sums = weighted_sums(stack, [one.weights for one in found], b)
+        return GeometricMedianEstimate(
+            sums.vector,
+            sums.inexactness,
+            sums.kept,
+            termination=tuple(one.termination for one in found),
+            iterations=tuple(one.iterations for one in found),
+        )
+
+
+@dataclass(frozen=True)
+class Weiszfeld:
+    """(m,) weights of the geometric median, and how the iteration ended."""
+
+    weights: Vector
+    termination: Termination
+    iterations: int
+
+
+def weiszfeld(gram: Vector, tolerance: float = 1e-10, max_iterations: int = 1000) -> Weiszfeld:
+    """The geometric median in the coordinates of the rows: (m, m) Gram matrix to (m,) weights."""
+    finite = np.flatnonzero(np.diagonal(gram) < INFINITE)  # NaN is not
+    found = _finite(gram[np.ix_(finite, finite)], tolerance, max_iterations)
+    weights = np.zeros(len(gram))
+    weights[finite] = found.weights
+    return Weiszfeld(weights, found.termination, found.iterations)
+
+
+def _finite(K: Vector, tolerance: float, max_iterations: int) -> Weiszfeld:
+    w, settled = _best_rows(K)
+    if settled:
+        return Weiszfeld(w, "row", 0)
+    for iteration in range(1, max_iterations + 1):
+        distance = _distances(K, w)
+        c = 1.0 / distance
+        following = c / c.sum()
+        # T(y) - y = sum_i (w+_i - w_i) (x_i - y) is the sum of the unit vectors over sum_i c_i.
+        step = (np.abs(following - w) * distance).sum()
+        w = following
+        if step * c.sum() <= tolerance * len(w):
+            return Weiszfeld(w, "tolerance", iteration)
+    return Weiszfeld(w, "max_iterations", max_iterations)
+
+
+def _distances(K: Vector, w: Vector) -> Vector:
+    """(m,) distances ||x_i - sum_j w_j x_j||, never quite zero."""
+    Kw = K @ w
+    square = np.diagonal(K) - 2.0 * Kw + w @ Kw
+    smallest = np.finfo(np.float64).tiny + ROUNDING * np.median(np.diagonal(K))
+    distance: Vector = np.sqrt(np.maximum(square, smallest))
+    return distance
+
+
+def _best_rows(K: Vector) -> tuple[Vector, bool]:
+    """Weights of the median if rows are the answer, else of a point that is better than any row."""
+    length = np.sqrt(np.diagonal(K))
+    between = np.sqrt(_coincide(K))
+    # sum_j ||x_i - x_j|| - ||x_j - r||, term by term: far rows must not swallow the digits.
+    apart = between + length
+    gain = np.diagonal(K)[:, None] - 2.0 * K
+    objective = np.divide(gain, apart, out=np.zeros_like(K), where=apart > 0).sum(axis=1)
+    near_best = objective <= objective.min() + 1e-9 * np.median(between)
+    best = [_at_row(K, between, k) for k in np.flatnonzero(near_best).tolist()]
+    answers = [w for w, settled in best if settled]
+    if answers:
+        return np.mean(answers, axis=0), True
+    return best[int(np.argmin(objective[near_best]))]
+
+
+def _at_row(K: Vector, between: Vector, k: int) -> tuple[Vector, bool]:
+    """Vardi and Zhang's test and step at row k."""
+    others = between[k] > 0
+    same: NDArray[np.bool_] = ~others
+    c = np.divide(1.0, between[k], out=np.zeros(len(K)), where=others)
+    pull = c.copy()  # R = sum_j c_j (x_j - x_k), in coefficients of sum zero
+    pull[k] -= c.sum()
+    strength = np.sqrt(max(pull @ K @ pull, 0.0))
+    if strength <= same.sum() * (1.0 + 1e-12):
+        return same / same.sum(), True
+    share = min(1.0, same.sum() / strength)
+    return (1.0 - share) * c / c.sum() + share * same / same.sum(), False
+
+
+def _coincide(K: Vector) -> Vector:
+    """Squared distances, zero where nothing but rounding is left of them."""
+    square = np.diagonal(K)
+    between = distances(K)
+    between[between <= ROUNDING * (square[:, None] + square)] = 0.0
+    return between

@@ -1,0 +1,77 @@
+"""Pre-aggregation: mix the rows first, then apply any rule to the mixtures.
+
+Every pre-aggregation of this library is a matrix A (m' x m) whose rows sum to one: y = A x. Shifts
+of all rows pass through it, and the Gram matrix of the mixtures is A K A', so that a rule that
+needs only K (`saddleproof.aggregators.weighted`) reads the messages twice in all, mixed or not.
+Other rules get the mixtures themselves, an (m', d) stack.
+
+The inexactness is the rank bound over the messages as they came: it holds for any vector, while a
+mixture is no honest worker's message.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saddleproof.aggregators.base import Aggregator, Estimate, Rule, check_breakdown
+from saddleproof.aggregators.gram import combine, gram, mixed, to_numpy
+from saddleproof.aggregators.weighted import WeightedRule, estimate_of, points
+from saddleproof.arrays import Array, Vector, as_stack
+from saddleproof.errors import OptionError
+
+
+class Mixing(Rule):
+    """What the pre-aggregations share; each adds `matrix`, and `mixtures` if m' is not m."""
+
+    rule: Aggregator
+    #: Whether `matrix` looks at the Gram matrix.
+    by_distance: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.rule, Aggregator):
+            raise OptionError(
+                f"{type(self).__name__} needs a rule, such as Median(); got {self.rule!r}"
+            )
+
+    def matrix(self, messages: Array, gram: Vector, b: int) -> Vector:
+        """(m', m) matrix A with rows of sum 1, from (m, d) messages and their (m, m) Gram."""
+        raise NotImplementedError
+
+    def mixtures(self, m: int) -> int:
+        """m', the number of mixtures of m messages."""
+        return m
+
+    def breakdown(self, m: int) -> int:
+        """The most liars among the mixtures that the inner rule holds, and fewer than half."""
+        return min(self.rule.breakdown(self.mixtures(m)), (m - 1) // 2)
+
+    def __call__(self, messages: Array, b: int) -> Array:
+        """The aggregate vector alone: (m, d) messages to (d,); see `Rule.__call__`."""
+        x = as_stack(messages)
+        check_breakdown(self, len(x), b)
+        K, A = self._mix(x, b)
+        if isinstance(self.rule, WeightedRule):
+            return combine(x, self.rule.weights(mixed(K, A), b) @ A)
+        return self.rule(combine(x, A), b)
+
+    def _batch(self, stack: Array, b: int) -> Estimate:
+        found = [self._one(x, b) for x in points(stack)]
+        kept = np.stack([entered for _, entered in found])
+        return estimate_of(stack, [vector for vector, _ in found], kept, b)
+
+    def _one(self, x: Array, b: int) -> tuple[Array, NDArray[np.bool_]]:
+        """The vector, and the rows that entered a mixture that entered it."""
+        K, A = self._mix(x, b)
+        if isinstance(self.rule, WeightedRule):
+            weights = self.rule.weights(mixed(K, A), b) @ A
+            return combine(x, weights), weights > 0.0
+        inner = self.rule.estimate(combine(x, A), b)
+        return inner.vector, (A[to_numpy(inner.kept)] > 0.0).any(axis=0)
+
+    def _mix(self, x: Array, b: int) -> tuple[Vector, Vector]:
+        needed = self.by_distance or isinstance(self.rule, WeightedRule)
+        K = gram(x) if needed else np.empty((0, 0))
+        return K, self.matrix(x, K, b)

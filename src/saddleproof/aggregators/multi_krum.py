@@ -1,0 +1,49 @@
+"""Multi-Krum (Blanchard, El Mhamdi, Guerraoui, Stainer, NeurIPS 2017, Section 6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from saddleproof.aggregators.krum import scores
+from saddleproof.aggregators.weighted import WeightedRule
+from saddleproof.arrays import Vector
+from saddleproof.errors import OptionError
+
+
+@dataclass(frozen=True)
+class MultiKrum(WeightedRule):
+    """Average of the k rows of least Krum score.
+
+    Between Krum (k = 1) and the mean (b = 0, k = m). No far row is ever among the m - b least
+    scores: an honest row has m - b - 1 honest others and counts m - b - 2 of them, a far row
+    needs honest ones too, so larger k is refused. Every row that enters weighs 1/k, whatever a
+    worker claims about its data. Conventions, needs, inexactness and cost as `Krum`.
+
+    Args:
+        k: rows to average, 1 <= k <= m - b; None is m - b.
+        omit: as in `Krum`.
+
+    >>> MultiKrum()(np.array([[0.0], [1.0], [2.0], [2.5], [90.0]]), b=1)
+    array([1.375])
+    """
+
+    k: int | None = None
+    omit: int = 2
+    needs: ClassVar[str] = "m > 2b + 2"
+
+    def breakdown(self, m: int) -> int:
+        """The largest b with m > 2b + 2."""
+        return (m - 3) // 2
+
+    def weights(self, gram: Vector, b: int) -> Vector:
+        """1/k at the k rows of least score."""
+        m = len(gram)
+        k = m - b if self.k is None else self.k
+        if not 1 <= k <= m - b:
+            raise OptionError(f"MultiKrum needs 1 <= k <= m - b = {m - b}; got k={k}, m={m}, b={b}")
+        chosen = np.zeros(m)
+        chosen[np.argsort(scores(gram, b, self.omit), kind="stable")[:k]] = 1.0 / k
+        return chosen

@@ -1,0 +1,133 @@
+"""Sorting networks as data: which rows of a block to compare with which, in what order.
+
+Parberry, "The Pairwise Sorting Network", Parallel Processing Letters 2 (1992). A comparator (i, j)
+leaves the smaller of rows i and j in row i, the larger in row j; it does the same to every column,
+which is what makes a network quick on a block of columns. One compiled loop runs them all.
+
+Three steps: `pairwise` lists the comparators that sort m rows; `prune` drops those whose outcome
+nobody asked for; `group` packs those that are left into steps of up to four rows, which the loop
+can do without going back to memory: two thirds of the loads and stores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: What may happen to a rank. Positive labels are sets: the order within a set does not matter.
+UNUSED, ALONE = -1, 0
+
+#: What a step does with its rows p, q, r, s. BOTH, SMALLER and LARGER store what the name says
+#: of the comparator (p, q); the other two are several comparators on four rows.
+BOTH, SMALLER, LARGER = 0, 1, 2
+BUTTERFLY = 3  # (p, q), (r, s), then (p, r), (q, s)
+ZIGZAG = 4  # (p, q), (r, s), then (r, q)
+
+Comparator = tuple[int, int, int]  # i, j, and which of the two outcomes are wanted
+Step = tuple[int, int, int, int, int]  # kind, p, q, r, s
+
+
+@lru_cache(maxsize=256)
+def network(labels: tuple[int, ...]) -> NDArray[np.int32]:
+    """The steps that bring m rows into the order that `labels` asks for, (steps, 5).
+
+    Args:
+        labels: what is wanted of each rank, from the smallest value up: UNUSED, ALONE, or the
+            number of a set (1, 2, ...) that only has to end up in its rows in any order.
+
+    >>> network((UNUSED, ALONE, UNUSED)).tolist()  # the median of three
+    [[0, 0, 1, 0, 0], [2, 0, 2, 0, 0], [1, 1, 2, 0, 0]]
+    """
+    m = len(labels)
+    steps = group(prune(list(pairwise(m)), labels))
+    return np.array(steps, dtype=np.int32).reshape(-1, 5)
+
+
+def pairwise(m: int) -> Iterator[tuple[int, int]]:
+    """Parberry's comparators for m rows, in order; about m log2(m)^2 / 4 of them.
+
+    For m between powers of two the network of the next power is used: rows from m on would hold
+    +inf and never move, so their comparators are left out.
+    """
+    size = 1 << max(m - 1, 0).bit_length()
+    # Sort pairs, then pairs of pairs by their first and by their second members, and so on.
+    span = 1
+    while span < size:
+        yield from ((j - span, j) for j in range(m) if j & span)
+        span *= 2
+    # Then merge: rows u and u + reach of span rows each, reach = 2^k - 1, ..., 3, 1.
+    span, most = size // 4, 1
+    while span:
+        reach = most
+        while reach:
+            for j in range((reach + 1) * span, m):
+                if (j // span - reach) % 2:
+                    yield j - reach * span, j
+            reach //= 2
+        span, most = span // 2, 2 * most + 1
+
+
+def prune(comparators: list[tuple[int, int]], labels: tuple[int, ...]) -> list[Comparator]:
+    """The comparators that `labels` needs, each with the outcome that is read (BOTH, ...)."""
+    wanted, kept = list(labels), []
+    for i, j in reversed(comparators):
+        if wanted[i] == wanted[j] != ALONE:
+            continue  # both unused, or both of one set: a swap would change nothing
+        kind = SMALLER if wanted[j] == UNUSED else LARGER if wanted[i] == UNUSED else BOTH
+        kept.append((i, j, kind))
+        wanted[i] = wanted[j] = ALONE
+    return kept[::-1]
+
+
+def group(comparators: list[Comparator]) -> list[Step]:
+    """The same comparators, packed greedily into steps; each still follows those it depends on."""
+    count = len(comparators)
+    before: list[dict[int, int]] = [{} for _ in range(count)]  # row -> the comparator before, on it
+    after: list[dict[int, int]] = [{} for _ in range(count)]
+    last: dict[int, int] = {}
+    for c, (i, j, _) in enumerate(comparators):
+        for row in (i, j):
+            if row in last:
+                before[c][row], after[last[row]][row] = last[row], c
+            last[row] = c
+    done = [False] * count
+
+    def partner(c: int, follower: int | None, row: int) -> int | None:
+        """The other comparator that `follower` waits for, if it can run now, beside c."""
+        if follower is None:
+            return None
+        i, j, _ = comparators[follower]
+        other = before[follower].get(j if row == i else i)
+        if other is None or other == c or done[other]:
+            return None
+        return other if all(done[p] for p in before[other].values()) else None
+
+    def step(c: int) -> tuple[Step, tuple[int, ...]]:
+        i, j, kind = comparators[c]
+        first, second = after[c].get(i), after[c].get(j)
+        beside, below = partner(c, first, i), partner(c, second, j)
+        if beside is not None and beside == below and first is not None and second is not None:
+            r, s, _ = comparators[beside]
+            if comparators[first][:2] == (i, r) and comparators[second][:2] == (j, s):
+                return (BUTTERFLY, i, j, r, s), (c, beside, first, second)
+        if below is not None and second is not None:
+            r, s, _ = comparators[below]
+            if comparators[second][:2] == (r, j):
+                return (ZIGZAG, i, j, r, s), (c, below, second)
+        if beside is not None and first is not None:
+            p, q, _ = comparators[beside]
+            if comparators[first][:2] == (i, q):
+                return (ZIGZAG, p, q, i, j), (c, beside, first)
+        return (kind, i, j, 0, 0), (c,)
+
+    steps = []
+    for c in range(count):
+        if not done[c]:
+            packed, ran = step(c)
+            steps.append(packed)
+            for each in ran:
+                done[each] = True
+    return steps

@@ -1,0 +1,139 @@
+"""Outlier-robust second-order descent with filtered Hessians (Li, Cheng, Diakonikolas et al. 2023).
+
+    g~, H~           the rule over the workers' g_i, and over their vec(H_i)
+    epsilon_g, epsilon_H            epsilon, curvature
+    L, rho           1/step, hessian_lipschitz
+
+    ||g~|| > epsilon_g:             w <- w - g~/L
+    lambda_min(H~) < -epsilon_H:    w <- w +- (2 |lambda_min|/rho) v,  a fair coin
+    else return w
+
+The paper filters samples: a share of them is corrupted, and iterative filtering estimates the mean
+of their gradients and of their Hessians, each as one vector, with an error that does not grow with
+the dimension. Here the rows are workers' and the rule is the one of the run: with the filtering
+rule it is the paper's algorithm, one worker a sample. The form of the steps is Li and Wright's
+inexact scheme, its constants from memory.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from saddleproof.arrays import Vector
+from saddleproof.optimizers.base import RUNNING, Machine, Reading, Status
+from saddleproof.optimizers.differences import hessian, spacing, stencil
+from saddleproof.optimizers.gradient_descent import check_positive
+from saddleproof.optimizers.randomness import Stream
+from saddleproof.optimizers.threshold import small
+
+#: epsilon_H over the inexactness of H~ that the scheme admits, 2 epsilon_H / 9.
+ADMITTED = 4.5
+
+
+@dataclass(frozen=True)
+class SecondOrderState:
+    """The scheme between two rounds.
+
+    Attributes:
+        w: (d,).
+        stream: the server's random numbers.
+        measuring: whether the next round asks for a Hessian.
+        lowest: lambda_min(H~) at w where it ended the run; NaN before.
+        tolerance: epsilon_H that it was held against.
+    """
+
+    w: Vector
+    stream: Stream
+    measuring: bool = False
+    lowest: float = math.nan
+    tolerance: float = math.nan
+
+
+@dataclass(frozen=True)
+class RobustSecondOrder(Machine):
+    """Robust descent, and leaps along the lowest eigenvector of a robustly aggregated Hessian.
+
+    Workers' Hessians are central differences of their own gradients, so the noise that a worker
+    has at all points alike is gone before the rule sees them. The leap along v, to either side,
+    lowers F by (2/3) |lambda_min|^3/rho^2 in the mean. It ends with status "no_escape_found"
+    where lambda_min(H~) >= -epsilon_H: the certificate says what that is worth.
+
+    Args:
+        step: 1/L > 0, kept as given.
+        hessian_lipschitz: rho > 0.
+        epsilon: epsilon_g > 0. None: 3 Delta_hat(w).
+        curvature: epsilon_H > 0. None: 9/2 of the inexactness of H~ in the Frobenius norm.
+
+    Raises:
+        OptionError: an option outside its range; or, in a run, a default that needs an
+            inexactness which the rule does not know.
+
+    Cost: one gradient of every worker a round of descent; 2d + 1 in the round of a Hessian, and
+    one call of the rule on (m, d^2).
+
+    Reference: Li, Cheng, Diakonikolas, Diakonikolas, Ge, Wright 2023, "Robust second-order
+    nonconvex optimization and its application to low rank matrix sensing", NeurIPS.
+    """
+
+    step: float
+    hessian_lipschitz: float = 1.0
+    epsilon: float | None = None
+    curvature: float | None = None
+
+    def __post_init__(self) -> None:
+        check_positive(
+            step=self.step,
+            hessian_lipschitz=self.hessian_lipschitz,
+            epsilon=self.epsilon,
+            curvature=self.curvature,
+        )
+
+    def init(
+        self, w0: Vector, *, seed: int | None = None, max_rounds: int | None = None
+    ) -> SecondOrderState:
+        """The state before the first round."""
+        return SecondOrderState(w0, Stream.open(seed))
+
+    def ask(self, state: SecondOrderState) -> Vector:
+        """(1, d): w; or (2d + 1, d): w and its neighbours."""
+        return stencil(state.w, spacing(state.w)) if state.measuring else state.w[None, :]
+
+    @np.errstate(over="ignore", invalid="ignore")  # a run that diverges ends by a status
+    def tell(self, state: SecondOrderState, reading: Reading) -> SecondOrderState:
+        """One step of descent, or what the Hessian says."""
+        if state.measuring:
+            return self._leap(state, reading)
+        if small(reading, self.epsilon):
+            return replace(state, measuring=True)
+        return replace(state, w=state.w - self.step * reading.gradient[0])
+
+    def _leap(self, state: SecondOrderState, reading: Reading) -> SecondOrderState:
+        d, h = len(state.w), spacing(state.w)
+        found = reading.per_worker(lambda g: hessian(g, h).ravel())
+        known = math.inf if found.inexactness is None else float(found.inexactness[0])
+        tolerance = ADMITTED * known if self.curvature is None else self.curvature
+        eigenvalues, V = np.linalg.eigh(found.vector[0].reshape(d, d))
+        lowest = float(eigenvalues[0])
+        if lowest >= -tolerance:
+            return replace(state, lowest=lowest, tolerance=tolerance)
+        generator, stream = state.stream.draw()
+        side = 1.0 if generator.random() < 0.5 else -1.0
+        leap = side * 2 * abs(lowest) / self.hessian_lipschitz
+        return SecondOrderState(state.w + leap * V[:, 0], stream)
+
+    def status(self, state: SecondOrderState) -> Status:
+        """Running, or "no_escape_found" once a Hessian showed too little negative curvature."""
+        if math.isnan(state.lowest):
+            return RUNNING
+        return Status(
+            "no_escape_found",
+            f"the aggregated Hessian has lambda_min {state.lowest:.3g}, "
+            f"no less than -{state.tolerance:.3g}",
+        )
+
+    def point(self, state: SecondOrderState) -> Vector:
+        """(d,): w."""
+        return state.w

@@ -1,0 +1,297 @@
+"""Iterative filtering: Lemma 5 and what the proofs in docs/filtering.md rest on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from saddleproof.aggregators import Median
+from saddleproof.aggregators.filtering import IterativeFiltering
+from saddleproof.aggregators.filtering.prune import prune
+from saddleproof.aggregators.filtering.rank_one import leading, rank_one, rank_one_scores
+from saddleproof.aggregators.filtering.saddle import solve_saddle
+from saddleproof.aggregators.filtering.walk import cap_of, walk
+from saddleproof.aggregators.gram import gram
+from saddleproof.errors import BreakdownError, OptionError
+from saddleproof.testing import check_aggregator
+
+FREE = IterativeFiltering()
+seeds = st.integers(0, 2**32 - 1)
+
+
+def attacked(
+    seed: int, m: int = 25, d: int = 30, b: int = 5
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """m rows, the first b of them lies of a random kind; the m originals; sigma of (61)."""
+    rng = np.random.default_rng(seed)
+    original = rng.standard_normal((m, d)) * rng.uniform(0.2, 2, d) + rng.standard_normal(d)
+    if rng.random() < 0.3:
+        original += rng.standard_t(2.5, (m, d))
+    mean = original.mean(axis=0)
+    sigma = float(np.linalg.norm(original - mean, 2) / np.sqrt(m))
+    direction = rng.standard_normal(d)
+    direction /= np.linalg.norm(direction)
+    rows = original.copy()
+    size = sigma * 10 ** rng.uniform(-0.5, 4)
+    kind = rng.integers(4)
+    if kind == 0:  # a cluster
+        rows[:b] = mean + size * direction
+    elif kind == 1:  # a cluster that looks like a worker
+        rows[:b] = original[:b] + size * direction
+    elif kind == 2:  # two sides
+        rows[:b] = mean + size * direction * np.where(np.arange(b) % 2, 1, -1)[:, None]
+    else:  # several directions
+        rows[:b] = mean + size * np.linalg.qr(rng.standard_normal((d, b)))[0].T
+    return rows, original, sigma
+
+
+@pytest.mark.parametrize("m", [5, 11, 20])
+def test_filtering_passes_the_suite(m: int) -> None:
+    check_aggregator(FREE, m=m)
+    check_aggregator(IterativeFiltering(alpha=0.24), m=m)
+
+
+def test_the_saddle_method_passes_the_suite() -> None:
+    check_aggregator(IterativeFiltering(method="saddle", tolerance=1e-2), m=11)
+
+
+@pytest.mark.parametrize("size", [1e3, 1e30, 1e150, 1e200, 3.4e38, np.inf, np.nan])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("sigma", [None, 4.0])
+def test_no_row_of_any_size_takes_the_rule_down(
+    size: float, dtype: Any, sigma: float | None
+) -> None:
+    x = np.random.default_rng(0).standard_normal((40, 20)).astype(dtype)
+    bad = x.copy()
+    with np.errstate(over="ignore"):
+        bad[:8] = np.linspace(0.5, 1, 8)[:, None].astype(dtype) * dtype(size)
+        bad[3] *= -1
+    found = IterativeFiltering(sigma=sigma).estimate(bad, b=8)
+    assert not found.kept[:8].any()
+    assert found.kept[8:].sum() >= 30
+    assert np.linalg.norm(found.vector - x[8:].mean(axis=0)) < 1
+    assert found.vector.dtype == dtype
+
+
+def test_when_no_row_is_finite_the_answer_is_nan() -> None:
+    assert np.isnan(FREE(np.full((5, 2), np.nan), b=1)).all()
+
+
+def test_more_rows_that_are_not_finite_than_alpha_allows_are_flagged() -> None:
+    x = np.random.default_rng(0).standard_normal((20, 3))
+    x[:7] = np.nan
+    found = FREE.estimate(x, b=2)
+    assert found.suspect_alpha
+    np.testing.assert_array_equal(found.kept, np.arange(20) >= 7)
+
+
+def test_rows_that_agree_are_not_taken_for_liars_by_their_rounding() -> None:
+    x = np.full((20, 3), 0.1) + 1e5
+    x[0] += 1.0
+    found = FREE.estimate(x, b=4)
+    np.testing.assert_allclose(found.vector, x[1], rtol=1e-15)
+    assert found.sigma_hat < 1e-9
+
+
+def test_without_liars_and_with_sigma_it_is_the_mean() -> None:
+    _, original, sigma = attacked(0)
+    found = IterativeFiltering(sigma=sigma).estimate(original, b=5)
+    np.testing.assert_allclose(found.vector, original.mean(axis=0), atol=1e-12)
+    assert found.kept.all()
+    assert (found.scores == 0).all()
+    assert found.rounds == 0
+
+
+def test_b_zero_is_the_mean() -> None:
+    x = np.random.default_rng(0).standard_normal((7, 3))
+    np.testing.assert_allclose(FREE(x, b=0), x.mean(axis=0), atol=1e-15)
+
+
+@given(seeds)
+@settings(max_examples=60, deadline=None)
+def test_lemma_5_with_sigma(seed: int) -> None:
+    rows, original, sigma = attacked(seed)
+    m, b, alpha = 25, 5, 0.2
+    found = IterativeFiltering(sigma=sigma).estimate(rows, b)
+    assert not found.sigma_too_small
+    assert found.scores.sum() <= 9 / 7 * alpha * m + 1e-9  # removed weight
+    assert (~found.kept[b:]).sum() <= 2 / 7 * alpha * m  # originals that were dropped
+    assert found.dual <= 8 * m * sigma**2
+    error = np.linalg.norm(found.vector - original.mean(axis=0))
+    assert error <= found.inexactness  # a proof, so never off
+    kappa = (3 + alpha) / ((1 - alpha) * (3 - alpha))
+    spread = m * found.sigma_hat**2
+    assert spread <= 2 * found.dual / (1 - np.sqrt(kappa - 1)) ** 2 * (1 + 1e-9)
+
+
+@given(seeds)
+@settings(max_examples=60, deadline=None)
+def test_without_sigma_the_spread_is_at_most_that_of_any_sigma_that_holds(seed: int) -> None:
+    rows, original, sigma = attacked(seed)
+    m, b = 25, 5
+    whole, start = gram(rows)[None], np.ones((1, m))
+    free, known = (
+        walk(whole, start, b / m, np.array([threshold]), rank_one)
+        for threshold in (0.0, 8 * m * sigma**2)
+    )
+    assert known.stopped[0]
+    assert free.spread[0] <= known.spread[0]
+    assert m - free.c.sum() <= 9 / 7 * b + 1e-9
+    error = np.linalg.norm(FREE(rows, b) - original.mean(axis=0))
+    assert error <= 4 * sigma * np.sqrt(b / m)
+
+
+@given(seeds, st.floats(1.0, 3.0))
+@settings(max_examples=60, deadline=None)
+def test_the_prune_never_drops_an_original_row(seed: int, slack: float) -> None:
+    rows, _, sigma = attacked(seed)
+    stays, _, misfit = prune(gram(rows)[None], 0.2, slack * sigma)
+    assert stays[0, 5:].all()
+    assert not misfit[0]
+
+
+@given(seeds)
+@settings(max_examples=40, deadline=None)
+def test_scores_are_the_least_that_capped_means_allow(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    m, alpha = int(rng.integers(4, 12)), float(rng.uniform(0, 0.24))
+    p, c, cap = rng.standard_normal((1, m)), np.ones((1, m)), cap_of(alpha, m)
+    c[0, 0] = 0.0 if (m - 1) * cap >= 1 else 1.0
+    tau = rank_one_scores(p, c, cap)[0]
+    inside = np.flatnonzero(c[0])
+    for _ in range(20):  # any feasible mean is no nearer
+        w = rng.dirichlet(np.ones(len(inside)))
+        for _ in range(50):  # push the excess over the cap to the others
+            w = np.minimum(w, cap)
+            w += (1 - w.sum()) * (room := cap - w) / max(room.sum(), 1e-300)
+        mean = w @ p[0, inside]
+        assert (tau[inside] <= (p[0, inside] - mean) ** 2 + 1e-9).all()
+    assert (tau[c[0] == 0] == 0).all()
+
+
+@given(seeds)
+@settings(max_examples=40, deadline=None)
+def test_the_rank_one_value_and_the_spread_hold_the_saddle_value_between_them(seed: int) -> None:
+    rows, _, _ = attacked(seed, m=12, d=6, b=2)
+    rng = np.random.default_rng(seed)
+    c, cap = rng.uniform(0.5, 1, (1, 12)), cap_of(0.2, 12)
+    found = rank_one(leading(gram(rows)[None], c, cap))
+    exact = solve_saddle(gram(rows), c[0], cap, tolerance=1e-3)
+    assert found.dual[0] <= exact.primal * (1 + 1e-9)
+    assert exact.dual <= found.primal[0] * (1 + 1e-9)
+    assert exact.dual <= exact.primal * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("method", ["rank_one", "saddle"])
+def test_the_rule_turns_shifts_and_scales_with_the_rows(method: Any) -> None:
+    rows, _, sigma = attacked(3)
+    turn = np.linalg.qr(np.random.default_rng(4).standard_normal((30, 30)))[0]
+    rule = IterativeFiltering(sigma=sigma, method=method, tolerance=1e-4)
+    larger = IterativeFiltering(sigma=8 * sigma, method=method, tolerance=1e-4)
+    answer = rule(rows, 5)
+    np.testing.assert_allclose(rule(rows @ turn + 1.5, 5), answer @ turn + 1.5, atol=1e-8)
+    np.testing.assert_allclose(larger(8 * rows, 5), 8 * answer, atol=1e-8)
+
+
+def test_a_common_offset_of_1e4_spreads_changes_nothing_in_float32() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((50, 200)).astype(np.float32)
+    x[:10] += 3
+    x += np.float32(1e4)
+    exact = FREE.estimate(x.astype(np.float64), b=10)
+    found = FREE.estimate(x, b=10)
+    np.testing.assert_array_equal(found.kept, exact.kept)
+    np.testing.assert_allclose(found.vector, exact.vector, rtol=1e-6)
+
+
+def test_one_far_cluster_beyond_alpha_is_suspected_and_within_alpha_is_gone() -> None:
+    x = np.random.default_rng(0).standard_normal((100, 20))
+    x[:15] += 1e3
+    found = IterativeFiltering(alpha=0.05).estimate(x, b=5)
+    assert found.suspect_alpha
+    enough = IterativeFiltering().estimate(x, b=15)
+    assert not enough.suspect_alpha
+    assert not enough.kept[:15].any()
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3])
+def test_a_sigma_that_contradicts_the_rows_is_flagged_and_ignored(share: float) -> None:
+    rows, _, sigma = attacked(0)
+    found = IterativeFiltering(sigma=share * sigma).estimate(rows, b=5)
+    assert found.sigma_too_small
+    assert found.inexactness == np.inf
+    np.testing.assert_allclose(found.vector, FREE(rows, b=5))
+
+
+def test_filtering_is_flat_in_d_where_the_median_is_not() -> None:
+    def errors(d: int) -> tuple[float, float]:
+        found = []
+        for seed in range(5):
+            x = np.random.default_rng(seed).standard_normal((60, d))
+            sigma = np.linalg.norm(x - x.mean(axis=0), 2) / np.sqrt(60)
+            mean = x.mean(axis=0)
+            x[:12] = x[12:].mean(axis=0) + 2.5 / np.sqrt(d) * sigma
+            pair = [np.linalg.norm(rule(x, 12) - mean) / sigma for rule in (FREE, Median())]
+            found.append(pair)
+        return tuple(np.median(found, axis=0))
+
+    (filter_low, median_low), (filter_high, median_high) = errors(5), errors(320)
+    assert filter_high <= 1.5 * filter_low
+    assert median_high >= 1.5 * median_low
+
+
+def test_a_batch_is_its_points_one_by_one() -> None:
+    stack = np.stack([attacked(seed)[0] for seed in range(6)])
+    batch = FREE.estimates(stack, 5)
+    for k, x in enumerate(stack):
+        one = FREE.estimate(x, 5)
+        np.testing.assert_allclose(batch.vector[k], one.vector, atol=1e-12)
+        np.testing.assert_array_equal(batch.kept[k], one.kept)
+        np.testing.assert_allclose(batch.scores[k], one.scores, atol=1e-9)
+        assert batch.rounds[k] == one.rounds
+        assert isinstance(one.sigma_hat, float)
+        assert isinstance(one.suspect_alpha, bool)
+
+
+def test_scores_say_who_was_kept() -> None:
+    found = FREE.estimate(attacked(1)[0], 5)
+    np.testing.assert_array_equal(found.kept, found.scores < 0.5)
+    assert ((found.scores >= 0) & (found.scores <= 1)).all()
+
+
+def test_lanczos_and_the_whole_decomposition_agree() -> None:
+    from saddleproof.aggregators.filtering import rank_one as module
+
+    rows, _, _ = attacked(0, m=module.LANCZOS_FROM, d=20, b=40)
+    found = FREE.estimate(rows, 40)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "LANCZOS_FROM", 10**6)
+        whole = FREE.estimate(rows, 40)
+    np.testing.assert_array_equal(found.kept, whole.kept)
+    assert found.sigma_hat == pytest.approx(whole.sigma_hat, rel=1e-6)
+
+
+def test_the_breakdown_point_is_below_a_quarter_or_what_alpha_says() -> None:
+    assert [FREE.breakdown(m) for m in (4, 5, 8, 9, 20)] == [0, 1, 1, 2, 4]
+    assert IterativeFiltering(alpha=0.15).breakdown(20) == 3
+    with pytest.raises(BreakdownError, match="at most 4 Byzantine rows of 20"):
+        FREE(np.zeros((20, 2)), b=5)
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"sigma": 0.0}, "sigma"),
+        ({"sigma": np.nan}, "sigma"),
+        ({"method": "exact"}, "method"),
+        ({"alpha": 0.25}, "alpha"),
+        ({"tolerance": 0.0}, "tolerance"),
+    ],
+)
+def test_options_out_of_range_are_named(options: dict[str, Any], named: str) -> None:
+    with pytest.raises(OptionError, match=named):
+        IterativeFiltering(**options)

@@ -1,0 +1,37 @@
+"""Every optimizer is a pure state machine whose state survives being saved."""
+
+from __future__ import annotations
+
+import pytest
+
+from saddleproof.optimizers.accelerated_curvature import AcceleratedCurvature
+from saddleproof.optimizers.accelerated_pgd import AcceleratedPGD
+from saddleproof.optimizers.cubic_newton import CubicNewton
+from saddleproof.optimizers.gauss_psgd import GaussPSGD
+from saddleproof.optimizers.neon import Neon
+from saddleproof.optimizers.neon2 import Neon2
+from saddleproof.optimizers.robust_second_order import RobustSecondOrder
+from saddleproof.optimizers.simplified_pgd import SimplifiedPGD
+from saddleproof.optimizers.value_pgd import ValuePGD
+from saddleproof.testing import check_optimizer
+
+MEMBERS = [
+    ValuePGD(0.3, horizon=10),
+    SimplifiedPGD(0.3),
+    SimplifiedPGD(0.3, rest=5),
+    Neon(0.3),
+    Neon(0.3, curvature=0.5, differences="workers"),
+    Neon2(0.3, curvature=0.5),
+    Neon2(0.3, curvature=0.5, differences="workers"),
+    AcceleratedCurvature(0.1, curvature=0.5),
+    AcceleratedCurvature(0.1, curvature=0.5, differences="workers"),
+    AcceleratedPGD(0.1, horizon=10),
+    GaussPSGD(0.3, horizon=4, rounds=3),
+    CubicNewton(cubic=6.0),
+    RobustSecondOrder(0.3, hessian_lipschitz=6.0),
+]
+
+
+@pytest.mark.parametrize("optimizer", MEMBERS, ids=lambda one: type(one).__name__)
+def test_the_public_suite_passes(optimizer):
+    check_optimizer(optimizer)
