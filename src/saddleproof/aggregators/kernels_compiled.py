@@ -29,7 +29,7 @@ INF = np.inf
 def compiled(function: Callable[..., Any]) -> Any:
     """Compile on the first call of each dtype, and keep the result on disk where one may write."""
     try:
-        return numba.njit(nogil=True, error_model="numpy", cache=True)(function)
+        return numba.njit(nogil=True, error_model="numpy")(function)
     except RuntimeError:  # neither the package's directory nor the user's cache is writable
         return numba.njit(nogil=True, error_model="numpy")(function)
 

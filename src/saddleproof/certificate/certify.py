@@ -202,8 +202,8 @@ def _full(
     if delta is None and not reading.void.any():
         workers = worker_hessians(reading.stack, points, reading.b, rho)
         estimates.append(workers.median)
-        v = np.linalg.eigh(workers.median)[1][:, 0]
-        brackets += [workers.by_entries(), workers.by_eigenvalues(), workers.along(v)]
+        lowest = np.linalg.eigh(workers.median)[1][:, 0]
+        brackets += [workers.by_entries(), workers.by_eigenvalues(), workers.along(lowest)]
         assumptions = (_RANKS, _SMOOTH, *_denial(reading))
     inexactness = max(float(reading.inexactness[0]), delta or 0.0)
     if rho is not None and np.isfinite(inexactness) and not reading.void[0]:

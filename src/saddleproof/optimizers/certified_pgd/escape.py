@@ -144,7 +144,7 @@ def hidden_width(reading: Reading, at_anchor: Vector, terrain: Terrain) -> float
         return 0.0
     slope = reading.contrast(at_anchor, terrain.burst.direction[None])
     curved = max(abs(terrain.burst.mid), BURST_CURVATURE * terrain.curvature)
-    return float(slope.high[0] - slope.low[0]) / curved
+    return float(slope.high[0] - slope.low[0]) / curved if curved > 0 else 0.0
 
 
 def proceed(escape: Escape, reading: Reading, batch: Batch) -> Escape:
