@@ -352,12 +352,98 @@ def test_an_overflowing_point_is_not_certified() -> None:
     assert "overflows" in found.reason
 
 
-def test_no_hessian_is_asked_for_when_d_is_large_or_it_is_not_wanted() -> None:
+def test_no_hessian_is_asked_for_when_it_is_not_wanted() -> None:
     fleet = LocalFleet(workers(5, [0.5, 1.0]))
     found = certify(fleet, np.zeros(2), Median(), B, hessian="none")
-    assert found.curvature.low == -np.inf
+    assert (found.curvature.low, found.rounds) == (-np.inf, 1)
     assert found.method == "none"
     assert np.isfinite(found.gradient_bound)
+
+
+# ------------------------------------------------------------------------------- beyond small d
+
+WIDE = [-0.4, *np.linspace(0.3, 1.0, 39)]
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_krylov_witness_survives_every_lie(lie: str) -> None:
+    problem = workers(0, WIDE)
+    matrix = lies(problem, np.zeros(40))[lie]
+    found = certify_under(problem, matrix, np.zeros(40), hessian="krylov", seed=1)
+    assert found.level == "witness", str(found)
+    assert -0.41 < found.curvature.high < -0.35
+    assert found.rounds <= 13
+
+
+@pytest.mark.parametrize("lie", LIES)
+@pytest.mark.parametrize("lowest", [0.0, 0.02, 0.3])
+def test_a_krylov_space_proves_no_minimum_and_no_saddle_that_is_not_there(
+    lie: str, lowest: float
+) -> None:
+    for seed in range(3):
+        problem = workers(seed, [lowest, *WIDE[1:]], unlike=0.01)
+        truth = np.linalg.eigvalsh(problem.matrices[B:].mean(axis=0))[0]
+        matrix = lies(problem, np.zeros(40))[lie]
+        found = certify_under(problem, matrix, np.zeros(40), hessian="krylov", seed=seed)
+        assert found.level in ("witness", "evidence", "none")
+        assert not found.certified
+        assert truth <= found.curvature.high
+        assert found.curvature.low == -np.inf
+
+
+def test_krylov_evidence_states_residual_rounds_and_probability() -> None:
+    found = certify(
+        LocalFleet(workers(0, WIDE[1:])), np.zeros(39), Median(), B, hessian="krylov", seed=0
+    )
+    assert (found.level, found.method) == ("evidence", "Lanczos")
+    for part in ("residual", "rounds", "Lanczos", "probability", "no liar could predict"):
+        assert part in str(found)
+    assert found.lanczos is not None
+    assert found.lanczos.confidence == pytest.approx(0.95)
+    assert found.lanczos.curvature_bound == pytest.approx(0, abs=1e-3)
+
+
+def test_large_d_gets_a_krylov_space_and_an_infinite_tolerance_proves_nothing() -> None:
+    problem = workers(0, [-0.4, *np.linspace(0.3, 1.0, 259)])
+    found = certify(LocalFleet(problem), np.zeros(260), Median(), B, seed=0, tolerance=np.inf)
+    assert (found.level, found.rounds) == ("witness", 13)
+
+
+def test_workers_that_die_in_a_krylov_search_leave_what_was_found() -> None:
+    class Dying(Faulty):
+        def round(self, points: Vector, *, round_id: int, timeout: float | None = None) -> Messages:
+            self.fault = dict.fromkeys(range(12), DEAD) if round_id >= 6 else {}
+            return super().round(points, round_id=round_id, timeout=timeout)
+
+    found = certify(Dying(workers(0, WIDE), {}), np.zeros(40), Median(), B, hessian="krylov")
+    assert found.level == "evidence"
+    assert found.numbers["Lanczos rounds"] == 6
+
+
+def test_an_overflow_in_a_krylov_search_is_a_verdict() -> None:
+    problem = workers(4, [0.5, 1.0], quartic=1.0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = certify(LocalFleet(problem), np.array([1e200, 0.0]), Median(), B, hessian="krylov")
+    assert found.level == "none"
+
+
+def test_a_krylov_search_of_an_oracle_uses_what_is_known_of_it() -> None:
+    rng = np.random.default_rng(0)
+    matrix = np.diag(np.array(WIDE))
+    for delta in (1e-3, 1e-5):
+
+        def error(x: Vector, delta: float = delta) -> Vector:
+            way = rng.standard_normal(x.shape)
+            return delta * way / np.linalg.norm(way, axis=1, keepdims=True)
+
+        fleet = Oracle(lambda x: x @ matrix, error)
+        found = certify(
+            fleet, np.zeros(40), Median(), 0, rho=1.0, delta=delta, hessian="krylov", seed=0
+        )
+        assert found.level == "witness"
+        assert -0.4 <= found.curvature.high <= -0.4 + 4 * (2 * delta) ** 0.5
+        silent = certify(fleet, np.zeros(40), Median(), 0, delta=delta, hessian="krylov", seed=0)
+        assert silent.level == "none"
 
 
 def test_float32_workers_are_certified_with_a_wider_step() -> None:

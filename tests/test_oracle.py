@@ -197,6 +197,27 @@ def test_finite_numbers_that_overflow_in_a_contrast_blind_nobody() -> None:
     assert np.isfinite([found.low, found.mid, found.high]).all()
 
 
+def test_intervals_are_coordinate_by_coordinate_and_hold_each_workers_own_error() -> None:
+    stack = np.stack(rows(), axis=1)
+    c, e = np.array([[0.5, 0.0, 2.0]]), np.array([[0.0, 1.0, -1.0]])
+    numbers, errors = 0.5 * stack[0] + 2.0 * stack[2], np.abs(stack[1] - stack[2])  # (m, d)
+    found = read(stack).intervals(c, e)
+    for k in range(D):
+        assert found.low[0, k] == pytest.approx(interval((numbers - errors)[:, k], 2).low)
+        assert found.mid[0, k] == pytest.approx(interval(numbers[:, k], 2).mid)
+        assert found.high[0, k] == pytest.approx(interval((numbers + errors)[:, k], 2).high)
+
+
+def test_intervals_that_touch_a_point_that_overflows_say_nothing() -> None:
+    values = rows()
+    for who in range(M):
+        poisoned(np.inf, 1, rows_=values, who=who)
+    found = read(values).intervals(np.eye(Q), np.zeros((Q, Q)))
+    assert (found.high[1] == np.inf).all()
+    assert (found.low[1] == -np.inf).all()
+    assert np.isfinite(found.high[[0, 2]]).all()
+
+
 def test_later_changes_of_a_payload_do_not_reach_the_reading() -> None:
     values = rows()
     reading = read(values)

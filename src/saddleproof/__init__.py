@@ -21,8 +21,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from saddleproof import errors, problems
     from saddleproof.aggregators.base import Estimate
+    from saddleproof.aggregators.bucketing import Bucketing
+    from saddleproof.aggregators.bulyan import Bulyan
+    from saddleproof.aggregators.clipping import Clipping
+    from saddleproof.aggregators.filtering.iterative_filtering import (
+        FilterEstimate,
+        IterativeFiltering,
+    )
+    from saddleproof.aggregators.geometric_median import GeometricMedian, GeometricMedianEstimate
+    from saddleproof.aggregators.krum import Krum
     from saddleproof.aggregators.mean import Mean
     from saddleproof.aggregators.median import Median
+    from saddleproof.aggregators.median_of_means import MedianOfMeans
+    from saddleproof.aggregators.multi_krum import MultiKrum
+    from saddleproof.aggregators.nearest_neighbor_mixing import NearestNeighborMixing
+    from saddleproof.aggregators.sever import Sever, Severed, sever_samples
     from saddleproof.aggregators.trimmed_mean import TrimmedMean
     from saddleproof.attacks.base import Coalition
     from saddleproof.attacks.gaussian import Gaussian
@@ -34,10 +47,20 @@ if TYPE_CHECKING:
     from saddleproof.fleets.base import Messages
     from saddleproof.fleets.local import LocalFleet
     from saddleproof.minimize import Result, minimize
+    from saddleproof.optimizers.accelerated_curvature import AcceleratedCurvature
+    from saddleproof.optimizers.accelerated_pgd import AcceleratedPGD
     from saddleproof.optimizers.byzantine_pgd import ByzantinePGD
     from saddleproof.optimizers.certified_pgd import CertifiedPGD
+    from saddleproof.optimizers.cubic_newton import CubicNewton
+    from saddleproof.optimizers.gauss_psgd import GaussPSGD
     from saddleproof.optimizers.gradient_descent import GradientDescent
+    from saddleproof.optimizers.hessian_pgd import HessianPGD
+    from saddleproof.optimizers.neon import Neon
+    from saddleproof.optimizers.neon2 import Neon2
     from saddleproof.optimizers.pgd import PGD
+    from saddleproof.optimizers.robust_second_order import RobustSecondOrder
+    from saddleproof.optimizers.simplified_pgd import SimplifiedPGD
+    from saddleproof.optimizers.value_pgd import ValuePGD
     from saddleproof.problems.base import Problem
     from saddleproof.schedule import Practical, Theorem3, Theorem4
 
@@ -45,58 +68,106 @@ __version__ = "0.1.0"
 
 __all__ = [
     "PGD",
+    "AcceleratedCurvature",
+    "AcceleratedPGD",
+    "Bucketing",
+    "Bulyan",
     "ByzantinePGD",
     "Certificate",
     "CertifiedPGD",
+    "Clipping",
     "Coalition",
+    "CubicNewton",
     "Estimate",
+    "FilterEstimate",
+    "GaussPSGD",
     "Gaussian",
+    "GeometricMedian",
+    "GeometricMedianEstimate",
     "GradientDescent",
+    "HessianPGD",
+    "IterativeFiltering",
+    "Krum",
     "LocalFleet",
     "Mean",
     "Median",
+    "MedianOfMeans",
     "Messages",
+    "MultiKrum",
+    "NearestNeighborMixing",
+    "Neon",
+    "Neon2",
     "NonFinite",
     "Practical",
     "Problem",
     "Result",
+    "RobustSecondOrder",
     "SaddleAttack",
+    "Sever",
+    "Severed",
     "SignFlip",
+    "SimplifiedPGD",
     "Theorem3",
     "Theorem4",
     "TrimmedMean",
+    "ValuePGD",
     "__version__",
     "certify",
     "errors",
     "minimize",
     "problems",
+    "sever_samples",
 ]
 
 #: Where each public name lives.
 _HOMES = {
+    "AcceleratedCurvature": "optimizers.accelerated_curvature",
+    "AcceleratedPGD": "optimizers.accelerated_pgd",
+    "Bucketing": "aggregators.bucketing",
+    "Bulyan": "aggregators.bulyan",
     "ByzantinePGD": "optimizers.byzantine_pgd",
     "Certificate": "certificate.record",
     "CertifiedPGD": "optimizers.certified_pgd",
+    "Clipping": "aggregators.clipping",
     "Coalition": "attacks.base",
+    "CubicNewton": "optimizers.cubic_newton",
     "Estimate": "aggregators.base",
+    "FilterEstimate": "aggregators.filtering.iterative_filtering",
+    "GaussPSGD": "optimizers.gauss_psgd",
     "Gaussian": "attacks.gaussian",
+    "GeometricMedian": "aggregators.geometric_median",
+    "GeometricMedianEstimate": "aggregators.geometric_median",
     "GradientDescent": "optimizers.gradient_descent",
+    "HessianPGD": "optimizers.hessian_pgd",
+    "IterativeFiltering": "aggregators.filtering.iterative_filtering",
+    "Krum": "aggregators.krum",
     "LocalFleet": "fleets.local",
     "Mean": "aggregators.mean",
     "Median": "aggregators.median",
+    "MedianOfMeans": "aggregators.median_of_means",
     "Messages": "fleets.base",
+    "MultiKrum": "aggregators.multi_krum",
+    "NearestNeighborMixing": "aggregators.nearest_neighbor_mixing",
+    "Neon": "optimizers.neon",
+    "Neon2": "optimizers.neon2",
     "NonFinite": "attacks.non_finite",
     "PGD": "optimizers.pgd",
     "Practical": "schedule",
     "Problem": "problems.base",
     "Result": "minimize",
+    "RobustSecondOrder": "optimizers.robust_second_order",
     "SaddleAttack": "attacks.saddle",
+    "Sever": "aggregators.sever",
+    "Severed": "aggregators.sever",
     "SignFlip": "attacks.sign_flip",
+    "SimplifiedPGD": "optimizers.simplified_pgd",
     "Theorem3": "schedule",
     "Theorem4": "schedule",
     "TrimmedMean": "aggregators.trimmed_mean",
+    "ValuePGD": "optimizers.value_pgd",
     "certify": "certificate.certify",
     "minimize": "minimize",
+    "sever_samples": "aggregators.sever",
 }
 _MODULES = ("errors", "problems")
 

@@ -1,7 +1,6 @@
 """The loop, the only one in the library: ask, one round, read, tell.
 
-Budgets, callbacks, checkpoints, Ctrl-C and proved-bad workers live here; the optimizer sees none
-of them.
+Budgets, callbacks, checkpoints, Ctrl-C and proved-bad workers live here, unseen by optimizers.
 """
 
 from __future__ import annotations

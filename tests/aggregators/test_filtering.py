@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import saddleproof as sp
 from saddleproof.aggregators import Median
 from saddleproof.aggregators.filtering import IterativeFiltering
+from saddleproof.aggregators.filtering.error_bound import error_bound
 from saddleproof.aggregators.filtering.prune import prune
 from saddleproof.aggregators.filtering.rank_one import leading, rank_one, rank_one_scores
 from saddleproof.aggregators.filtering.saddle import solve_saddle
@@ -51,8 +53,8 @@ def attacked(
 
 @pytest.mark.parametrize("m", [5, 11, 20])
 def test_filtering_passes_the_suite(m: int) -> None:
-    check_aggregator(FREE, m=m)
-    check_aggregator(IterativeFiltering(alpha=0.24), m=m)
+    check_aggregator(FREE, m=m, rotation=True)
+    check_aggregator(IterativeFiltering(alpha=0.24), m=m, rotation=True)
 
 
 def test_the_saddle_method_passes_the_suite() -> None:
@@ -86,6 +88,7 @@ def test_more_rows_that_are_not_finite_than_alpha_allows_are_flagged() -> None:
     x[:7] = np.nan
     found = FREE.estimate(x, b=2)
     assert found.suspect_alpha
+    assert np.isfinite(found.sigma_hat)
     np.testing.assert_array_equal(found.kept, np.arange(20) >= 7)
 
 
@@ -227,6 +230,15 @@ def test_a_sigma_that_contradicts_the_rows_is_flagged_and_ignored(share: float) 
     np.testing.assert_allclose(found.vector, FREE(rows, b=5))
 
 
+def test_a_sigma_that_only_the_distances_contradict_stops_nothing() -> None:
+    x = np.random.default_rng(0).standard_normal((25, 200))
+    sigma = float(np.linalg.norm(x - x.mean(axis=0), 2) / np.sqrt(25))
+    found = IterativeFiltering(sigma=0.5 * sigma).estimate(x, b=5)  # rows lie 7 sigma apart
+    assert found.sigma_too_small
+    np.testing.assert_array_equal(found.kept, FREE.estimate(x, b=5).kept)
+    assert not found.kept.all()
+
+
 def test_filtering_is_flat_in_d_where_the_median_is_not() -> None:
     def errors(d: int) -> tuple[float, float]:
         found = []
@@ -257,10 +269,44 @@ def test_a_batch_is_its_points_one_by_one() -> None:
         assert isinstance(one.suspect_alpha, bool)
 
 
-def test_scores_say_who_was_kept() -> None:
-    found = FREE.estimate(attacked(1)[0], 5)
+def test_the_error_bound_by_hand() -> None:
+    c = np.array([[1, 1, 1, 1, 1, 1, 1, 0.64, 0, 0]])  # 8 of 10 kept, of which 2 may be lies
+    found = error_bound(c, np.ones(1), sigma=2.0, b=2, alpha=0.2)
+    lies = np.sqrt(1 / 3) * np.sqrt(10 / 0.64 / 8)
+    missing = 9 / 7 * 0.2  # less than the 4 of 10 that counting allows
+    assert found[0] == pytest.approx(lies + np.sqrt(missing / (1 - missing)) * 2)
+
+
+@given(seeds)
+@settings(max_examples=60, deadline=None)
+def test_a_row_is_kept_while_it_has_more_than_half_of_its_weight(seed: int) -> None:
+    found = FREE.estimate(attacked(seed, d=6)[0], 5)
+    assert ((found.scores >= 0) & ((found.scores < 0.5) | (found.scores == 1))).all()
     np.testing.assert_array_equal(found.kept, found.scores < 0.5)
-    assert ((found.scores >= 0) & (found.scores <= 1)).all()
+
+
+def test_it_stops_at_8_m_sigma_squared() -> None:
+    x = np.random.default_rng(0).standard_normal((100, 1))
+    x[:20] += 30
+    view = leading(gram(x)[None], np.ones((1, 100)), cap_of(0.2, 100))
+    at_threshold = np.sqrt(rank_one(view).dual[0] / (8 * 100))
+    for method in ("rank_one", "saddle"):  # in one dimension they are the same
+        above = IterativeFiltering(sigma=1.001 * at_threshold, method=method).estimate(x, b=20)
+        below = IterativeFiltering(sigma=0.999 * at_threshold, method=method).estimate(x, b=20)
+        assert above.rounds == 0
+        assert above.kept.all()
+        assert below.rounds == 1
+        assert not below.kept[:20].any()
+
+
+def test_far_rows_of_all_sizes_cost_the_others_no_digits() -> None:
+    rng = np.random.default_rng(0)
+    honest = rng.standard_normal((32, 20))
+    far = 10.0 ** np.linspace(2, 140, 8)[:, None] * rng.standard_normal((8, 20))
+    found = FREE.estimate(np.concatenate([far, honest]), b=8)
+    assert not found.kept[:8].any()
+    np.testing.assert_allclose(found.vector, honest[found.kept[8:]].mean(axis=0), rtol=1e-12)
+    assert found.sigma_hat < 3
 
 
 def test_lanczos_and_the_whole_decomposition_agree() -> None:
@@ -295,3 +341,14 @@ def test_the_breakdown_point_is_below_a_quarter_or_what_alpha_says() -> None:
 def test_options_out_of_range_are_named(options: dict[str, Any], named: str) -> None:
     with pytest.raises(OptionError, match=named):
         IterativeFiltering(**options)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("style", ["push", "hold"])
+def test_certified_pgd_leaves_a_saddle_that_four_of_twenty_defend(style: Any) -> None:
+    problem = sp.problems.Example2(seed=0)
+    attack = sp.SaddleAttack(problem.saddle, style=style)
+    fleet = sp.Coalition(sp.LocalFleet(problem), attack, members=range(4))
+    result = sp.minimize(fleet, aggregator=FREE, b=4, w0=problem.start, seed=0)
+    assert result.success
+    assert problem.left_saddle(result.w)

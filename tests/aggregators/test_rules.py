@@ -20,10 +20,26 @@ rows = arrays(
 )
 
 
+#: What the suite must know about a rule.
+TRAITS = {
+    "bucketing": {"equivariant": False},
+    "geometric_median": {"rotation": True},
+    "iterative_filtering": {"rotation": True},
+    "krum": {"rotation": True},
+    "mean": {"robust": False, "rotation": True},
+    "median_of_means": {"ordered": True, "rotation": True},
+    "multi_krum": {"rotation": True},
+    "sever": {"rotation": True},
+}
+
+
 @pytest.mark.parametrize("name", AGGREGATORS)
 @pytest.mark.parametrize("m", [3, 10, 11])
 def test_every_rule_passes_the_suite(name: str, m: int) -> None:
-    check_aggregator(AGGREGATORS[name](), m=m, robust=name != "mean")
+    rule = AGGREGATORS[name]()
+    if rule.breakdown(m) < 1:
+        pytest.skip("holds no Byzantine row of so few")
+    check_aggregator(rule, m=m, **TRAITS.get(name, {}))
 
 
 def test_the_suite_finds_that_one_row_moves_the_mean() -> None:

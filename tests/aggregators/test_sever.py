@@ -12,7 +12,7 @@ from saddleproof.testing import check_aggregator
 
 @pytest.mark.parametrize("m", [3, 10, 11])
 def test_sever_passes_the_suite(m: int) -> None:
-    check_aggregator(Sever(), m=m)
+    check_aggregator(Sever(), m=m, rotation=True)
 
 
 def test_far_rows_in_orthogonal_directions_all_leave_one_a_step() -> None:
@@ -69,7 +69,8 @@ def test_poisoned_samples_are_found_and_the_fit_recovers() -> None:
     found = sever_samples(data.fit, data.gradients, 400, epsilon=0.1)
     assert not found.kept[:40].any()
     assert found.kept.sum() == 400 - 4 * 20
-    assert np.linalg.norm(found.w - data.truth) < 0.05 < 0.5 < plain
+    assert np.linalg.norm(found.w - data.truth) < 0.05
+    assert plain > 0.5
 
 
 def test_samples_without_a_finite_gradient_leave_at_once() -> None:
@@ -77,12 +78,12 @@ def test_samples_without_a_finite_gradient_leave_at_once() -> None:
 
     def gradients(w: np.ndarray) -> np.ndarray:
         rows = data.gradients(w)
-        rows[0], rows[1], rows[2] = np.nan, np.inf, 1e200
+        rows[0], rows[1], rows[2:40] = np.nan, np.inf, 1.5e153  # 38 of its square overflow
         return rows
 
     found = sever_samples(data.fit, gradients, 400, epsilon=0.01, rounds=1)
-    assert not found.kept[:3].any()
-    assert found.kept.sum() == 400 - 3 - 2
+    assert not found.kept[:40].any()
+    assert found.kept.sum() == 400 - 40 - 2
 
 
 def test_clean_samples_with_epsilon_zero_are_all_kept() -> None:

@@ -82,7 +82,7 @@ def test_it_is_scale_equivariant() -> None:
 
 
 @pytest.mark.slow
-def test_beyond_the_burst_it_still_leaves_a_rotated_quartic() -> None:
+def test_a_hundred_dimensions_are_no_harder() -> None:
     problem = sp.problems.RotatedQuartic(d=100, seed=0)
     assert problem.left_saddle(run(problem).w)
 
@@ -301,6 +301,15 @@ def test_a_third_of_liars_is_refused() -> None:
 def test_options_out_of_range_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(OptionError):
         sp.CertifiedPGD(**options)
+
+
+def test_a_rule_without_an_inexactness_is_refused() -> None:
+    class Blind(sp.Median):
+        def _batch(self, stack: np.ndarray, b: int) -> Any:
+            return replace(super()._batch(stack, b), inexactness=None)
+
+    with pytest.raises(OptionError, match="inexactness"):
+        run(sp.problems.Example2(seed=0), aggregator=Blind())
 
 
 def test_simple_mode_needs_its_curvature() -> None:

@@ -68,7 +68,7 @@ def test_both_variants_leave_a_saddle_and_never_end_by_themselves(drive, rest):
 
 
 def test_improve_or_localise(drive):
-    # |x_(t0 + tau) - x_t0|^2 <= 2 eta tau (F(x_t0) - F(x_(t0 + tau))) for eta <= 1/L, between jumps.
+    # Between jumps |x_(t + tau) - x_t|^2 <= 2 eta tau (F(x_t) - F(x_(t + tau))), for eta <= 1/L.
     eta, rest = 0.3, 30
     run = drive(SimplifiedPGD(eta, radius=0.05, rest=rest, epsilon=1e-2), quartic, [0.0, 0.4])
     start, tau = run.state.w, 0

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import saddleproof as sp
 from saddleproof.errors import OptionError
 from saddleproof.optimizers.cubic_newton import CubicNewton, cubic_step
-from saddleproof.optimizers.differences import hessian, spacing, stencil
+from saddleproof.optimizers.differences import around, hessian
 from saddleproof.optimizers.robust_second_order import RobustSecondOrder
 
 CURVES = np.array([-1.0, 0.5, 1.0])
@@ -73,10 +73,9 @@ def test_what_is_not_finite_gives_no_step():
 
 def test_a_stencil_gives_the_hessian_of_a_smooth_function():
     w = np.array([0.3, -0.2, 0.9])
-    h = spacing(w)
     length = np.linalg.norm(w)
     exact = np.diag(CURVES) + length / 2 * np.eye(3) + np.outer(w, w) / (2 * length)
-    np.testing.assert_allclose(hessian(gradient(stencil(w, h)), h), exact, atol=1e-8)
+    np.testing.assert_allclose(hessian(gradient(around(w)), w), exact, atol=1e-8)
 
 
 # --- CubicNewton --------------------------------------------------------------------------------
@@ -125,8 +124,7 @@ def test_a_leap_lowers_the_loss_in_the_mean_of_its_two_sides(drive):
 
 
 def _hessian(w):
-    h = spacing(w)
-    return hessian(gradient(stencil(w, h)), h)
+    return hessian(gradient(around(w)), w)
 
 
 def test_it_ends_at_a_minimum_and_says_what_the_hessian_was(drive):
@@ -141,6 +139,21 @@ def test_curvature_below_the_tolerance_is_left_alone(drive):
     run = drive(RobustSecondOrder(0.2, epsilon=1e-3, curvature=1.5), gradient, [0.0] * 3)
     assert run.run(10) == 2
     assert np.array_equal(run.point, [0.0] * 3)
+
+
+def test_an_overflow_next_to_the_point_is_a_status(drive):
+    def cliff(x):
+        return np.where(x > 0, np.nan, 0.0)
+
+    run = drive(RobustSecondOrder(0.2, epsilon=1e-3, curvature=0.1), cliff, [0.0] * 3)
+    assert run.run(10) == 2
+    assert run.status == "unresolved"
+
+
+def test_a_rule_that_knows_no_inexactness_needs_a_curvature():
+    optimizer = RobustSecondOrder(0.5, epsilon=1.0)
+    with pytest.raises(OptionError, match="give curvature"):
+        sp.minimize(sp.problems.Example2(seed=0), optimizer, b=8)  # b >= m/3
 
 
 @pytest.mark.parametrize("style", ["push", "hold", "cancel"])

@@ -162,7 +162,10 @@ def test_momentum_beats_descent_on_an_ill_conditioned_bowl(drive):
 
     def rounds(optimizer):
         run = drive(
-            optimizer, lambda x: spectrum * x, [0.0, 1.0], value=lambda x: (spectrum * x**2) @ [1, 1]
+            optimizer,
+            lambda x: spectrum * x,
+            [0.0, 1.0],
+            value=lambda x: (spectrum * x**2) @ [1, 1],
         )
         for t in range(20000):
             if np.linalg.norm(spectrum * run.state.w) <= 1e-4:

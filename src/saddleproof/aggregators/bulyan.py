@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from saddleproof.aggregators.base import Estimate, Rule
 from saddleproof.aggregators.gram import Rows, distances, gram, to_numpy
-from saddleproof.aggregators.weighted import estimate_of, points, require
-from saddleproof.arrays import Array, Vector, as_stack, namespace
+from saddleproof.aggregators.weighted import estimate_of, points, require, vectors_of
+from saddleproof.arrays import Array, Vector, namespace
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Bulyan(Rule):
 
     def __call__(self, messages: Array, b: int) -> Array:
         """The aggregate vector alone: (m, d) messages to (d,); see `Rule.__call__`."""
-        x = as_stack(messages)
+        x = vectors_of(messages)
         require(self, len(x), b, "m >= 4b + 3")
         return _bulyan(x, b)[0]
 
@@ -82,8 +82,8 @@ def selection(gram: Vector, b: int) -> NDArray[np.intp]:
         chosen.append(left[winner])
         others = np.arange(n) != winner
         still = who[others] != left[winner]
-        who = who[others][still].reshape(n - 1, -1)
-        near = near[others][still].reshape(n - 1, -1)
+        who = who[others][still].reshape(n - 1, max(n - 2, 0))
+        near = near[others][still].reshape(n - 1, max(n - 2, 0))
         left = left[others]
     return np.array(chosen)
 

@@ -88,7 +88,7 @@ def mixed(gram: Vector, matrix: Vector) -> Vector:
     """
     bad: NDArray[np.bool_] = ~np.isfinite(np.diagonal(gram))
     found: Vector = matrix @ np.where(bad | bad[:, None], 0.0, gram) @ matrix.T
-    spoiled = matrix[:, bad].any(axis=1)
+    spoiled: NDArray[np.bool_] = np.any(matrix[:, bad], axis=1)
     found[spoiled | spoiled[:, None]] = np.nan
     return found
 

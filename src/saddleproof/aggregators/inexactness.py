@@ -21,21 +21,49 @@ than half of the draws. So the answer is a refusal: None, and `Estimate.reason` 
 
 from __future__ import annotations
 
-from saddleproof.aggregators.base import norms
-from saddleproof.arrays import Array, namespace
+from math import sqrt
+
+import numpy as np
+
+from saddleproof.aggregators import kernels
+from saddleproof.aggregators.base import BEYOND_A_THIRD, norms
+from saddleproof.aggregators.kernels_rows import as_like, rows_of
+from saddleproof.arrays import Array, Vector, namespace
 from saddleproof.ranks import MAD_TO_SIGMA, MEDIAN_EFFICIENCY, inflatable, middle, rank_bounds
 
 
-def rank_inexactness(ordered: Array, vector: Array, b: int) -> Array | None:
-    """Delta_hat of this file's head for each of q query points.
+def stack_inexactness(stack: Array, vector: Array, b: int) -> Array | None:
+    """Delta_hat of this file's head for each of q query points, in one pass over the messages.
 
     Args:
-        ordered: (q, m, d), sorted over axis 1.
+        stack: (q, m, d) messages.
         vector: (q, d), the aggregate whose error is bounded; any rule may have made it.
         b: the most Byzantine rows.
 
     Returns:
         (q,) bounds, in the unit of the messages; None for b > m/3 (`refusal`).
+    """
+    q, m, d = (int(n) for n in stack.shape)
+    if inflatable(m, b):
+        return None
+    rows = rows_of(stack) if q * m * d >= kernels.SMALL else None
+    if rows is None:
+        return rank_inexactness(namespace(stack).sort(stack, axis=1), vector, b)
+    given = np.array(vector, dtype=rows.dtype, order="C")
+    found = kernels.scan(rows, None, b=b, vector=given).squares
+    return None if found is None else as_like(bound_from_squares(found, m, b, d), stack)
+
+
+def rank_inexactness(ordered: Array, vector: Array, b: int) -> Array | None:
+    """The same from messages that are sorted already.
+
+    Args:
+        ordered: (q, m, d), sorted over axis 1.
+        vector: (q, d).
+        b: the most Byzantine rows.
+
+    Returns:
+        (q,) bounds, in the unit of the messages; None for b > m/3.
     """
     xp = namespace(ordered)
     _, m, d = ordered.shape
@@ -43,8 +71,37 @@ def rank_inexactness(ordered: Array, vector: Array, b: int) -> Array | None:
         return None
     low, high = rank_bounds(m, b)
     median = middle(ordered)
-    mad = middle(xp.sort(xp.abs(ordered - median[:, None, :]), axis=1))
+    below, above = median[:, None, :] - ordered, ordered - median[:, None, :]
+    mad = (_deviation(below, above, (m + 1) // 2) + _deviation(below, above, m // 2 + 1)) / 2
     width = xp.maximum(ordered[:, high, :] - vector, vector - ordered[:, low, :])
+    return norms(width) + _noise(m, b, d) * norms(mad)
+
+
+def _deviation(below: Array, above: Array, count: int) -> Array:
+    """(q, d), the count-th smallest |x - median| of sorted x, without another sort.
+
+    The `count` values nearest to the median are neighbours in rank, and the farthest of them is
+    one of the two at their ends: min_k max(med - x_k, x_{k+count-1} - med).
+    """
+    xp = namespace(below)
+    windows = int(below.shape[1]) - count + 1
+    farthest = xp.maximum(below[:, :windows, :], above[:, count - 1 :, :])
+    return xp.min(farthest, axis=1)
+
+
+def bound_from_squares(squares: Vector, m: int, b: int, d: int) -> Vector:
+    """(q, 2) sums of squares of w_k and of MAD_k to (q,) bounds."""
+    width, mad = np.sqrt(squares).T
+    bound: Vector = width + _noise(m, b, d) * mad
+    return bound
+
+
+def refusal(m: int, b: int) -> str:
+    """Why there is no bound; empty where there is one."""
+    return BEYOND_A_THIRD.format(b=b, m=m) if inflatable(m, b) else ""
+
+
+def _noise(m: int, b: int, d: int) -> float:
+    """Norm of the standard errors over that of the MADs."""
     doubling = 2.0 if d == 1 else 1.0
-    noise = doubling * MEDIAN_EFFICIENCY * MAD_TO_SIGMA / (m - b) ** 0.5
-    return norms(width) + noise * norms(mad)
+    return doubling * MEDIAN_EFFICIENCY * MAD_TO_SIGMA / sqrt(m - b)

@@ -29,12 +29,12 @@ INF = np.inf
 def compiled(function: Callable[..., Any]) -> Any:
     """Compile on the first call of each dtype, and keep the result on disk where one may write."""
     try:
-        return numba.njit(nogil=True, error_model="numpy")(function)
+        return numba.njit(nogil=True, error_model="numpy", cache=True)(function)
     except RuntimeError:  # neither the package's directory nor the user's cache is writable
         return numba.njit(nogil=True, error_model="numpy")(function)
 
 
-@intrinsic  # type: ignore[untyped-decorator, unused-ignore]
+@intrinsic
 def number_at(context: Any, row: Any, address: Any, t: Any) -> Any:
     """The t-th number from an address on, of the dtype of `row`."""
 
@@ -59,177 +59,177 @@ def _extremum(name: str) -> Any:
     return build
 
 
-@intrinsic  # type: ignore[untyped-decorator, unused-ignore]
+@intrinsic
 def lower(context: Any, x: Any, y: Any) -> Any:
     """The smaller of two numbers, neither of them NaN."""
     return x(x, y), _extremum("llvm.minnum")
 
 
-@intrinsic  # type: ignore[untyped-decorator, unused-ignore]
+@intrinsic
 def upper(context: Any, x: Any, y: Any) -> Any:
     """The larger of two numbers, neither of them NaN."""
     return x(x, y), _extremum("llvm.maxnum")
 
 
+# Rows are named by their number, never sliced out: a slice is an object with a reference count.
+
+
 @register_jitable
-def load(row, address, stride, n):
-    """`n` numbers, `stride` bytes apart, into a row; NaN becomes +inf."""
-    inf = row.dtype.type(INF)
-    if stride == row.itemsize:
+def load(rows, i, address, stride, n):
+    """`n` numbers, `stride` bytes apart, into row i; NaN becomes +inf."""
+    inf = rows.dtype.type(INF)
+    if stride == rows.itemsize:
         for t in range(n):
-            x = number_at(row, address, t)
-            row[t] = x if x == x else inf
+            x = number_at(rows, address, t)
+            rows[i, t] = x if x == x else inf
     else:
         for t in range(n):
-            x = number_at(row, address + t * stride, 0)
-            row[t] = x if x == x else inf
+            x = number_at(rows, address + t * stride, 0)
+            rows[i, t] = x if x == x else inf
 
 
 @register_jitable
 def arrange(rows, steps, n):
     """Run a network over the first n columns of the rows."""
     for step in range(len(steps)):
-        kind = steps[step, 0]
-        p, q = rows[steps[step, 1]], rows[steps[step, 2]]
+        kind, p, q = steps[step, 0], steps[step, 1], steps[step, 2]
         if kind == BOTH:
             for t in range(n):
-                x, y = p[t], q[t]
-                p[t], q[t] = lower(x, y), upper(x, y)
+                a, b = rows[p, t], rows[q, t]
+                rows[p, t], rows[q, t] = lower(a, b), upper(a, b)
         elif kind == SMALLER:
             for t in range(n):
-                p[t] = lower(p[t], q[t])
+                rows[p, t] = lower(rows[p, t], rows[q, t])
         elif kind == LARGER:
             for t in range(n):
-                q[t] = upper(p[t], q[t])
+                rows[q, t] = upper(rows[p, t], rows[q, t])
         else:
-            r, s = rows[steps[step, 3]], rows[steps[step, 4]]
-            if kind == BUTTERFLY:
-                for t in range(n):
-                    a, b, c, d = lower(p[t], q[t]), upper(p[t], q[t]), r[t], s[t]
-                    c, d = lower(c, d), upper(c, d)
-                    p[t], q[t] = lower(a, c), lower(b, d)
-                    r[t], s[t] = upper(a, c), upper(b, d)
-            else:
-                for t in range(n):
-                    a, b, c, d = lower(p[t], q[t]), upper(p[t], q[t]), r[t], s[t]
-                    c, d = lower(c, d), upper(c, d)
-                    p[t], q[t], r[t], s[t] = a, upper(c, b), lower(c, b), d
+            r, s = steps[step, 3], steps[step, 4]
+            for t in range(n):
+                a, b = lower(rows[p, t], rows[q, t]), upper(rows[p, t], rows[q, t])
+                c, d = lower(rows[r, t], rows[s, t]), upper(rows[r, t], rows[s, t])
+                if kind == BUTTERFLY:
+                    rows[p, t], rows[q, t] = lower(a, c), lower(b, d)
+                    rows[r, t], rows[s, t] = upper(a, c), upper(b, d)
+                else:
+                    rows[p, t], rows[q, t] = a, upper(c, b)
+                    rows[r, t], rows[s, t] = lower(c, b), d
 
 
 @register_jitable
-def add(total, carry, row, n):
-    """Add a row to the running sums; what rounding loses of a float64 goes to `carry` (Knuth)."""
-    if row.itemsize == 4:
+def add(sums, rows, i, n):
+    """Add row i to the sums; what rounding loses of a float64 goes to sums[1] (Knuth)."""
+    if rows.itemsize == 4:
         for t in range(n):
-            total[t] += row[t]  # a float32 in float64: nothing is lost that would count
+            sums[0, t] += rows[i, t]  # a float32 in float64: nothing is lost that would count
     else:
         for t in range(n):
-            s = total[t] + row[t]
-            z = s - total[t]
-            carry[t] += (total[t] - (s - z)) + (row[t] - z)
-            total[t] = s
+            total = sums[0, t]
+            following = total + rows[i, t]
+            added = following - total
+            sums[1, t] += (total - (following - added)) + (rows[i, t] - added)
+            sums[0, t] = following
 
 
 @register_jitable
-def nearer(a, b, below, above, chosen, n):
-    """Whichever of `below` and `above` is nearer to the median (a + b)/2; the lower on a tie.
+def nearer(rows, below, above, lanes, n):
+    """Whichever of two ranks is nearer to the median (a + b)/2, the lower on a tie; to lanes[2].
 
     med - x <= y - med is a + b <= x + y, which is decided without rounding.
     """
+    left, right = (len(rows) - 1) // 2, len(rows) // 2
     for t in range(n):
-        x, y = below[t], above[t]
-        p, q, u, v = np.float64(a[t]), np.float64(b[t]), np.float64(x), np.float64(y)
-        twice, ends = p + q, u + v
-        if chosen.itemsize == 4:
-            lower_is = twice <= ends
+        x, y = rows[below, t], rows[above, t]
+        a, b = np.float64(rows[left, t]), np.float64(rows[right, t])
+        u, v = np.float64(x), np.float64(y)
+        twice, ends = a + b, u + v
+        if rows.itemsize == 4:
+            is_lower = twice <= ends
         else:
-            w, z = twice - p, ends - u
-            lost, lost_of_ends = (p - (twice - w)) + (q - w), (u - (ends - z)) + (v - z)
-            lower_is = (twice < ends) | ((twice == ends) & (lost <= lost_of_ends))
-        chosen[t] = x if lower_is else y
+            p, q = twice - a, ends - u
+            lost, lost_of_ends = (a - (twice - p)) + (b - p), (u - (ends - q)) + (v - q)
+            is_lower = (twice < ends) | ((twice == ends) & (lost <= lost_of_ends))
+        lanes[2, t] = x if is_lower else y
 
 
 @register_jitable
-def average(rows, low, high, pairs, lanes, sums, out, n):
-    """Mean of the ranks low..high-1, and of the nearer one of each outer pair, into `out`.
+def average(rows, low, high, pairs, lanes, sums, vector, point, start, n):
+    """Mean of the ranks low..high-1, and of the nearer one of each outer pair, to the vector.
 
     lanes[0] and lanes[1] hold the least and the greatest value that entered.
     """
-    m = len(rows)
-    floor, ceiling, chosen = lanes[0], lanes[1], lanes[2]
-    first, last = rows[low], rows[high - 1]
     for t in range(n):
-        floor[t], ceiling[t] = first[t], last[t]
-    if pairs == 0 and high - low == 1:
+        lanes[0, t], lanes[1, t] = rows[low, t], rows[high - 1, t]
+    if pairs == 0 and high - low <= 2:
+        middle(lanes, high - low == 1, vector, point, start, n)
+        return
+    for t in range(n):
+        sums[0, t] = sums[1, t] = 0.0
+    for rank in range(low, high):
+        add(sums, rows, rank, n)
+    for i in range(pairs):
+        nearer(rows, low - 1 - i, len(rows) - 1 - i, lanes, n)
+        add(sums, lanes, 2, n)
         for t in range(n):
-            out[t] = first[t]
-    elif pairs == 0 and high - low == 2:
-        for t in range(n):
-            out[t] = (first[t] + last[t]) / 2  # a median: NumPy's arithmetic, to the bit
-    else:
-        total, carry = sums[0], sums[1]
-        for t in range(n):
-            total[t] = carry[t] = 0.0
-        for rank in range(low, high):
-            add(total, carry, rows[rank], n)
-        for i in range(pairs):
-            below, above = rows[low - 1 - i], rows[m - 1 - i]
-            nearer(rows[(m - 1) // 2], rows[m // 2], below, above, chosen, n)
-            add(total, carry, chosen, n)
-            for t in range(n):
-                floor[t], ceiling[t] = lower(floor[t], chosen[t]), upper(ceiling[t], chosen[t])
-        for t in range(n):
-            lost = carry[t] if abs(total[t]) < INF else 0.0  # inf - inf is no carry
-            out[t] = (total[t] + lost) / (high - low + pairs)
+            lanes[0, t] = lower(lanes[0, t], lanes[2, t])
+            lanes[1, t] = upper(lanes[1, t], lanes[2, t])
+    for t in range(n):
+        lost = sums[1, t] if abs(sums[0, t]) < INF else 0.0  # inf - inf is no loss
+        vector[point, start + t] = (sums[0, t] + lost) / (high - low + pairs)
 
 
 @register_jitable
-def deviation(rows, count, found, n):
-    """The count-th smallest |x - median| of sorted rows, exactly, into `found`.
+def middle(lanes, one, vector, point, start, n):
+    """A median, in NumPy's arithmetic, to the bit."""
+    for t in range(n):
+        a, b = lanes[0, t], lanes[1, t]
+        vector[point, start + t] = a if one else (a + b) / 2
+
+
+@register_jitable
+def deviation(rows, count, lanes, i, n):
+    """The count-th smallest |x - median| of sorted rows, exactly, to lanes[i].
 
     The `count` values nearest to the median are neighbours in rank, and the farthest of them is
-    one of the two at their ends: min_i max(med - x_i, x_{i+count-1} - med).
+    one of the two at their ends: min_k max(med - x_k, x_{k+count-1} - med).
     """
-    m = len(rows)
-    a, b, half = rows[(m - 1) // 2], rows[m // 2], rows.dtype.type(0.5)
+    left, right, half = (len(rows) - 1) // 2, len(rows) // 2, rows.dtype.type(0.5)
     for t in range(n):
-        found[t] = INF
-    for i in range(m - count + 1):
-        first, last = rows[i], rows[i + count - 1]
+        lanes[i, t] = INF
+    for k in range(len(rows) - count + 1):
         for t in range(n):
-            median = (a[t] + b[t]) * half
-            found[t] = lower(found[t], upper(median - first[t], last[t] - median))
+            median = (rows[left, t] + rows[right, t]) * half
+            farthest = upper(median - rows[k, t], rows[k + count - 1, t] - median)
+            lanes[i, t] = lower(lanes[i, t], farthest)
 
 
 @register_jitable
-def squared_bound(rows, low, high, vector, lanes, n):
-    """The two sums of squares of the inexactness: rank intervals about `vector`, and MADs."""
-    m = len(rows)
-    one, other = lanes[2], lanes[3]
-    deviation(rows, (m + 1) // 2, one, n)
-    deviation(rows, m // 2 + 1, other, n)
+def squared_bound(rows, low, high, vector, point, start, lanes, n):
+    """The two sums of squares of the inexactness: rank intervals about the vector, and MADs."""
+    left, right = (len(rows) - 1) // 2, len(rows) // 2
+    deviation(rows, left + 1, lanes, 2, n)
+    deviation(rows, right + 1, lanes, 3, n)
     widths = mads = 0.0
     for t in range(n):
-        width = np.float64(max(rows[high, t] - vector[t], vector[t] - rows[low, t]))
-        mad = np.float64(one[t] + other[t]) / 2
-        fine = abs(rows[(m - 1) // 2, t] + rows[m // 2, t]) < INF
+        v = vector[point, start + t]
+        width = np.float64(max(rows[high, t] - v, v - rows[low, t]))
+        mad = (np.float64(lanes[2, t]) + np.float64(lanes[3, t])) / 2
         widths += width * width if width < INF else INF
-        mads += mad * mad if fine else INF
+        mads += mad * mad if abs(rows[left, t] + rows[right, t]) < INF else INF
     return widths, mads
 
 
 @register_jitable
-def mark(kept, addresses, stride, lanes, n):
-    """Set kept[i] where row i holds a number between lanes[0] and lanes[1]."""
-    floor, ceiling, x = lanes[0], lanes[1], lanes[2]
-    for i in range(len(kept)):
-        if kept[i]:
+def mark(kept, point, addresses, offset, stride, lanes, n):
+    """Set kept[point, i] where row i holds a number between lanes[0] and lanes[1]."""
+    for i in range(kept.shape[1]):
+        if kept[point, i]:
             continue  # soon true of nearly all rows: what is marked is not read again
-        load(x, addresses[i], stride, n)
+        load(lanes, 2, addresses[point, i] + offset, stride, n)
         entered = False
         for t in range(n):
-            entered |= (floor[t] <= x[t]) & (x[t] <= ceiling[t])
-        kept[i] = entered
+            entered |= (lanes[0, t] <= lanes[2, t]) & (lanes[2, t] <= lanes[1, t])
+        kept[point, i] = entered
 
 
 @compiled
@@ -239,8 +239,9 @@ def scan(
     """Blocks `first` to `last` of all query points, counted together.
 
     Args:
-        rows: (m, LANES) scratch of the dtype of the messages. So are lanes, (4, LANES); sums
-            are (2, LANES) float64.
+        rows: (m, LANES) scratch of the dtype of the messages.
+        lanes: (4, LANES), the same.
+        sums: (2, LANES), float64.
         addresses: (q, m), where each row begins.
         stride: bytes from one number of a row to the next.
         steps: the network, (s, 5).
@@ -252,19 +253,17 @@ def scan(
         kept: (q, m), written; (q, 0) if nobody asks for it.
         bounds: (q, blocks of a query point, 2), written.
     """
-    low, high, pairs = window
-    d, m, blocks = vector.shape[1], len(rows), bounds.shape[1]
-    for block in range(first, last):
-        point, start = block // blocks, block % blocks * LANES
-        n = min(LANES, d - start)
-        here = addresses[point] + start * stride
-        for i in range(m):
-            load(rows[i], here[i], stride, n)
+    blocks = bounds.shape[1]
+    for number in range(first, last):
+        point, block = number // blocks, number % blocks
+        start = block * LANES
+        n, offset = min(LANES, vector.shape[1] - start), start * stride
+        for i in range(len(rows)):
+            load(rows, i, addresses[point, i] + offset, stride, n)
         arrange(rows, steps, n)
-        out = vector[point, start : start + n]
-        if high > 0:
-            average(rows, low, high, pairs, lanes, sums, out, n)
-            mark(kept[point], here, stride, lanes, n)
+        if window[1] > 0:
+            average(rows, *window, lanes, sums, vector, point, start, n)
+            mark(kept, point, addresses, offset, stride, lanes, n)
         if ranks[0] >= 0:
-            widths, mads = squared_bound(rows, ranks[0], ranks[1], out, lanes, n)
-            bounds[point, block % blocks, 0], bounds[point, block % blocks, 1] = widths, mads
+            widths, mads = squared_bound(rows, *ranks, vector, point, start, lanes, n)
+            bounds[point, block, 0], bounds[point, block, 1] = widths, mads

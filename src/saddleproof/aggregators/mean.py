@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from saddleproof.aggregators.base import Estimate, Rule
-from saddleproof.aggregators.inexactness import rank_inexactness
-from saddleproof.arrays import Array, namespace
+from saddleproof.aggregators.coordinatewise import CoordinateWise
+from saddleproof.aggregators.kernels import Window
 
 
 @dataclass(frozen=True)
-class Mean(Rule):
+class Mean(CoordinateWise):
     """Average of all messages, (1/m) sum_i g_i.
 
     The mean holds no Byzantine row: breakdown point 0. It accepts b > 0 all the same, because
     "what happens to plain averaging?" is the first question of every comparison; its inexactness
-    then says how far the ranks of the messages contradict it. Cost O(m d), plus one sort for the
-    inexactness.
+    then says how far the ranks of the messages contradict it. Cost O(m d); `estimate` sorts too,
+    for the inexactness.
+
+    Args:
+        threads: how many the kernel may use; None asks OMP_NUM_THREADS, then the machine. The
+            answer does not depend on it.
 
     >>> import numpy as np
     >>> Mean()(np.array([[0.0, 1.0], [2.0, 3.0]]), b=0)
@@ -27,8 +30,6 @@ class Mean(Rule):
         """(m - 1)//2 rows are *accepted*; even one of them moves the mean anywhere."""
         return (m - 1) // 2
 
-    def _batch(self, stack: Array, b: int) -> Estimate:
-        xp = namespace(stack)
-        vector = xp.mean(stack, axis=1)
-        kept = xp.ones_like(stack[:, :, 0], dtype=xp.bool)
-        return Estimate(vector, rank_inexactness(xp.sort(stack, axis=1), vector, b), kept)
+    def window(self, m: int, b: int) -> Window:
+        """Everything."""
+        return Window(0, m)

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from saddleproof.aggregators.base import Aggregator, Estimate, Rule, check_breakdown
 from saddleproof.aggregators.gram import combine, gram, mixed, to_numpy
-from saddleproof.aggregators.weighted import WeightedRule, estimate_of, points
-from saddleproof.arrays import Array, Vector, as_stack
+from saddleproof.aggregators.weighted import WeightedRule, estimate_of, points, vectors_of
+from saddleproof.arrays import Array, Vector
 from saddleproof.errors import OptionError
 
 
@@ -50,7 +50,7 @@ class Mixing(Rule):
 
     def __call__(self, messages: Array, b: int) -> Array:
         """The aggregate vector alone: (m, d) messages to (d,); see `Rule.__call__`."""
-        x = as_stack(messages)
+        x = vectors_of(messages)
         check_breakdown(self, len(x), b)
         K, A = self._mix(x, b)
         if isinstance(self.rule, WeightedRule):

@@ -84,50 +84,63 @@ def prune(comparators: list[tuple[int, int]], labels: tuple[int, ...]) -> list[C
 
 def group(comparators: list[Comparator]) -> list[Step]:
     """The same comparators, packed greedily into steps; each still follows those it depends on."""
-    count = len(comparators)
-    before: list[dict[int, int]] = [{} for _ in range(count)]  # row -> the comparator before, on it
-    after: list[dict[int, int]] = [{} for _ in range(count)]
-    last: dict[int, int] = {}
-    for c, (i, j, _) in enumerate(comparators):
-        for row in (i, j):
-            if row in last:
-                before[c][row], after[last[row]][row] = last[row], c
-            last[row] = c
-    done = [False] * count
+    packer = _Packer(comparators)
+    steps = []
+    for c in range(len(comparators)):
+        if not packer.done[c]:
+            step, packed = packer.step(c)
+            steps.append(step)
+            for each in packed:
+                packer.done[each] = True
+    return steps
 
-    def partner(c: int, follower: int | None, row: int) -> int | None:
-        """The other comparator that `follower` waits for, if it can run now, beside c."""
-        if follower is None:
-            return None
-        i, j, _ = comparators[follower]
-        other = before[follower].get(j if row == i else i)
-        if other is None or other == c or done[other]:
-            return None
-        return other if all(done[p] for p in before[other].values()) else None
 
-    def step(c: int) -> tuple[Step, tuple[int, ...]]:
-        i, j, kind = comparators[c]
-        first, second = after[c].get(i), after[c].get(j)
-        beside, below = partner(c, first, i), partner(c, second, j)
-        if beside is not None and beside == below and first is not None and second is not None:
-            r, s, _ = comparators[beside]
-            if comparators[first][:2] == (i, r) and comparators[second][:2] == (j, s):
-                return (BUTTERFLY, i, j, r, s), (c, beside, first, second)
-        if below is not None and second is not None:
-            r, s, _ = comparators[below]
-            if comparators[second][:2] == (r, j):
-                return (ZIGZAG, i, j, r, s), (c, below, second)
-        if beside is not None and first is not None:
-            p, q, _ = comparators[beside]
-            if comparators[first][:2] == (i, q):
-                return (ZIGZAG, p, q, i, j), (c, beside, first)
+class _Packer:
+    """Which comparators are done, and which come before and after each, on each of its rows."""
+
+    def __init__(self, comparators: list[Comparator]) -> None:
+        self.comparators = comparators
+        self.done = [False] * len(comparators)
+        self.before: list[dict[int, int]] = [{} for _ in comparators]  # row -> comparator
+        self.after: list[dict[int, int]] = [{} for _ in comparators]
+        last: dict[int, int] = {}
+        for c, (i, j, _) in enumerate(comparators):
+            for row in (i, j):
+                if row in last:
+                    self.before[c][row], self.after[last[row]][row] = last[row], c
+                last[row] = c
+
+    def step(self, c: int) -> tuple[Step, tuple[int, ...]]:
+        """The largest step that begins with comparator c, and the comparators in it."""
+        i, j, kind = self.comparators[c]
+        on_i, beside = self.next(c, i)
+        on_j, below = self.next(c, j)
+        if beside >= 0 and beside == below:
+            r, s, _ = self.comparators[beside]
+            if self.rows(on_i) == (i, r) and self.rows(on_j) == (j, s):
+                return (BUTTERFLY, i, j, r, s), (c, beside, on_i, on_j)
+        if below >= 0:
+            r, s, _ = self.comparators[below]
+            if self.rows(on_j) == (r, j):
+                return (ZIGZAG, i, j, r, s), (c, below, on_j)
+        if beside >= 0:
+            p, q, _ = self.comparators[beside]
+            if self.rows(on_i) == (i, q):
+                return (ZIGZAG, p, q, i, j), (c, beside, on_i)
         return (kind, i, j, 0, 0), (c,)
 
-    steps = []
-    for c in range(count):
-        if not done[c]:
-            packed, ran = step(c)
-            steps.append(packed)
-            for each in ran:
-                done[each] = True
-    return steps
+    def next(self, c: int, row: int) -> tuple[int, int]:
+        """What follows c on a row, and what that waits for besides c, if it can run now; or -1."""
+        follower = self.after[c].get(row, -1)
+        if follower >= 0:
+            i, j = self.rows(follower)
+            other = self.before[follower].get(j if row == i else i, c)
+            ready = all(self.done[each] for each in self.before[other].values())
+            if ready and other != c and not self.done[other]:
+                return follower, other
+        return follower, -1
+
+    def rows(self, c: int) -> tuple[int, int]:
+        """The two rows of a comparator."""
+        i, j, _ = self.comparators[c]
+        return i, j

@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 from saddleproof.aggregators.base import Rule
+from saddleproof.aggregators.bucketing import Bucketing
+from saddleproof.aggregators.bulyan import Bulyan
+from saddleproof.aggregators.clipping import Clipping
+from saddleproof.aggregators.filtering.iterative_filtering import IterativeFiltering
+from saddleproof.aggregators.geometric_median import GeometricMedian
+from saddleproof.aggregators.krum import Krum
 from saddleproof.aggregators.mean import Mean
 from saddleproof.aggregators.median import Median
+from saddleproof.aggregators.median_of_means import MedianOfMeans
+from saddleproof.aggregators.multi_krum import MultiKrum
+from saddleproof.aggregators.nearest_neighbor_mixing import NearestNeighborMixing
+from saddleproof.aggregators.sever import Sever
 from saddleproof.aggregators.trimmed_mean import TrimmedMean
 
 AGGREGATORS: dict[str, type[Rule]] = {
+    "bucketing": Bucketing,
+    "bulyan": Bulyan,
+    "clipping": Clipping,
+    "geometric_median": GeometricMedian,
+    "iterative_filtering": IterativeFiltering,
+    "krum": Krum,
     "mean": Mean,
     "median": Median,
+    "median_of_means": MedianOfMeans,
+    "multi_krum": MultiKrum,
+    "nearest_neighbor_mixing": NearestNeighborMixing,
+    "sever": Sever,
     "trimmed_mean": TrimmedMean,
 }

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from saddleproof.aggregators.base import Estimate, Rule
 from saddleproof.aggregators.gram import combine, gram
-from saddleproof.aggregators.inexactness import rank_inexactness
+from saddleproof.aggregators.inexactness import stack_inexactness
 from saddleproof.arrays import Array, Vector, as_stack, namespace
 from saddleproof.errors import BreakdownError
 
@@ -35,7 +35,7 @@ class WeightedRule(Rule):
 
     def __call__(self, messages: Array, b: int) -> Array:
         """The aggregate vector alone: (m, d) messages to (d,); see `Rule.__call__`."""
-        x = as_stack(messages)
+        x = vectors_of(messages)
         require(self, len(x), b, self.needs)
         return combine(x, self.weights(gram(x), b))
 
@@ -58,8 +58,18 @@ def estimate_of(stack: Array, vectors: list[Array], kept: NDArray[np.bool_], b: 
     """q vectors (d,) and (q, m) kept as one estimate, with the rank bound of their error."""
     xp = namespace(stack)
     vector = xp.stack(vectors)
-    bound = rank_inexactness(xp.sort(stack, axis=1), vector, b)
-    return Estimate(vector, bound, like(kept, stack))
+    return Estimate(vector, stack_inexactness(stack, vector, b), like(kept, stack))
+
+
+def vectors_of(messages: Array) -> Array:
+    """An (m, d) stack, or a list of m vectors of one kind as it is: neither pass needs a stack."""
+    if not isinstance(messages, list | tuple) or not messages:
+        return as_stack(messages)
+    kinds = {(getattr(v, "shape", None), getattr(v, "dtype", None), type(v)) for v in messages}
+    if len(kinds) > 1 or getattr(messages[0], "ndim", 0) != 1:
+        return as_stack(messages)
+    as_stack(messages[:1])  # refuses what is not floating point
+    return messages
 
 
 def points(stack: Array) -> list[Array]:

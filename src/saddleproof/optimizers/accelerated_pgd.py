@@ -187,9 +187,9 @@ class AcceleratedPGD(Machine):
         if state.anchor is not None and state.since == 0:
             state = replace(state, energy=energy)
         rested = state.anchor is None or state.since >= self.horizon
-        if state.anchor is not None and state.since == self.horizon:
-            if energy > state.energy - self.decrease:
-                return replace(state, failed=True)
+        tested = state.anchor is not None and state.since == self.horizon
+        if tested and energy > state.energy - self.decrease:
+            return replace(state, failed=True)
         if rested and small(reading, self.epsilon):
             generator, stream = state.stream.draw()
             xi = self.radius * ball(generator, 1, len(state.w))[0]

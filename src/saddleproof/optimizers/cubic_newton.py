@@ -24,9 +24,8 @@ import numpy as np
 
 from saddleproof.arrays import Vector
 from saddleproof.optimizers.base import RUNNING, Machine, Reading, Status
-from saddleproof.optimizers.differences import hessian, spacing, stencil
+from saddleproof.optimizers.differences import around, hessian
 from saddleproof.optimizers.gradient_descent import check_positive
-
 
 #: Share of R^2 that s must lack for the hard case; below it is round-off.
 HARD = 1e-10
@@ -85,15 +84,15 @@ class CubicNewton(Machine):
 
     def ask(self, state: CubicState) -> Vector:
         """(2d + 1, d): w and its neighbours."""
-        return stencil(state.w, spacing(state.w))
+        return around(state.w)
 
     @np.errstate(over="ignore", invalid="ignore")  # a run that diverges ends by a status
     def tell(self, state: CubicState, reading: Reading) -> CubicState:
         """One aggregated step."""
-        h = spacing(state.w)
-        steps = reading.per_worker(lambda g: cubic_step(g[0], hessian(g, h), self.cubic))
+        w = state.w
+        steps = reading.per_worker(lambda g: cubic_step(g[0], hessian(g, w), self.cubic))
         s = self.step * steps.vector[0]
-        return CubicState(state.w + s, float(np.linalg.norm(s)))
+        return CubicState(w + s, float(np.linalg.norm(s)))
 
     def status(self, state: CubicState) -> Status:
         """Running, or "stationary" once the tolerance is met."""

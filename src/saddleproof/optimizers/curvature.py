@@ -114,6 +114,8 @@ def by_oracle(reading: Reading, first: int, h: float, inexactness: Vector, rho: 
     matrix = _symmetric(quotients(q, first, d, h)[0] @ reading.gradient)
     plus, minus = inexactness[first : first + d], inexactness[first + d : first + 2 * d]
     columns = (plus + minus) / (2 * h) + rho * h / 2
+    if not (np.isfinite(matrix).all() and np.isfinite(columns).all()):
+        return Measured(np.zeros((d, d)), np.inf, "oracle")
     return Measured(matrix, float(np.linalg.norm(columns)), "oracle")
 
 

@@ -1,34 +1,28 @@
-"""Gradients around a point, and the Hessian that their central differences give."""
+"""A worker's own Hessian, from its gradients around a point."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from saddleproof.arrays import Vector
+from saddleproof.optimizers.curvature import narrow, stencil
 
 
-def stencil(w: Vector, h: float) -> Vector:
-    """(2d + 1, d): w, then w + h e_k, then w - h e_k."""
-    steps = h * np.eye(len(w))
-    return np.concatenate([w[None, :], w + steps, w - steps])
+def around(w: Vector) -> Vector:
+    """(2d + 1, d): w, then w + h e_k, then w - h e_k, with h = narrow(w)."""
+    return np.concatenate([w[None, :], stencil(w, np.eye(len(w)), narrow(w))])
 
 
-def hessian(gradients: Vector, h: float) -> Vector:
-    """(d, d), symmetric: from (2d + 1, d) gradients of one function at a `stencil`.
+def hessian(gradients: Vector, w: Vector) -> Vector:
+    """(d, d), symmetric: from (2d + 1, d) gradients of one function `around` w.
 
         H e_k = (g(w + h e_k) - g(w - h e_k)) / (2h) + O(h^2)
 
-    >>> A = np.array([[2.0, 1.0], [1.0, -1.0]])
-    >>> np.allclose(hessian(stencil(np.ones(2), 0.1) @ A, 0.1), A)
+    >>> A, w = np.array([[2.0, 1.0], [1.0, -1.0]]), np.ones(2)
+    >>> np.allclose(hessian(around(w) @ A, w), A)
     True
     """
-    d = gradients.shape[1]
-    columns = (gradients[1 : d + 1] - gradients[d + 1 :]) / (2 * h)
+    d = len(w)
+    columns = (gradients[1 : d + 1] - gradients[d + 1 :]) / (2 * narrow(w))
     symmetric: Vector = (columns + columns.T) / 2
     return symmetric
-
-
-def spacing(w: Vector) -> float:
-    """h = eps^(1/3) max(1, |w|_inf): where round-off and the O(h^2) are of one size."""
-    h: float = float(np.finfo(np.float64).eps) ** (1 / 3) * max(1.0, float(np.abs(w).max()))
-    return h

@@ -150,8 +150,7 @@ class GaussPSGD(Machine):
             return RUNNING
         return Status(
             "no_escape_found",
-            f"{self.rounds} rounds of {self.horizon} noisy steps stayed within "
-            f"{self.distance:.3g}",
+            f"{self.rounds} rounds of {self.horizon} noisy steps stayed within {self.distance:.3g}",
         )
 
     def point(self, state: GaussState) -> Vector:

@@ -1,7 +1,7 @@
 """Descend; at a small gradient measure the Hessian; step where it proves descent, else end.
 
-Our own, and deterministic: no perturbation, no failure probability. With a Delta-inexact oracle,
-grad^2 F rho-Lipschitz, step 1/L and e = sqrt(2 d rho Delta) it ends after at most
+Our own. With a Delta-inexact oracle, grad^2 F rho-Lipschitz, step 1/L and e = sqrt(2 d rho Delta) it
+ends, without any random draw or probability of failure, within
 
     2 L (F_0 - F*) / (3 Delta^2)  +  2 (F_0 - F*) sqrt(rho / (6 Delta^3))  +  2
 
@@ -19,7 +19,10 @@ points in the rounds that measure. docs/hessian_pgd.md has the proof.
 The states, by `phase`: **descend** until ||g_hat|| <= 3 Delta; **hessian**, one round of 2d + 1
 points (4d + 1 where both bounds apply), or **krylov**, some rounds of 9; then a step of b/rho along
 v where that is proved to lower F. Where it is not, or rho is unknown, **line**: one round of
-lengths along v and along -g_hat, and on from the end that the workers prove lowest. Else **end**.
+lengths along v, -v and -g_hat, and on from the end that the workers prove lowest. Where none is,
+because liars hide the slope along v: the mean of the two ends w +- D has no slope in it, so where
+that is proved to be lower, one of them is taken by a fair coin, after the answers are in, and F
+falls in expectation whatever the slope (the fair sign of Allen-Zhu and Li 2018). Else **end**.
 """
 
 from __future__ import annotations
@@ -41,7 +44,7 @@ from saddleproof.optimizers.gradient_descent import (
     check_positive,
     stationary,
 )
-from saddleproof.optimizers.hessian_round import Bounds, line_batch, lowest_end
+from saddleproof.optimizers.hessian_round import Bounds, line_batch, lowest_end, lowest_pair
 from saddleproof.optimizers.krylov import ROUNDS, Krylov
 from saddleproof.optimizers.randomness import Stream
 from saddleproof.ranks import inflatable
@@ -91,7 +94,7 @@ class HessianPGD(Machine):
             descent: differences inside each worker, decided by ranks.
         inexactness: Delta > 0, if known, in place of what the messages show: for an oracle that
             errs without showing it. Needs rho; ranks over workers then prove nothing, and are
-            left out.
+            left out. (So run `minimize` with certify=False, and `certify` with delta and rho.)
         tolerance: eps_H >= 0, what "second_order" asks for: lambda_min >= -eps_H proved. None:
             with rho, 2 e + sqrt(6 rho Delta), which the theorem promises; without, 0.01 ||H_hat||.
         epsilon: > 0; the descent also ends at ||g_hat|| <= epsilon, in the unit of the gradient.
@@ -172,10 +175,7 @@ class HessianPGD(Machine):
         if state.phase == "krylov" and state.space is not None:
             return self._grow(state, state.space, reading)
         if state.phase == "line" and state.found is not None:
-            end, change = lowest_end(reading, self._line(state, state.found))
-            if change < min(-SHARE * state.gained, 0.0):
-                return self._from(replace(state, gained=state.gained - change), end)
-            return self._finish(state, state.found)
+            return self._search(state, state.found, reading)
         return self._descend(state, reading)
 
     def _descend(self, state: HessianState, reading: Reading) -> HessianState:
@@ -204,6 +204,19 @@ class HessianPGD(Machine):
     def _line(self, state: HessianState, found: Curvature) -> Batch:
         now = state.descent
         return line_batch(now.w[0], found, float(now.step[0]) * now.gradient[0])
+
+    def _search(self, state: HessianState, found: Curvature, reading: Reading) -> HessianState:
+        """On from the end that is proved lowest; else from one of a pair, by a fair coin."""
+        w, batch, least = state.descent.w[0], self._line(state, found), -SHARE * state.gained
+        step, change = lowest_end(reading, batch)
+        if change < least:
+            return self._from(replace(state, gained=state.gained - change), w + step)
+        step, change = lowest_pair(reading, batch)
+        if change < least:
+            generator, stream = state.stream.draw()
+            tossed = replace(state, stream=stream, gained=state.gained - change)
+            return self._from(tossed, w + generator.choice([-1.0, 1.0]) * step)
+        return self._finish(state, found)
 
     def _judge(self, state: HessianState, found: Curvature) -> HessianState:
         """Step by b/rho where that is proved to lower F; else a line round; else end."""

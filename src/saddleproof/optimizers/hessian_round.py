@@ -98,7 +98,7 @@ class Bounds:
 
 
 def line_batch(w: Vector, found: Curvature, step: Vector) -> Batch:
-    """32 segments from w: 16 lengths along v, from where curvature could win, and along -g_hat.
+    """48 segments from w: 16 lengths along v, from where curvature could win, -v and -g_hat.
 
     Args:
         w: (d,) the point.
@@ -108,18 +108,41 @@ def line_batch(w: Vector, found: Curvature, step: Vector) -> Batch:
     size, slope = 1 + float(np.abs(w).max()), found.slope_error - abs(found.slope)
     even = 2 * slope / -found.value if found.value < 0 else 0.0
     shortest = min(max(even, SHORTEST * size), size)
-    ways = np.stack([shortest * found.downhill, -step / 16])
+    ways = np.stack([shortest * found.downhill, -shortest * found.downhill, -step / 16])
     ends = (w + np.kron(ways, LENGTHS[:, None])).astype(w.dtype)
     inner = segments.interior(w, ends).astype(w.dtype)
     return Batch({"here": w[None], "inner": inner, "ends": ends})
 
 
 def lowest_end(reading: Reading, batch: Batch) -> tuple[Vector, float]:
-    """The end that the workers prove lowest, one number each, and by how much; inf: none is."""
-    w, ends = batch.blocks["here"][0], batch.blocks["ends"]
+    """The step D whose end the workers prove lowest, one number each, and F(w + D) - F(w)."""
+    steps = batch.blocks["ends"] - batch.blocks["here"]
     change = segments.decrease(
-        reading, batch.at("here")[0], batch.at("inner"), batch.at("ends"), ends - w
+        reading, batch.at("here")[0], batch.at("inner"), batch.at("ends"), steps
     )
-    proved = np.nan_to_num(change.raw.high + change.allowance, nan=np.inf)
-    best = int(np.argmin(proved))
-    return ends[best], float(proved[best])
+    return _lowest(steps, change.raw.high + change.allowance)
+
+
+def lowest_pair(reading: Reading, batch: Batch) -> tuple[Vector, float]:
+    """The step D along v for which the mean of F(w + D) and F(w - D) is proved lowest, less F(w).
+
+    Worker i's own mean of the two differences; the slope, which is what liars hide best, cancels.
+    """
+    n, q = len(LENGTHS), len(batch.points)
+    steps = batch.blocks["ends"][:n] - batch.blocks["here"]
+    inner, ends = batch.at("inner").reshape(-1, 3, q), batch.at("ends")
+
+    def halves(weights: Vector) -> Vector:
+        lines = np.einsum("k,pkq->pq", weights[1:-1], inner) + weights[-1] * ends
+        return (lines[:n] - lines[n : 2 * n]) / 2  # the second half runs along -D
+
+    fine, coarse = halves(segments.WEIGHTS), halves(segments.COARSE)
+    change = reading.contrast(fine, steps)
+    error = reading.contrast(fine - coarse, steps)
+    return _lowest(steps, change.high + np.maximum(np.abs(error.low), np.abs(error.high)))
+
+
+def _lowest(steps: Vector, changes: Vector) -> tuple[Vector, float]:
+    known = np.nan_to_num(changes, nan=np.inf)
+    best = int(np.argmin(known))
+    return steps[best], float(known[best])

@@ -23,8 +23,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from saddleproof.arrays import Vector
-from saddleproof.optimizers.base import RUNNING, Machine, Reading, Status
-from saddleproof.optimizers.differences import hessian, spacing, stencil
+from saddleproof.errors import OptionError
+from saddleproof.optimizers.base import RUNNING, Combined, Machine, Reading, Status
+from saddleproof.optimizers.differences import around, hessian
 from saddleproof.optimizers.gradient_descent import check_positive
 from saddleproof.optimizers.randomness import Stream
 from saddleproof.optimizers.threshold import small
@@ -41,7 +42,7 @@ class SecondOrderState:
         w: (d,).
         stream: the server's random numbers.
         measuring: whether the next round asks for a Hessian.
-        lowest: lambda_min(H~) at w where it ended the run; NaN before.
+        lowest: lambda_min(H~) at w where it ended the run, -inf without an H~; NaN before.
         tolerance: epsilon_H that it was held against.
     """
 
@@ -99,7 +100,7 @@ class RobustSecondOrder(Machine):
 
     def ask(self, state: SecondOrderState) -> Vector:
         """(1, d): w; or (2d + 1, d): w and its neighbours."""
-        return stencil(state.w, spacing(state.w)) if state.measuring else state.w[None, :]
+        return around(state.w) if state.measuring else state.w[None, :]
 
     @np.errstate(over="ignore", invalid="ignore")  # a run that diverges ends by a status
     def tell(self, state: SecondOrderState, reading: Reading) -> SecondOrderState:
@@ -111,11 +112,12 @@ class RobustSecondOrder(Machine):
         return replace(state, w=state.w - self.step * reading.gradient[0])
 
     def _leap(self, state: SecondOrderState, reading: Reading) -> SecondOrderState:
-        d, h = len(state.w), spacing(state.w)
-        found = reading.per_worker(lambda g: hessian(g, h).ravel())
-        known = math.inf if found.inexactness is None else float(found.inexactness[0])
-        tolerance = ADMITTED * known if self.curvature is None else self.curvature
+        d = len(state.w)
+        found = reading.per_worker(lambda g: hessian(g, state.w).ravel())
+        if not np.isfinite(found.vector).all():
+            return replace(state, lowest=-math.inf)
         eigenvalues, V = np.linalg.eigh(found.vector[0].reshape(d, d))
+        tolerance = self._tolerance(found)
         lowest = float(eigenvalues[0])
         if lowest >= -tolerance:
             return replace(state, lowest=lowest, tolerance=tolerance)
@@ -124,10 +126,22 @@ class RobustSecondOrder(Machine):
         leap = side * 2 * abs(lowest) / self.hessian_lipschitz
         return SecondOrderState(state.w + leap * V[:, 0], stream)
 
+    def _tolerance(self, found: Combined) -> float:
+        if self.curvature is not None:
+            return self.curvature
+        if found.inexactness is None:
+            raise OptionError(
+                "without curvature this optimizer needs a rule with an inexactness; take "
+                "Median(), or give curvature"
+            )
+        return ADMITTED * float(found.inexactness[0])
+
     def status(self, state: SecondOrderState) -> Status:
         """Running, or "no_escape_found" once a Hessian showed too little negative curvature."""
         if math.isnan(state.lowest):
             return RUNNING
+        if state.lowest == -math.inf:
+            return Status("unresolved", "gradients overflow next to the point")
         return Status(
             "no_escape_found",
             f"the aggregated Hessian has lambda_min {state.lowest:.3g}, "

@@ -5,7 +5,8 @@
     g(x; theta)      the aggregate; noise of its own is what "PSGD" adds in the paper
 
 (i)  x <- x - eta (g_hat(x) + xi),  xi ~ N(0, (r^2/d) I), at every step: PGD, and PSGD where g_hat
-     is a stochastic gradient. The form that people run.
+     is a stochastic gradient. The form that people run; with a rule that evicts workers by their
+     history it is also SafeguardSGD's perturbed step (Allen-Zhu et al. 2021; nu = r/sqrt(d)).
 (ii) x <- x - eta xi, xi uniform in the ball of radius r, only where ||g_hat|| <= epsilon and none
      came in the last Tau steps; then a step of descent. The form of the proof.
 
@@ -73,9 +74,7 @@ class SimplifiedPGD(Machine):
     epsilon: float | None = None
 
     def __post_init__(self) -> None:
-        check_positive(
-            step=self.step, radius=self.radius, rest=self.rest, epsilon=self.epsilon
-        )
+        check_positive(step=self.step, radius=self.radius, rest=self.rest, epsilon=self.epsilon)
 
     @classmethod
     def paper(

@@ -11,6 +11,7 @@ from saddleproof.testing.claims import Bowl
 from saddleproof.testing.fleets import check_attack, check_fleet
 from saddleproof.testing.optimizers import check_optimizer
 from saddleproof.testing.problems import check_problem
+from saddleproof.testing.resilience import check_resilience
 
 __all__ = [
     "Bowl",
@@ -19,4 +20,5 @@ __all__ = [
     "check_fleet",
     "check_optimizer",
     "check_problem",
+    "check_resilience",
 ]

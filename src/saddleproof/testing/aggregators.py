@@ -169,8 +169,8 @@ def _check_torch(rule: Aggregator, x: Vector, b: int) -> None:
 
 
 def _check_jax(rule: Aggregator, x: Vector, b: int) -> None:
-    import jax
-    import jax.numpy as jnp
+    import jax  # type: ignore[import-not-found, unused-ignore]
+    import jax.numpy as jnp  # type: ignore[import-not-found, unused-ignore]
 
     given = jnp.asarray(x, dtype=jnp.float32)
     found = rule(given, b)

@@ -23,7 +23,7 @@ from saddleproof.aggregators.filtering.rank_one import rank_one
 from saddleproof.aggregators.filtering.saddle import saddle
 from saddleproof.aggregators.filtering.walk import walk
 from saddleproof.aggregators.gram import combine, gram
-from saddleproof.aggregators.inexactness import rank_inexactness
+from saddleproof.aggregators.inexactness import stack_inexactness
 from saddleproof.aggregators.weighted import like, points
 from saddleproof.arrays import Array, as_stack, namespace
 from saddleproof.errors import OptionError
@@ -128,8 +128,7 @@ class IterativeFiltering(Rule):
     def _batch(self, stack: Array, b: int) -> FilterEstimate:
         found = self._filtered(stack, b)
         if self.sigma is None:
-            ordered = namespace(stack).sort(stack, axis=1)
-            return replace(found, inexactness=rank_inexactness(ordered, found.vector, b))
+            return replace(found, inexactness=stack_inexactness(stack, found.vector, b))
         alpha = self._alpha(b, int(stack.shape[1]))
         bound = error_bound(1 - found.scores, found.sigma_hat, self.sigma, b, alpha)
         return replace(found, inexactness=np.where(found.sigma_too_small, np.inf, bound))

@@ -52,8 +52,7 @@ class CertifiedPGD:
     Needs b < m/3 at the start (`breakdown`): beyond it liars can blow up every rank interval. Each
     run must keep the same workers under the same names: sums over the points of a round are only
     sound when the same b workers lie in all of them. About 30 to 65 rounds a run on problems with
-    one saddle; per round some 4 + 12 query points, 36 more when a round tests, and d more when an
-    anchor is surveyed with d <= 64.
+    one saddle; per round 4 query points, 9 more in an escape and 24 more when it tests, whatever d.
 
     Reference: Yin, Chen, Ramchandran, Bartlett, ICML 2019, Algorithm 1 and Definition 1; the test
     by line integrals and the worker-wise differences are this library's own.

@@ -33,11 +33,6 @@ FAR_OFF: Final = 1024.0
 PROBES: Final = 3
 #: Smallest radius relative to 1 + |w|: noise-free problems have no scale of their own.
 FLOOR: Final = 1e-6
-#: Up to this dimension every anchor asks for the whole Hessian (d more points, no more rounds).
-BURST_LIMIT: Final = 64
-#: Forward difference of the burst: this share of step * Delta_hat, and at least BURST_FLOOR
-#: relative to 1 + |w|. Worker-wise differences need no larger one (their error has no Delta/h).
-BURST_SHARE, BURST_FLOOR = 1e-4, 1e-7
 #: The quadratic model holds up to the radius where the difference quotient has moved by this
 #: share of the reference curvature.
 NONLINEAR: Final = 0.2
@@ -45,10 +40,6 @@ NONLINEAR: Final = 0.2
 # --- escapes -------------------------------------------------------------------------------------
 #: Start radii, as shares of the radius up to which the quadratic model holds.
 LEVELS: Final = (1.0, 1 / 4, 1 / 16, 1 / 64)
-#: Start radii along the burst's lowest eigenvector, in units of the width that noise can hide.
-BURST_LEVELS: Final = (1.0, 4.0)
-#: Below this share of the reference curvature the noise width is not divided any further.
-BURST_CURVATURE: Final = 0.1
 #: Rounds of one escape; heavy-ball momentum inside it.
 ROUNDS: Final = 20
 MOMENTUM: Final = 0.8

@@ -26,8 +26,6 @@ from saddleproof.optimizers.base import Reading
 from saddleproof.optimizers.certified_pgd.batch import Batch
 from saddleproof.optimizers.certified_pgd.constants import (
     ACCEPT,
-    BURST_CURVATURE,
-    BURST_LEVELS,
     FIRST_TEST,
     IMPROVES,
     LEVELS,
@@ -112,9 +110,7 @@ class Escape:
         return interior(self.anchor, ends)
 
 
-def begin(
-    anchor: Vector, terrain: Terrain, step: float, directions: Vector, width: float
-) -> Escape:
+def begin(anchor: Vector, terrain: Terrain, step: float, directions: Vector) -> Escape:
     """Place the starts, each with its mirror image.
 
     Args:
@@ -122,29 +118,12 @@ def begin(
         terrain: the anchor's survey.
         step: eta of the starts.
         directions: (len(LEVELS), d) random unit directions, one a level.
-        width: how far noise can hide a displacement along the burst's direction.
     """
-    offsets = [terrain.radius * level * u for level, u in zip(LEVELS, directions, strict=True)]
-    modest = [level <= WITNESS_LEVEL for level in LEVELS]
-    if terrain.burst is not None:
-        reach = max(width, terrain.smallest)
-        offsets += [level * reach * terrain.burst.direction for level in BURST_LEVELS]
-        modest += [True] * len(BURST_LEVELS)
-    points = anchor + np.array([sign * p for p in offsets for sign in (1.0, -1.0)])
-    began = np.repeat(np.linalg.norm(offsets, axis=1), 2)
-    return Escape(anchor, terrain, step, points, points, began, np.repeat(modest, 2))
-
-
-def hidden_width(reading: Reading, at_anchor: Vector, terrain: Terrain) -> float:
-    """How far along the burst's direction the workers' noise can hide a displacement.
-
-    The width of the slope's interval there, over the curvature there.
-    """
-    if terrain.burst is None:
-        return 0.0
-    slope = reading.contrast(at_anchor, terrain.burst.direction[None])
-    curved = max(abs(terrain.burst.mid), BURST_CURVATURE * terrain.curvature)
-    return float(slope.high[0] - slope.low[0]) / curved if curved > 0 else 0.0
+    levels = np.repeat(LEVELS, 2)
+    pairs = np.repeat(directions, 2, axis=0) * np.tile([1.0, -1.0], len(LEVELS))[:, None]
+    began = terrain.radius * levels
+    points = anchor + began[:, None] * pairs
+    return Escape(anchor, terrain, step, points, points, began, levels <= WITNESS_LEVEL)
 
 
 def proceed(escape: Escape, reading: Reading, batch: Batch) -> Escape:

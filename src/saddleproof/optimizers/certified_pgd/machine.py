@@ -16,13 +16,12 @@ from typing import TypeVar
 import numpy as np
 
 from saddleproof.arrays import Vector
-from saddleproof.errors import StoreError
+from saddleproof.errors import OptionError, StoreError
 from saddleproof.optimizers.base import RUNNING, Evidence, Machine, Reading, Status
 from saddleproof.optimizers.certified_pgd import escape as escapes
 from saddleproof.optimizers.certified_pgd import probe, verdict
 from saddleproof.optimizers.certified_pgd.batch import Batch
 from saddleproof.optimizers.certified_pgd.constants import (
-    BURST_LIMIT,
     DIRECTIONS,
     FAR_OFF,
     LEVELS,
@@ -91,10 +90,7 @@ class DefaultMachine(Machine):
             return Batch({"here": main.w[None], "steps": steps, "ladder": around})
         blocks = {"main": main.pair, "shadow": nothing if shadow is None else shadow.pair}
         if state.phase == SURVEY:
-            d = main.w.size
-            axes = main.w + probe.burst_step(main) * np.eye(d) if d <= BURST_LIMIT else nothing
-            around = probe.ladder(main, state.directions)
-            blocks |= {"anchor": main.w[None], "ladder": around, "burst": axes}
+            blocks |= {"anchor": main.w[None], "ladder": probe.ladder(main, state.directions)}
         elif state.phase == ESCAPE:
             trial = _there(state.escape)
             blocks |= {"anchor": trial.anchor[None], "starts": trial.points, "nodes": trial.inner}
@@ -149,11 +145,10 @@ class DefaultMachine(Machine):
         return self._budgeted(replace(after, round=state.round + 1))
 
     def _first(self, state: CertifiedState, reading: Reading) -> CertifiedState:
-        main = replace(
-            state.main,
-            gradient=reading.gradient[0],
-            inexactness=float(reading.inexactness[0]),
-        )
+        inexactness = float(reading.inexactness[0])
+        if not np.isfinite(inexactness):
+            raise OptionError("CertifiedPGD needs a rule that knows its inexactness; take Median()")
+        main = replace(state.main, gradient=reading.gradient[0], inexactness=inexactness)
         return self._aim(replace(state, main=main), PROBE)
 
     def _probed(self, state: CertifiedState, reading: Reading, batch: Batch) -> CertifiedState:
@@ -183,13 +178,12 @@ class DefaultMachine(Machine):
     ) -> CertifiedState:
         anchor = before.main
         terrain = probe.survey(reading, batch, anchor, before.directions)
-        width = escapes.hidden_width(reading, batch.at("anchor"), terrain)
         step = anchor.step
         if terrain.curvature > 0:
             step = float(np.clip(step, 0.5 / terrain.curvature, 1 / terrain.curvature))
         generator, random = state.random.draw()
         directions = sphere(generator, len(LEVELS), anchor.w.size)
-        begun = escapes.begin(anchor.w, terrain, step, directions, width)
+        begun = escapes.begin(anchor.w, terrain, step, directions)
         return replace(state, phase=ESCAPE, escape=begun, random=random)
 
     def _escaped(self, state: CertifiedState, reading: Reading, batch: Batch) -> CertifiedState:

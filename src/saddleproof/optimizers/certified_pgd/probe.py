@@ -14,8 +14,6 @@ from saddleproof.arrays import Vector
 from saddleproof.optimizers.base import Reading
 from saddleproof.optimizers.certified_pgd.batch import Batch
 from saddleproof.optimizers.certified_pgd.constants import (
-    BURST_FLOOR,
-    BURST_SHARE,
     FLOOR,
     LADDER,
     NONLINEAR,
@@ -72,51 +70,26 @@ def _reference(differences: Vector, lengths: Vector) -> float:
 
 
 @dataclass(frozen=True)
-class Burst:
-    """The whole Hessian at a point, by d worker-wise forward differences.
-
-    Attributes:
-        direction: (d,) unit eigenvector of the aggregated Hessian's lowest eigenvalue.
-        low, mid, high: interval of v'H_i v along it, one number per worker.
-    """
-
-    direction: Vector
-    low: float
-    mid: float
-    high: float
-
-
-@dataclass(frozen=True)
 class Terrain:
     """What one round tells about the anchor of an escape.
 
     Attributes:
         curvature: the reference curvature, |H u| for a random u close by.
         radius: the largest radius up to which the quadratic model holds.
-        smallest: the smallest radius that was probed.
         spread: Delta_H, the inexactness of a Hessian-vector product, per unit length.
-        burst: the whole Hessian, where d allows it.
     """
 
     curvature: float
     radius: float
-    smallest: float
     spread: float
-    burst: Burst | None
-
-
-def burst_step(track: Track) -> float:
-    """h of the burst's forward differences."""
-    share = BURST_SHARE * track.step * track.inexactness
-    return max(share, BURST_FLOOR * (1 + float(np.linalg.norm(track.w))))
 
 
 def survey(reading: Reading, batch: Batch, track: Track, directions: Vector) -> Terrain:
-    """Read the ladder around an anchor, and the burst where there is one.
+    """Read the ladder around an anchor.
 
     Args:
         reading: a round.
-        batch: its points, with blocks "anchor", "ladder" and "burst".
+        batch: its points, with blocks "anchor" and "ladder".
         track: the track that stood at the anchor when the round was asked.
         directions: (n, d) unit directions of the ladder.
     """
@@ -132,18 +105,4 @@ def survey(reading: Reading, batch: Batch, track: Track, directions: Vector) -> 
     if found.inexactness is not None:
         spreads = found.inexactness.reshape(len(directions), -1) / reach
         spread = float(spreads[:, : last + 1].max())
-    burst = _burst(reading, batch, track) if len(batch.blocks["burst"]) else None
-    return Terrain(curvature, float(reach[last]), float(reach[0]), spread, burst)
-
-
-def _burst(reading: Reading, batch: Batch, track: Track) -> Burst:
-    quotients = batch.minus("burst", "anchor") / burst_step(track)  # row k: column k of H_i
-    hessian = reading.combination(quotients).vector
-    direction = np.linalg.eigh((hessian + hessian.T) / 2)[1][:, 0]
-    along = reading.contrast((direction @ quotients)[None], direction[None])
-    return Burst(
-        direction=direction,
-        low=float(along.low[0]),
-        mid=float(along.mid[0]),
-        high=float(along.high[0]),
-    )
+    return Terrain(curvature, float(reach[last]), spread)

@@ -51,13 +51,8 @@ def curvature_bound(escape: Escape, w: Vector) -> float:
 
 def resolved(escape: Escape) -> bool:
     """Whether the noise was low enough for "no escape" to mean anything."""
-    curvature, burst = escape.terrain.curvature, escape.terrain.burst
-    if escape.terrain.spread > TOLERANCE * curvature or escape.witness:
-        return False
-    if burst is None:
-        return True
-    visible = max(escape.visible, escape.terrain.spread)
-    return burst.high >= -visible and burst.low >= -TOLERANCE * curvature
+    noisy = escape.terrain.spread > TOLERANCE * escape.terrain.curvature
+    return not noisy and not escape.witness
 
 
 def judge(escape: Escape, w: Vector, asked: float | None) -> tuple[Status, Evidence]:
