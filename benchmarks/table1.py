@@ -7,7 +7,8 @@ Every optimizer is told the true L and rho and half of the saddle's curvature. T
 
 * exact: what the server reads is the pooled gradient (and loss), and runs begin at the saddle
   itself. Workers' answers are spread evenly about it, by `SPREAD`, so that a gradient below
-  3 Delta_hat is a small one in this world too;
+  3 Delta_hat is a small one in this world too. (Descent alone leaves it by rounding errors, or not
+  at all.)
 * push, hold: workers answer their own gradients, 6 of them lie (`SaddleAttack`), and runs begin
   1e-3 beside the saddle. Where losses are asked for, the liars say that theirs grows with the
   distance from the saddle.

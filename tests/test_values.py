@@ -189,3 +189,14 @@ def test_a_worker_whose_function_overflows_is_one_more_outlier() -> None:
     honest = (values[:, 1:] ** 2).sum(axis=0)
     assert (found >= honest.min(axis=0)).all()
     assert (found <= honest.max(axis=0)).all()
+
+
+def test_a_rule_sees_finite_rows_only() -> None:
+    class Strict(sp.Median):
+        def estimates(self, stack: Any, b: int) -> sp.Estimate:
+            assert np.isfinite(stack).all()
+            return super().estimates(stack, b)
+
+    messages = Messages(np.ones((Q, M, D)) * 1e200, ("ok",) * M)
+    reading = oracle.read(messages, Strict(), 2, points=POINTS, workers=ROSTER)
+    reading.per_worker(lambda g: g[0] ** 2 - g[1] ** 2)  # inf - inf

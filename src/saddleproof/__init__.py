@@ -31,11 +31,13 @@ if TYPE_CHECKING:
     from saddleproof.aggregators.geometric_median import GeometricMedian, GeometricMedianEstimate
     from saddleproof.aggregators.krum import Krum
     from saddleproof.aggregators.mean import Mean
+    from saddleproof.aggregators.mean_around_median import MeanAroundMedian
     from saddleproof.aggregators.median import Median
     from saddleproof.aggregators.median_of_means import MedianOfMeans
     from saddleproof.aggregators.multi_krum import MultiKrum
     from saddleproof.aggregators.nearest_neighbor_mixing import NearestNeighborMixing
     from saddleproof.aggregators.sever import Sever, Severed, sever_samples
+    from saddleproof.aggregators.streams import stream
     from saddleproof.aggregators.trimmed_mean import TrimmedMean
     from saddleproof.attacks.base import Coalition
     from saddleproof.attacks.gaussian import Gaussian
@@ -90,6 +92,7 @@ __all__ = [
     "Krum",
     "LocalFleet",
     "Mean",
+    "MeanAroundMedian",
     "Median",
     "MedianOfMeans",
     "Messages",
@@ -117,6 +120,7 @@ __all__ = [
     "minimize",
     "problems",
     "sever_samples",
+    "stream",
 ]
 
 #: Where each public name lives.
@@ -143,6 +147,7 @@ _HOMES = {
     "Krum": "aggregators.krum",
     "LocalFleet": "fleets.local",
     "Mean": "aggregators.mean",
+    "MeanAroundMedian": "aggregators.mean_around_median",
     "Median": "aggregators.median",
     "MedianOfMeans": "aggregators.median_of_means",
     "Messages": "fleets.base",
@@ -168,6 +173,7 @@ _HOMES = {
     "certify": "certificate.certify",
     "minimize": "minimize",
     "sever_samples": "aggregators.sever",
+    "stream": "aggregators.streams",
 }
 _MODULES = ("errors", "problems")
 

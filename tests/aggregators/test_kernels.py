@@ -19,8 +19,6 @@ from saddleproof.aggregators.mean_around_median import MeanAroundMedian
 from saddleproof.aggregators.networks import (
     ALONE,
     BUTTERFLY,
-    LARGER,
-    SMALLER,
     UNUSED,
     ZIGZAG,
     network,
@@ -43,7 +41,7 @@ def normal(shape: tuple[int, ...], dtype: type = np.float32, seed: int = 0) -> n
 
 
 def by_hand(labels: tuple[int, ...], x: np.ndarray) -> np.ndarray:
-    """Run a network in plain NumPy; rows that a step may spoil become NaN."""
+    """Run a network in plain NumPy."""
     rows = x.astype(float)
 
     def compare(i: int, j: int) -> None:
@@ -51,10 +49,6 @@ def by_hand(labels: tuple[int, ...], x: np.ndarray) -> np.ndarray:
 
     for kind, p, q, r, s in network(labels).tolist():
         compare(p, q)
-        if kind == SMALLER:
-            rows[q] = np.nan
-        if kind == LARGER:
-            rows[p] = np.nan
         if kind in {BUTTERFLY, ZIGZAG}:
             compare(r, s)
         if kind == BUTTERFLY:

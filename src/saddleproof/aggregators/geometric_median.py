@@ -29,7 +29,9 @@ from saddleproof.arrays import Array, Vector, as_stack
 Termination = Literal["tolerance", "row", "max_iterations"]
 #: Squared lengths beyond this are infinite to us: sums of a few of them would overflow.
 INFINITE = 1e280
-#: Squared distances below this share of the squared lengths are rounding: the rows coincide.
+#: Every so many steps, Newton's point is tried as well.
+NEWTON = 8
+#: Less than this share of what was added up is rounding; rows as near as that coincide.
 ROUNDING = 1e-14
 
 
@@ -128,25 +130,48 @@ def _finite(K: Vector, tolerance: float, max_iterations: int) -> Weiszfeld:
     w, settled = _best_rows(K)
     if settled:
         return Weiszfeld(w, "row", 0)
-    for iteration in range(1, max_iterations + 1):
-        distance = _distances(K, w)
-        c = 1.0 / distance
-        following = c / c.sum()
-        # T(y) - y = sum_i (w+_i - w_i) (x_i - y) is the sum of the unit vectors over sum_i c_i.
-        step = (np.abs(following - w) * distance).sum()
-        w = following
-        if step * c.sum() <= tolerance * len(w):
-            return Weiszfeld(w, "tolerance", iteration)
-    return Weiszfeld(w, "max_iterations", max_iterations)
-
-
-def _distances(K: Vector, w: Vector) -> Vector:
-    """(m,) distances ||x_i - sum_j w_j x_j||, never quite zero."""
-    Kw = K @ w
-    square = np.diagonal(K) - 2.0 * Kw + w @ Kw
     smallest = np.finfo(np.float64).tiny + ROUNDING * np.median(np.diagonal(K))
-    distance: Vector = np.sqrt(np.maximum(square, smallest))
-    return distance
+    here = _Place(K, w, smallest)
+    for iteration in range(1, max_iterations + 1):
+        if here.residual <= tolerance * len(K):
+            return Weiszfeld(here.following, "tolerance", iteration)
+        ahead = _Place(K, here.following, smallest)
+        if iteration % NEWTON == 0:
+            leap = _Place(K, _Place(K, here.newton(), smallest).following, smallest)
+            ahead = min(ahead, leap, key=lambda place: place.residual)
+        here = ahead
+    return Weiszfeld(here.w, "max_iterations", max_iterations)
+
+
+class _Place:
+    """A point y = sum_i w_i x_i, and where Weiszfeld and Newton go from it.
+
+    T(y) - y = sum_i (w+_i - w_i) (x_i - y) is the sum of the unit vectors over sum_i c_i, so
+    `residual` bounds the length of that sum.
+    """
+
+    def __init__(self, K: Vector, w: Vector, smallest: float) -> None:
+        Kw = K @ w
+        self.K, self.w, self.Kw, self.wKw = K, w, Kw, w @ Kw
+        square = np.maximum(np.diagonal(K) - 2.0 * Kw + self.wKw, smallest)
+        distance = np.sqrt(square)
+        self.c = 1.0 / distance
+        self.following = self.c / self.c.sum()
+        self.residual = float((np.abs(self.following - w) @ distance) * self.c.sum())
+
+    def newton(self) -> Vector:
+        """Weights of Newton's point; near a row it is worth hundreds of Weiszfeld's steps.
+
+        With z_i = x_i - y the Hessian is sum_i c_i I - c_i^3 z_i z_i', and y + sum_i a_i z_i
+        solves Newton's equation where (sum c) a_i - c_i^3 <z_i, sum_j a_j z_j> = c_i. In
+        a_i = c_i^(3/2) s_i the matrix is symmetric.
+        """
+        c, root = self.c, self.c**1.5
+        products = self.K - self.Kw - self.Kw[:, None] + self.wKw
+        matrix = np.diag(np.full(len(c), c.sum())) - root[:, None] * products * root
+        a = root * np.linalg.lstsq(matrix, c / root)[0]
+        found: Vector = self.w + a - a.sum() * self.w
+        return found
 
 
 def _best_rows(K: Vector) -> tuple[Vector, bool]:
@@ -161,7 +186,7 @@ def _best_rows(K: Vector) -> tuple[Vector, bool]:
     best = [_at_row(K, between, k) for k in np.flatnonzero(near_best).tolist()]
     answers = [w for w, settled in best if settled]
     if answers:
-        return np.mean(answers, axis=0), True
+        return np.mean(np.unique(answers, axis=0), axis=0), True  # copies of a row count once
     return best[int(np.argmin(objective[near_best]))]
 
 
@@ -172,10 +197,11 @@ def _at_row(K: Vector, between: Vector, k: int) -> tuple[Vector, bool]:
     c = np.divide(1.0, between[k], out=np.zeros(len(K)), where=others)
     pull = c.copy()  # R = sum_j c_j (x_j - x_k), in coefficients of sum zero
     pull[k] -= c.sum()
-    strength = np.sqrt(max(pull @ K @ pull, 0.0))
-    if strength <= same.sum() * (1.0 + 1e-12):
+    square = pull @ K @ pull
+    rounding = ROUNDING * (np.abs(pull) @ np.abs(K) @ np.abs(pull))
+    if square <= same.sum() ** 2 + rounding:
         return same / same.sum(), True
-    share = min(1.0, same.sum() / strength)
+    share = min(1.0, same.sum() / np.sqrt(square))
     return (1.0 - share) * c / c.sum() + share * same / same.sum(), False
 
 

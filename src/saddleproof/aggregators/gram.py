@@ -70,7 +70,7 @@ def distances(gram: Vector) -> Vector:
            [9., 0.]])
     """
     square = np.diagonal(gram)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         found = square[:, None] + square - 2.0 * gram
     found = np.where(np.isnan(found), np.inf, np.maximum(found, 0.0))
     np.fill_diagonal(found, 0.0)

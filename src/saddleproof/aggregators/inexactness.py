@@ -48,7 +48,9 @@ def stack_inexactness(stack: Array, vector: Array, b: int) -> Array | None:
         return None
     rows = rows_of(stack) if q * m * d >= kernels.SMALL else None
     if rows is None:
-        return rank_inexactness(namespace(stack).sort(stack, axis=1), vector, b)
+        xp = namespace(stack)
+        ordered = xp.sort(stack, axis=1)  # NaN last; to the ranks it is one more far value
+        return rank_inexactness(xp.where(xp.isnan(ordered), xp.inf, ordered), vector, b)
     given = np.array(vector, dtype=rows.dtype, order="C")
     found = kernels.scan(rows, None, b=b, vector=given).squares
     return None if found is None else as_like(bound_from_squares(found, m, b, d), stack)

@@ -15,6 +15,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -140,21 +141,26 @@ def thread_count(threads: int | None) -> int:
 
 
 def _share(work: Callable[[Iterator[tuple[int, int]]], None], blocks: int, threads: int) -> None:
-    """Let `threads` threads take pieces of the blocks until none is left.
+    """Let up to `threads` threads take pieces of the blocks until none is left.
 
-    They are started for this call and end with it, which takes microseconds and is safe where
-    processes fork; the kernel runs without the interpreter's lock.
+    The kernel runs without the interpreter's lock. Nobody waits for a thread that has not begun.
     """
     size = -(-blocks // (1 if threads == 1 else 8 * threads))
     pieces = iter([(i, min(i + size, blocks)) for i in range(0, blocks, size or 1)])
-    if threads == 1:
-        work(pieces)
-        return
-    with ThreadPoolExecutor(threads - 1) as pool:
+    others = []
+    if threads > 1:
+        pool = _pool(threads - 1, os.getpid())
         others = [pool.submit(work, pieces) for _ in range(threads - 1)]
-        work(pieces)
-        for other in others:
+    work(pieces)
+    for other in others:
+        if not other.cancel():
             other.result()
+
+
+@lru_cache(maxsize=4)
+def _pool(threads: int, process: int) -> ThreadPoolExecutor:
+    """Helpers that stay for the next call; a process that was forked off starts its own."""
+    return ThreadPoolExecutor(threads, f"saddleproof-{process}")
 
 
 def _aligned(shape: tuple[int, int], dtype: np.dtype[Any]) -> NDArray[Any]:

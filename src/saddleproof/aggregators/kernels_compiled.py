@@ -19,7 +19,7 @@ import numpy as np
 from llvmlite import ir
 from numba.extending import intrinsic, register_jitable
 
-from saddleproof.aggregators.networks import BOTH, BUTTERFLY, LARGER, SMALLER
+from saddleproof.aggregators.networks import BUTTERFLY, PAIR
 
 #: Columns of a block. A row of it is 1 or 2 kB; shorter rows cost loop overhead, longer ones cache.
 LANES = 256
@@ -93,16 +93,10 @@ def arrange(rows, steps, n):
     """Run a network over the first n columns of the rows."""
     for step in range(len(steps)):
         kind, p, q = steps[step, 0], steps[step, 1], steps[step, 2]
-        if kind == BOTH:
+        if kind == PAIR:
             for t in range(n):
                 a, b = rows[p, t], rows[q, t]
                 rows[p, t], rows[q, t] = lower(a, b), upper(a, b)
-        elif kind == SMALLER:
-            for t in range(n):
-                rows[p, t] = lower(rows[p, t], rows[q, t])
-        elif kind == LARGER:
-            for t in range(n):
-                rows[q, t] = upper(rows[p, t], rows[q, t])
         else:
             r, s = steps[step, 3], steps[step, 4]
             for t in range(n):

@@ -20,13 +20,12 @@ from numpy.typing import NDArray
 #: What may happen to a rank. Positive labels are sets: the order within a set does not matter.
 UNUSED, ALONE = -1, 0
 
-#: What a step does with its rows p, q, r, s. BOTH, SMALLER and LARGER store what the name says
-#: of the comparator (p, q); the other two are several comparators on four rows.
-BOTH, SMALLER, LARGER = 0, 1, 2
-BUTTERFLY = 3  # (p, q), (r, s), then (p, r), (q, s)
-ZIGZAG = 4  # (p, q), (r, s), then (r, q)
+#: What a step does with its rows p, q, r, s.
+PAIR = 0  # (p, q)
+BUTTERFLY = 1  # (p, q), (r, s), then (p, r), (q, s)
+ZIGZAG = 2  # (p, q), (r, s), then (r, q)
 
-Comparator = tuple[int, int, int]  # i, j, and which of the two outcomes are wanted
+Comparator = tuple[int, int]
 Step = tuple[int, int, int, int, int]  # kind, p, q, r, s
 
 
@@ -39,14 +38,14 @@ def network(labels: tuple[int, ...]) -> NDArray[np.int32]:
             number of a set (1, 2, ...) that only has to end up in its rows in any order.
 
     >>> network((UNUSED, ALONE, UNUSED)).tolist()  # the median of three
-    [[0, 0, 1, 0, 0], [2, 0, 2, 0, 0], [1, 1, 2, 0, 0]]
+    [[0, 0, 1, 0, 0], [0, 0, 2, 0, 0], [0, 1, 2, 0, 0]]
     """
     m = len(labels)
     steps = group(prune(list(pairwise(m)), labels))
     return np.array(steps, dtype=np.int32).reshape(-1, 5)
 
 
-def pairwise(m: int) -> Iterator[tuple[int, int]]:
+def pairwise(m: int) -> Iterator[Comparator]:
     """Parberry's comparators for m rows, in order; about m log2(m)^2 / 4 of them.
 
     For m between powers of two the network of the next power is used: rows from m on would hold
@@ -70,14 +69,13 @@ def pairwise(m: int) -> Iterator[tuple[int, int]]:
         span, most = span // 2, 2 * most + 1
 
 
-def prune(comparators: list[tuple[int, int]], labels: tuple[int, ...]) -> list[Comparator]:
-    """The comparators that `labels` needs, each with the outcome that is read (BOTH, ...)."""
+def prune(comparators: list[Comparator], labels: tuple[int, ...]) -> list[Comparator]:
+    """The comparators that `labels` needs."""
     wanted, kept = list(labels), []
     for i, j in reversed(comparators):
         if wanted[i] == wanted[j] != ALONE:
             continue  # both unused, or both of one set: a swap would change nothing
-        kind = SMALLER if wanted[j] == UNUSED else LARGER if wanted[i] == UNUSED else BOTH
-        kept.append((i, j, kind))
+        kept.append((i, j))
         wanted[i] = wanted[j] = ALONE
     return kept[::-1]
 
@@ -104,43 +102,38 @@ class _Packer:
         self.before: list[dict[int, int]] = [{} for _ in comparators]  # row -> comparator
         self.after: list[dict[int, int]] = [{} for _ in comparators]
         last: dict[int, int] = {}
-        for c, (i, j, _) in enumerate(comparators):
-            for row in (i, j):
+        for c, comparator in enumerate(comparators):
+            for row in comparator:
                 if row in last:
                     self.before[c][row], self.after[last[row]][row] = last[row], c
                 last[row] = c
 
     def step(self, c: int) -> tuple[Step, tuple[int, ...]]:
         """The largest step that begins with comparator c, and the comparators in it."""
-        i, j, kind = self.comparators[c]
+        i, j = self.comparators[c]
         on_i, beside = self.next(c, i)
         on_j, below = self.next(c, j)
         if beside >= 0 and beside == below:
-            r, s, _ = self.comparators[beside]
-            if self.rows(on_i) == (i, r) and self.rows(on_j) == (j, s):
+            r, s = self.comparators[beside]
+            if self.comparators[on_i] == (i, r) and self.comparators[on_j] == (j, s):
                 return (BUTTERFLY, i, j, r, s), (c, beside, on_i, on_j)
         if below >= 0:
-            r, s, _ = self.comparators[below]
-            if self.rows(on_j) == (r, j):
+            r, s = self.comparators[below]
+            if self.comparators[on_j] == (r, j):
                 return (ZIGZAG, i, j, r, s), (c, below, on_j)
         if beside >= 0:
-            p, q, _ = self.comparators[beside]
-            if self.rows(on_i) == (i, q):
+            p, q = self.comparators[beside]
+            if self.comparators[on_i] == (i, q):
                 return (ZIGZAG, p, q, i, j), (c, beside, on_i)
-        return (kind, i, j, 0, 0), (c,)
+        return (PAIR, i, j, 0, 0), (c,)
 
     def next(self, c: int, row: int) -> tuple[int, int]:
         """What follows c on a row, and what that waits for besides c, if it can run now; or -1."""
         follower = self.after[c].get(row, -1)
         if follower >= 0:
-            i, j = self.rows(follower)
+            i, j = self.comparators[follower]
             other = self.before[follower].get(j if row == i else i, c)
             ready = all(self.done[each] for each in self.before[other].values())
             if ready and other != c and not self.done[other]:
                 return follower, other
         return follower, -1
-
-    def rows(self, c: int) -> tuple[int, int]:
-        """The two rows of a comparator."""
-        i, j, _ = self.comparators[c]
-        return i, j

@@ -10,6 +10,7 @@ from saddleproof.aggregators.filtering.iterative_filtering import IterativeFilte
 from saddleproof.aggregators.geometric_median import GeometricMedian
 from saddleproof.aggregators.krum import Krum
 from saddleproof.aggregators.mean import Mean
+from saddleproof.aggregators.mean_around_median import MeanAroundMedian
 from saddleproof.aggregators.median import Median
 from saddleproof.aggregators.median_of_means import MedianOfMeans
 from saddleproof.aggregators.multi_krum import MultiKrum
@@ -25,6 +26,7 @@ AGGREGATORS: dict[str, type[Rule]] = {
     "iterative_filtering": IterativeFiltering,
     "krum": Krum,
     "mean": Mean,
+    "mean_around_median": MeanAroundMedian,
     "median": Median,
     "median_of_means": MedianOfMeans,
     "multi_krum": MultiKrum,

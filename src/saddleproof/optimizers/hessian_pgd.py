@@ -1,7 +1,7 @@
 """Descend; at a small gradient measure the Hessian; step where it proves descent, else end.
 
-Our own. With a Delta-inexact oracle, grad^2 F rho-Lipschitz, step 1/L and e = sqrt(2 d rho Delta) it
-ends, without any random draw or probability of failure, within
+Our own. With a Delta-inexact oracle, grad^2 F rho-Lipschitz, step 1/L and e = sqrt(2 d rho Delta)
+it ends, without any random draw or probability of failure, within
 
     2 L (F_0 - F*) / (3 Delta^2)  +  2 (F_0 - F*) sqrt(rho / (6 Delta^3))  +  2
 
@@ -65,13 +65,13 @@ class HessianState:
 
     Attributes:
         descent: the trajectory, k = 1.
-        stream: the server's random numbers; only a Krylov space draws any.
+        stream: the server's random numbers, for the start of a Krylov space and for the coin.
         phase: "descend", "hessian", "krylov", "line" or "end".
         space: the growing Krylov space.
         found: what is known of the Hessian at the point where the run stands.
         verdict: how it ended.
         escaped: how many steps were taken out of a small gradient.
-        gained: how much F fell in line rounds, as proved.
+        gained: how much F fell in line rounds, as proved; in expectation, where a coin was tossed.
     """
 
     descent: Descent

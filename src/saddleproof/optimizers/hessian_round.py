@@ -134,7 +134,8 @@ def lowest_pair(reading: Reading, batch: Batch) -> tuple[Vector, float]:
 
     def halves(weights: Vector) -> Vector:
         lines = np.einsum("k,pkq->pq", weights[1:-1], inner) + weights[-1] * ends
-        return (lines[:n] - lines[n : 2 * n]) / 2  # the second half runs along -D
+        half: Vector = (lines[:n] - lines[n : 2 * n]) / 2  # the second n run along -D
+        return half
 
     fine, coarse = halves(segments.WEIGHTS), halves(segments.COARSE)
     change = reading.contrast(fine, steps)

@@ -67,13 +67,13 @@ class IterativeFiltering(Rule):
     Conventions: `rank_one` takes U = vv', v the direction of largest variance, which has scores in
     closed form and keeps Lemma 5 (docs/filtering.md); `saddle` takes the maximizing U. Rows with
     c <= 1/2 are out; the mean of the others is unweighted. Without sigma the stop is not needed: of
-    the states that removed at most (9/7) alpha m of weight, the one of least spread is returned,
-    which is at least as good as Algorithm 2's own for every sigma with (61). So honest rows at the
-    edge are left out even when nobody lies.
+    the states that removed at most (9/7) alpha m of weight, the one of least spread is returned:
+    no more than Algorithm 2 stops with, for any sigma with (61). So honest rows at the edge are
+    left out even when nobody lies.
 
     Breakdown: b/m < 1/4, or b <= alpha m when alpha is given. The inexactness with sigma is a proof
     about the original points' mean, given (61); without, it is the rank bound of
-    `saddleproof.aggregators.inexactness`. Rows with NaN, Inf or entries beyond 1e140 are out from
+    `saddleproof.aggregators.inexactness`. Rows with NaN, Inf or lengths beyond 1e145 are out from
     the start and count as Byzantine. Cost: two passes over the messages, O(m^2 d), and at most
     (9/7) alpha m + 2 eigenvectors of m x m matrices; for `saddle` 10 to 10 000 times O(m^3) each.
 

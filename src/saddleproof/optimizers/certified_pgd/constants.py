@@ -10,8 +10,6 @@ TINY: Final = 1e-300
 # --- descent -------------------------------------------------------------------------------------
 #: The current point is a candidate when |g_hat| <= STATIONARY * Delta_hat (Theorem 3's epsilon).
 STATIONARY: Final = 3.0
-#: Rounds of further descent at a candidate, while its one-number-per-worker slope is certain.
-POLISH: Final = 8
 #: A step is accepted iff step * |difference of gradients| / |difference of points| is at most this.
 ACCEPT: Final = 1.25
 #: Below this value of the same product a step that was cut may grow again, by GROW at most.
@@ -51,8 +49,6 @@ IMPROVES: Final = 1.3
 WITNESS_LEVEL: Final = 1 / 4
 #: Jumps of a run that are only likely, not certified, to lower the loss.
 SOFT_JUMPS: Final = 3
-#: Times that an anchor is moved after the descent that left it.
-REANCHORS: Final = 3
 #: Curvature tolerance unless given, and noise tolerance, as shares of the reference curvature.
 TOLERANCE: Final = 0.5
 #: Rounds of plain descent after the first unresolved escape; doubled each time.

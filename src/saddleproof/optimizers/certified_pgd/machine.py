@@ -25,9 +25,7 @@ from saddleproof.optimizers.certified_pgd.constants import (
     DIRECTIONS,
     FAR_OFF,
     LEVELS,
-    POLISH,
     PROBES,
-    REANCHORS,
     ROUNDS,
     SOFT_JUMPS,
     STATIONARY,
@@ -133,7 +131,7 @@ class DefaultMachine(Machine):
                 shadow=None if shadow is None else advance(shadow, reading, batch, "shadow"),
             )
             if state.phase == DESCEND:
-                after = self._descended(moved, reading, batch)
+                after = self._descended(moved)
             elif state.phase == SURVEY:
                 after = self._surveyed(state, moved, reading, batch)
             elif state.phase == ESCAPE:
@@ -160,18 +158,12 @@ class DefaultMachine(Machine):
             return self._aim(after, PROBE)
         return replace(after, phase=DESCEND)
 
-    def _descended(self, state: CertifiedState, reading: Reading, batch: Batch) -> CertifiedState:
-        """Go on, or survey: the gradient is within its noise and its slope is uncertain too."""
-        main = state.main
-        norm = float(np.linalg.norm(main.gradient))
-        if norm > STATIONARY * main.inexactness:
+    def _descended(self, state: CertifiedState) -> CertifiedState:
+        """Go on, or survey once the gradient is within its noise."""
+        norm = float(np.linalg.norm(state.main.gradient))
+        if norm > STATIONARY * state.main.inexactness:
             return replace(state, phase=DESCEND)
-        if state.polish < POLISH and norm > 0:
-            here = batch.at("main")[[int(main.accepted)]]
-            slope = reading.contrast(here, main.gradient[None] / norm)
-            if slope.low[0] > 0:
-                return replace(state, phase=DESCEND, polish=state.polish + 1)
-        return self._aim(replace(state, polish=0), SURVEY)
+        return self._aim(state, SURVEY)
 
     def _surveyed(
         self, before: CertifiedState, state: CertifiedState, reading: Reading, batch: Batch
@@ -201,10 +193,6 @@ class DefaultMachine(Machine):
             return replace(state, phase=WAITING, waits=state.waits + 1, waiting=length)
         if state.shadow is not None:
             return replace(state, phase=COMPARE)
-        drifted = float(np.linalg.norm(state.main.w - trial.anchor)) > trial.terrain.radius
-        if drifted and state.reanchors < REANCHORS:
-            state = replace(state, reanchors=state.reanchors + 1)
-            return self._descended(state, reading, batch)
         return self._end(state, state.main.w)
 
     def _jump(self, state: CertifiedState, landing: Landing) -> CertifiedState:
@@ -216,9 +204,7 @@ class DefaultMachine(Machine):
             inexactness=landing.inexactness,
         )
         shadow = state.main if state.shadow is None else state.shadow
-        return replace(
-            state, phase=DESCEND, main=main, shadow=shadow, landed=landing.w, polish=0, waits=0
-        )
+        return replace(state, phase=DESCEND, main=main, shadow=shadow, landed=landing.w, waits=0)
 
     def _waited(self, state: CertifiedState) -> CertifiedState:
         left = state.waiting - 1

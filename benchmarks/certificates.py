@@ -1,6 +1,6 @@
 """How often the certificate proves a point, and whether it is ever wrong.
 
-    python benchmarks/coverage.py [--seeds 2] [--problems example1 phase]
+    python benchmarks/certificates.py [--seeds 2] [--problems example1 phase]
 
 One trial: a problem of the suite, one of the attacks with 6 of 20 workers lying, a seed, and a
 place: the saddle; the minimum; between them; where the segment between them is nearly flat
