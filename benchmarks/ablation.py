@@ -3,7 +3,7 @@
     python benchmarks/ablation.py [--seeds 6] [--jobs 2] [--only WORD]
 
 Every row changes one named constant of `saddleproof.optimizers.certified_pgd.constants` (or one of
-the three ideas) and runs all problems under push with the median and hold with the trimmed mean.
+the three ideas) and runs all problems under push with the median and hold with both rules.
 Columns: runs that left the saddle, of all; the smallest share of any problem; median rounds over
 the problems; worst median rounds of a problem; certified jumps that raised F; median queries.
 """
@@ -33,7 +33,7 @@ from saddleproof.optimizers.certified_pgd.machine import DefaultMachine
 from saddleproof.problems.table import PROBLEMS
 from saddleproof.ranks import Interval
 
-CELLS = (("push", sp.Median()), ("hold", sp.TrimmedMean()))
+CELLS = (("push", sp.Median()), ("hold", sp.Median()), ("hold", sp.TrimmedMean()))
 BUDGET = 150
 
 
@@ -67,6 +67,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "two start levels": {"LEVELS": (1.0, 1 / 16)},
     "no momentum": {"MOMENTUM": 0.0},
     "momentum .9": {"MOMENTUM": 0.9},
+    "no polish": {"POLISH": 0},
     "no soft jumps": {"SOFT_JUMPS": 0},
     "jump at once": {"IMPROVES": 1e9},
     "escapes of 10 rounds": {"ROUNDS": 10},

@@ -6,12 +6,12 @@
 float32, normal; 20 % of the rows trimmed on each side. All contenders of one size take turns, so
 that whatever else the machine does meets them alike; medians of the repeats. "Copies" are times
 over that of `X.copy()`, which is what reading the messages once and writing as much takes here.
-The other libraries' calls, many times slower, get a tenth of the columns, and are counted per
-number: to their advantage, since less falls out of the cache.
+Sorts and peers, many times slower, get a tenth of the columns and are counted per number: to
+their advantage, since less falls out of the cache.
 
-ByzFL, ByzPy and Flower take part if `--peers` names a directory that holds them:
+ByzFL, ByzPy and Flower take part if they are in .venv/peers, or wherever `--peers` says:
 
-    pip install --no-deps --target DIR byzfl byzpy flwr
+    pip install --no-deps --target .venv/peers byzfl byzpy flwr
 
 Their dependencies (gigabytes, and older NumPys) stay out; what their rules need is here.
 `--write` puts the tables into docs/benchmarks.md and draws docs/benchmarks.svg.
@@ -39,7 +39,10 @@ from saddleproof.aggregators import Mean, Median, TrimmedMean
 from saddleproof.aggregators.mean_around_median import MeanAroundMedian
 from saddleproof.aggregators.streams import stream
 
-DOCS = Path(__file__).parents[1] / "docs"
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+#: Where peers are looked for unless `--peers` says otherwise.
+PEERS = ROOT / ".venv" / "peers"
 SIZES = (8, 20, 50, 100, 300, 1000)
 OURS = {
     "mean": Mean,
@@ -47,8 +50,9 @@ OURS = {
     "trimmed mean": TrimmedMean,
     "mean around median": MeanAroundMedian,
 }
-#: The others are slow: they get this share of the columns, and their time is counted a number.
+#: Sorts and peers are slow: they get this share of the columns, and are counted a number.
 SHORTER = 10
+WHOLE = ("np.median", "np.partition")  # what the bars compare with gets all
 #: What is asked of the median and the trimmed mean with two threads: most copies, and least
 #: speed-ups over np.median and np.partition.
 BARS = {8: (1.2, 10, 4), 20: (1.2, 10, 4), 50: (1.2, 10, 4), 100: (1.2, 10, 4)}
@@ -67,7 +71,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--numbers", type=float, default=2e7)
     parser.add_argument("--m", type=int, nargs="*", default=SIZES)
-    parser.add_argument("--peers", type=Path)
+    parser.add_argument("--peers", type=Path, default=PEERS if PEERS.exists() else None)
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--stream", type=float, metavar="GB")
     options = parser.parse_args()
@@ -101,7 +105,8 @@ def timed(
         calls[name] = lambda rule=rule: rule(threads=threads)(x, b)
     calls[INEXACT] = lambda: Median(threads=threads).estimate(x, b)
     for name, call in others.items():
-        calls[name] = lambda call=call: call(part, b)
+        given = x if name in WHOLE else part
+        calls[name] = lambda call=call, given=given: call(given, b)
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for turn in range(repeats + 1):
         for name, call in calls.items():
@@ -111,7 +116,7 @@ def timed(
                 seconds[name].append(time.perf_counter() - start)
     print(f"m={m} d={d} threads={threads}: done", file=sys.stderr, flush=True)
     return {
-        name: median(each) * 1e9 / (part.size if name in others else x.size)
+        name: median(each) * 1e9 / (part.size if name in others and name not in WHOLE else x.size)
         for name, each in seconds.items()
     }
 

@@ -39,11 +39,24 @@ if TYPE_CHECKING:
     from saddleproof.aggregators.sever import Sever, Severed, sever_samples
     from saddleproof.aggregators.streams import stream
     from saddleproof.aggregators.trimmed_mean import TrimmedMean
+    from saddleproof.attacks.a_little_is_enough import ALittleIsEnough
     from saddleproof.attacks.base import Coalition
+    from saddleproof.attacks.bias import Bias
+    from saddleproof.attacks.bit_flip import BitFlip
+    from saddleproof.attacks.burst import Burst
+    from saddleproof.attacks.drive import Drive
     from saddleproof.attacks.gaussian import Gaussian
+    from saddleproof.attacks.inexact_oracle import InexactOracle
+    from saddleproof.attacks.inner_product import InnerProduct
+    from saddleproof.attacks.mimic import Mimic
+    from saddleproof.attacks.min_max import MinMax
+    from saddleproof.attacks.min_sum import MinSum
     from saddleproof.attacks.non_finite import NonFinite
+    from saddleproof.attacks.omniscient import Omniscient
+    from saddleproof.attacks.optimised_scale import OptimisedScale
     from saddleproof.attacks.saddle import SaddleAttack
     from saddleproof.attacks.sign_flip import SignFlip
+    from saddleproof.attacks.vote import Vote
     from saddleproof.certificate.certify import certify
     from saddleproof.certificate.record import Certificate
     from saddleproof.fleets.base import Messages
@@ -70,16 +83,21 @@ __version__ = "0.1.0"
 
 __all__ = [
     "PGD",
+    "ALittleIsEnough",
     "AcceleratedCurvature",
     "AcceleratedPGD",
+    "Bias",
+    "BitFlip",
     "Bucketing",
     "Bulyan",
+    "Burst",
     "ByzantinePGD",
     "Certificate",
     "CertifiedPGD",
     "Clipping",
     "Coalition",
     "CubicNewton",
+    "Drive",
     "Estimate",
     "FilterEstimate",
     "GaussPSGD",
@@ -88,6 +106,8 @@ __all__ = [
     "GeometricMedianEstimate",
     "GradientDescent",
     "HessianPGD",
+    "InexactOracle",
+    "InnerProduct",
     "IterativeFiltering",
     "Krum",
     "LocalFleet",
@@ -96,11 +116,16 @@ __all__ = [
     "Median",
     "MedianOfMeans",
     "Messages",
+    "Mimic",
+    "MinMax",
+    "MinSum",
     "MultiKrum",
     "NearestNeighborMixing",
     "Neon",
     "Neon2",
     "NonFinite",
+    "Omniscient",
+    "OptimisedScale",
     "Practical",
     "Problem",
     "Result",
@@ -114,6 +139,7 @@ __all__ = [
     "Theorem4",
     "TrimmedMean",
     "ValuePGD",
+    "Vote",
     "__version__",
     "certify",
     "errors",
@@ -125,16 +151,21 @@ __all__ = [
 
 #: Where each public name lives.
 _HOMES = {
+    "ALittleIsEnough": "attacks.a_little_is_enough",
     "AcceleratedCurvature": "optimizers.accelerated_curvature",
     "AcceleratedPGD": "optimizers.accelerated_pgd",
+    "Bias": "attacks.bias",
+    "BitFlip": "attacks.bit_flip",
     "Bucketing": "aggregators.bucketing",
     "Bulyan": "aggregators.bulyan",
+    "Burst": "attacks.burst",
     "ByzantinePGD": "optimizers.byzantine_pgd",
     "Certificate": "certificate.record",
     "CertifiedPGD": "optimizers.certified_pgd",
     "Clipping": "aggregators.clipping",
     "Coalition": "attacks.base",
     "CubicNewton": "optimizers.cubic_newton",
+    "Drive": "attacks.drive",
     "Estimate": "aggregators.base",
     "FilterEstimate": "aggregators.filtering.iterative_filtering",
     "GaussPSGD": "optimizers.gauss_psgd",
@@ -143,6 +174,8 @@ _HOMES = {
     "GeometricMedianEstimate": "aggregators.geometric_median",
     "GradientDescent": "optimizers.gradient_descent",
     "HessianPGD": "optimizers.hessian_pgd",
+    "InexactOracle": "attacks.inexact_oracle",
+    "InnerProduct": "attacks.inner_product",
     "IterativeFiltering": "aggregators.filtering.iterative_filtering",
     "Krum": "aggregators.krum",
     "LocalFleet": "fleets.local",
@@ -151,11 +184,16 @@ _HOMES = {
     "Median": "aggregators.median",
     "MedianOfMeans": "aggregators.median_of_means",
     "Messages": "fleets.base",
+    "Mimic": "attacks.mimic",
+    "MinMax": "attacks.min_max",
+    "MinSum": "attacks.min_sum",
     "MultiKrum": "aggregators.multi_krum",
     "NearestNeighborMixing": "aggregators.nearest_neighbor_mixing",
     "Neon": "optimizers.neon",
     "Neon2": "optimizers.neon2",
     "NonFinite": "attacks.non_finite",
+    "Omniscient": "attacks.omniscient",
+    "OptimisedScale": "attacks.optimised_scale",
     "PGD": "optimizers.pgd",
     "Practical": "schedule",
     "Problem": "problems.base",
@@ -170,6 +208,7 @@ _HOMES = {
     "Theorem4": "schedule",
     "TrimmedMean": "aggregators.trimmed_mean",
     "ValuePGD": "optimizers.value_pgd",
+    "Vote": "attacks.vote",
     "certify": "certificate.certify",
     "minimize": "minimize",
     "sever_samples": "aggregators.sever",

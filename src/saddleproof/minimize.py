@@ -125,7 +125,7 @@ def minimize(
         checkpoint_every: rounds between two checkpoints.
         resume: go on from `checkpoint` when it holds a state. A run that was killed and resumed
             ends in the same bytes as one that was not.
-        certify: spend one more round on a certificate of the point.
+        certify: spend one more round on a certificate of the point, 13 where d > 256.
 
     Returns:
         Result. Not converging is a status, never an exception; Ctrl-C returns the state so far

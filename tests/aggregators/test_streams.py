@@ -25,7 +25,7 @@ def on_disk(folder: Path, x: np.ndarray) -> list[np.ndarray]:
 
 @pytest.mark.parametrize("rule", RULES)
 def test_a_stream_says_what_the_rule_says(rule: Mean, tmp_path: Path) -> None:
-    x = np.random.default_rng(0).standard_normal((20, 5000)).astype(np.float32)
+    x = np.random.default_rng(0).standard_normal((20, 8000)).astype(np.float32)
     found, expected = stream(rule, on_disk(tmp_path, x), 6, columns=768), rule.estimate(x, 6)
     assert found.vector.tobytes() == expected.vector.tobytes()
     assert found.inexactness == pytest.approx(expected.inexactness, rel=1e-12)

@@ -27,8 +27,8 @@ class Bulyan(Rule):
     m >= 4b + 3. Inexactness: the rank bound, a proof about the honest median plus a standard error
     (`saddleproof.aggregators.inexactness`). Cost O(m^2 d + m^3).
 
-    >>> Bulyan()(np.array([[0.0], [1.0], [2.0], [3.0], [4.0], [5.0], [1e9]]), b=1)
-    array([2.])
+    >>> Bulyan()(np.array([[1.0], [1.0], [1.0], [1.0], [2.0], [2.0], [90.0]]), b=1)
+    array([1.])
     """
 
     def breakdown(self, m: int) -> int:

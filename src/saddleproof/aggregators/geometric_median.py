@@ -9,7 +9,8 @@ and all distances follow from the Gram matrix K:
 One step is O(m^2) whatever d is. The rows themselves, where Weiszfeld's step is not defined, are
 settled before the first step, as Vardi and Zhang (2000) do: the best row x_k is the answer iff the
 unit vectors from it to the others sum to no more than its multiplicity; if not, their sum points
-to where the objective is below that of every row, and no later step meets one.
+to where the objective is below that of every row, and no later step meets one. Next to a row
+Weiszfeld's steps are short, so every few steps Newton's point is tried.
 """
 
 from __future__ import annotations

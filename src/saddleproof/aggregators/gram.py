@@ -18,7 +18,7 @@ symmetric half, syrk) on shared memory; arrays on a device stay there, and only 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,10 +27,10 @@ from numpy.typing import NDArray
 
 from saddleproof.arrays import Array, Vector, namespace
 
-#: Numbers in the buffer of columns: 8 MB.
-BUFFER = 2**20
+#: Numbers in the buffer of columns: 4 MB.
+BUFFER = 2**19
 #: Columns that the choice of the reference row looks at.
-SAMPLE = 1024
+SAMPLE = 256
 #: Squared distance from the reference, in those between rows, that costs 6 of 16 digits.
 FAR = 1e6
 
@@ -111,7 +111,7 @@ def combine(messages: Array, weights: Vector) -> Array:
     rows = Rows.of(messages, used)
     w = weights[..., used]
     with np.errstate(over="ignore", under="ignore"):
-        return rows.joined([_sums(rows.native(w), block) for _, block in rows.blocks()])
+        return rows.joined(_sums(rows.native(w), block) for _, block in rows.blocks())
 
 
 @dataclass(frozen=True)
@@ -162,13 +162,14 @@ class Rows:
         xp = namespace(self.given[0])
         return xp.asarray(small, device=_device(self.given[0]))
 
-    def joined(self, pieces: list[Array]) -> Array:
+    def joined(self, pieces: Iterable[Array]) -> Array:
         """Pieces (..., h) side by side, as an array of the rows' library, dtype and device."""
         like = self.given[0]
         xp = namespace(like)
         if self.host is None:
-            return xp.astype(xp.concat(pieces, axis=-1), like.dtype)
-        whole = np.concatenate(pieces, axis=-1).astype(self.host[0].dtype)
+            return xp.concat([xp.astype(piece, like.dtype) for piece in pieces], axis=-1)
+        dtype = self.host[0].dtype
+        whole = np.concatenate([piece.astype(dtype) for piece in pieces], axis=-1)
         return whole if isinstance(like, np.ndarray) else xp.asarray(whole)
 
 

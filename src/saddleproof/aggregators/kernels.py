@@ -26,8 +26,9 @@ from saddleproof.aggregators.networks import ALONE, UNUSED, network
 from saddleproof.arrays import Vector
 from saddleproof.ranks import inflatable, rank_bounds
 
-#: Fewer numbers than this, all query points together, are not worth loading the kernel.
-SMALL = 2**16
+#: Fewer numbers than this, all query points together, are not worth loading the kernel: they take
+#: some milliseconds either way, and loading it takes half a second.
+SMALL = 2**17
 #: Numbers that are worth a thread of their own.
 SHARE = 2**18
 

@@ -5,7 +5,8 @@
 
 Coordinates know nothing of each other, so the rows pass once, some columns at a time, through the
 same kernel as messages in memory. Pages of a memory map that were read are handed back to the
-system after each chunk; what is resident at any time is one chunk of columns, and the answer.
+system after each chunk; what is resident at any time is one chunk of columns with what the system
+reads around it (a few times as much), and the answer, whatever the length of the rows.
 """
 
 from __future__ import annotations

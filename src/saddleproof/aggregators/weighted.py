@@ -68,7 +68,7 @@ def vectors_of(messages: Array) -> Array:
     kinds = {(getattr(v, "shape", None), getattr(v, "dtype", None), type(v)) for v in messages}
     if len(kinds) > 1 or getattr(messages[0], "ndim", 0) != 1:
         return as_stack(messages)
-    as_stack(messages[:1])  # refuses what is not floating point
+    as_stack([messages[0][:1]])  # refuses what is not floating point
     return messages
 
 

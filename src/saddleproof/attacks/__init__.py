@@ -1,19 +1,45 @@
 """Ways to lie: an `Attack` is one, and a `Coalition` is a fleet whose members use it."""
 
+from saddleproof.attacks.a_little_is_enough import ALittleIsEnough
 from saddleproof.attacks.base import Attack, AttackView, Coalition
+from saddleproof.attacks.bias import Bias
+from saddleproof.attacks.bit_flip import BitFlip
+from saddleproof.attacks.burst import Burst
+from saddleproof.attacks.drive import Drive
 from saddleproof.attacks.gaussian import Gaussian
+from saddleproof.attacks.inexact_oracle import InexactOracle
+from saddleproof.attacks.inner_product import InnerProduct
 from saddleproof.attacks.malformed import Malformed
+from saddleproof.attacks.mimic import Mimic
+from saddleproof.attacks.min_max import MinMax
+from saddleproof.attacks.min_sum import MinSum
 from saddleproof.attacks.non_finite import NonFinite
+from saddleproof.attacks.omniscient import Omniscient
+from saddleproof.attacks.optimised_scale import OptimisedScale
 from saddleproof.attacks.saddle import SaddleAttack
 from saddleproof.attacks.sign_flip import SignFlip
+from saddleproof.attacks.vote import Vote
 
 __all__ = [
+    "ALittleIsEnough",
     "Attack",
     "AttackView",
+    "Bias",
+    "BitFlip",
+    "Burst",
     "Coalition",
+    "Drive",
     "Gaussian",
+    "InexactOracle",
+    "InnerProduct",
     "Malformed",
+    "Mimic",
+    "MinMax",
+    "MinSum",
     "NonFinite",
+    "Omniscient",
+    "OptimisedScale",
     "SaddleAttack",
     "SignFlip",
+    "Vote",
 ]

@@ -6,17 +6,43 @@ view: `SaddleAttack()` without a saddle takes the problem's own.
 
 from __future__ import annotations
 
+from saddleproof.attacks.a_little_is_enough import ALittleIsEnough
 from saddleproof.attacks.base import Attack
+from saddleproof.attacks.bias import Bias
+from saddleproof.attacks.bit_flip import BitFlip
+from saddleproof.attacks.burst import Burst
+from saddleproof.attacks.drive import Drive
 from saddleproof.attacks.gaussian import Gaussian
+from saddleproof.attacks.inexact_oracle import InexactOracle
+from saddleproof.attacks.inner_product import InnerProduct
 from saddleproof.attacks.malformed import Malformed
+from saddleproof.attacks.mimic import Mimic
+from saddleproof.attacks.min_max import MinMax
+from saddleproof.attacks.min_sum import MinSum
 from saddleproof.attacks.non_finite import NonFinite
+from saddleproof.attacks.omniscient import Omniscient
+from saddleproof.attacks.optimised_scale import OptimisedScale
 from saddleproof.attacks.saddle import SaddleAttack
 from saddleproof.attacks.sign_flip import SignFlip
+from saddleproof.attacks.vote import Vote
 
 ATTACKS: dict[str, type[Attack]] = {
+    "a_little_is_enough": ALittleIsEnough,
+    "bias": Bias,
+    "bit_flip": BitFlip,
+    "burst": Burst,
+    "drive": Drive,
     "gaussian": Gaussian,
+    "inexact_oracle": InexactOracle,
+    "inner_product": InnerProduct,
     "malformed": Malformed,
+    "mimic": Mimic,
+    "min_max": MinMax,
+    "min_sum": MinSum,
     "non_finite": NonFinite,
+    "omniscient": Omniscient,
+    "optimised_scale": OptimisedScale,
     "saddle": SaddleAttack,
     "sign_flip": SignFlip,
+    "vote": Vote,
 }

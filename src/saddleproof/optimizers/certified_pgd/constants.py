@@ -10,6 +10,8 @@ TINY: Final = 1e-300
 # --- descent -------------------------------------------------------------------------------------
 #: The current point is a candidate when |g_hat| <= STATIONARY * Delta_hat (Theorem 3's epsilon).
 STATIONARY: Final = 3.0
+#: Rounds of further descent at a candidate, while its one-number-per-worker slope is certain.
+POLISH: Final = 8
 #: A step is accepted iff step * |difference of gradients| / |difference of points| is at most this.
 ACCEPT: Final = 1.25
 #: Below this value of the same product a step that was cut may grow again, by GROW at most.

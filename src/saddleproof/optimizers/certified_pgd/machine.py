@@ -25,6 +25,7 @@ from saddleproof.optimizers.certified_pgd.constants import (
     DIRECTIONS,
     FAR_OFF,
     LEVELS,
+    POLISH,
     PROBES,
     ROUNDS,
     SOFT_JUMPS,
@@ -131,7 +132,7 @@ class DefaultMachine(Machine):
                 shadow=None if shadow is None else advance(shadow, reading, batch, "shadow"),
             )
             if state.phase == DESCEND:
-                after = self._descended(moved)
+                after = self._descended(moved, reading, batch)
             elif state.phase == SURVEY:
                 after = self._surveyed(state, moved, reading, batch)
             elif state.phase == ESCAPE:
@@ -158,12 +159,18 @@ class DefaultMachine(Machine):
             return self._aim(after, PROBE)
         return replace(after, phase=DESCEND)
 
-    def _descended(self, state: CertifiedState) -> CertifiedState:
-        """Go on, or survey once the gradient is within its noise."""
-        norm = float(np.linalg.norm(state.main.gradient))
-        if norm > STATIONARY * state.main.inexactness:
+    def _descended(self, state: CertifiedState, reading: Reading, batch: Batch) -> CertifiedState:
+        """Go on, or survey: the gradient is within its noise and its slope is uncertain too."""
+        main = state.main
+        norm = float(np.linalg.norm(main.gradient))
+        if norm > STATIONARY * main.inexactness:
             return replace(state, phase=DESCEND)
-        return self._aim(state, SURVEY)
+        if state.polish < POLISH and norm > 0:
+            here = batch.at("main")[[int(main.accepted)]]
+            slope = reading.contrast(here, main.gradient[None] / norm)
+            if slope.low[0] > 0:
+                return replace(state, phase=DESCEND, polish=state.polish + 1)
+        return self._aim(replace(state, polish=0), SURVEY)
 
     def _surveyed(
         self, before: CertifiedState, state: CertifiedState, reading: Reading, batch: Batch
@@ -204,7 +211,9 @@ class DefaultMachine(Machine):
             inexactness=landing.inexactness,
         )
         shadow = state.main if state.shadow is None else state.shadow
-        return replace(state, phase=DESCEND, main=main, shadow=shadow, landed=landing.w, waits=0)
+        return replace(
+            state, phase=DESCEND, main=main, shadow=shadow, landed=landing.w, polish=0, waits=0
+        )
 
     def _waited(self, state: CertifiedState) -> CertifiedState:
         left = state.waiting - 1
@@ -227,7 +236,7 @@ class DefaultMachine(Machine):
         back = batch.blocks["landed"] - w
         risen = decrease(reading, at["main"][0], at["nodes"][3:], at["landed"], back)
         worst = float(fall.raw.high[0] + fall.allowance[0])
-        better = worst < 0 if self.strict else bool(fall.raw.mid[0] < 0)
+        better = worst < 0 if self.strict else bool(fall.raw.low[0] < 0)
         if better and risen.raw.high[0] + risen.allowance[0] < 0:
             w = _there(before.landed)  # lower than w, which is what `worst` speaks about
         if before.phase == LAST:

@@ -39,7 +39,7 @@ class CertifiedState:
         shadow: robust gradient descent as if no jump had ever been made; None before a jump.
         directions: (n, d) unit directions of the coming probe or survey.
         escape: the escape in motion, or the one that failed last.
-        probes, soft_jumps: how often each was done.
+        probes, polish, soft_jumps: how often each was done (polish: in this descent).
         waits, waiting: unresolved escapes so far; rounds of waiting that are left.
         ending: set when the run has ended by itself.
     """
@@ -54,6 +54,7 @@ class CertifiedState:
     directions: Vector
     escape: Escape | None = None
     probes: int = 0
+    polish: int = 0
     soft_jumps: int = 0
     waits: int = 0
     waiting: int = 0
