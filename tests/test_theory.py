@@ -120,16 +120,30 @@ def test_lemma_4_an_escape_lowers_f_by_what_the_distance_says():
     assert seen > 20  # the bound said something, many times
 
 
+@given(Delta=st.floats(0.01, 1), r=st.floats(0, 10), at=st.floats(-4, 4), push=st.floats(-1, 1))
+def test_lemma_4_holds_in_the_steepest_bowl(Delta, r, at, push):
+    saddle, start, end = at * Delta, at * Delta + r, -push * Delta  # one step in w^2 / 2
+    fallen = (saddle**2 - end**2) / 2
+    R = abs(end - start)
+    if R > 0:
+        assert theory.escape_decrease(r, R, 1, Delta, 1.0) <= fallen + 1e-9
+
+
+def test_lemma_4_holds_with_equality_where_the_error_doubles_the_step():
+    Delta = 0.3  # from w = Delta to -Delta in the bowl w^2 / 2
+    assert theory.escape_decrease(0.0, 2 * Delta, 1, Delta, 1.0) == pytest.approx(0)
+
+
 # --- Lemmas 2 and 3: the stuck region ---------------------------------------------------------
 
 
 def escapes(gradient, starts, R, T, Delta, step):
-    """Which starts leave their R-ball in T steps, against an adversary that pulls them home."""
+    """Which starts leave their R-ball in T steps, although the adversary pulls w_1 home to 0."""
     w, left = starts.copy(), np.zeros(len(starts), bool)
     for _ in range(T):
-        g = gradient(w)
-        pull = (w - starts) / step - g  # with this error the next iterate is the start
-        w = w - step * (g + pull * np.minimum(1, Delta / np.maximum(norms(pull), 1e-300))[:, None])
+        seen = gradient(w)
+        seen[:, 0] = np.clip(w[:, 0] / step, seen[:, 0] - Delta, seen[:, 0] + Delta)
+        w = w - step * seen
         left |= norms(w - starts) >= R
     return left
 
@@ -142,7 +156,12 @@ def lemma_2_case(d, Delta=1e-4, gamma=0.5, r=1.0, R=1.0):
     rho = Delta / (mu * (R + r)) * (1 - 1e-9)
     mu *= 1 + 1e-6
     T = math.ceil(theory.escape_time(mu, r, R, gamma, 1.0))
-    constants = dict(curvature=gamma, inexactness=Delta, smoothness=1.0, hessian_lipschitz=rho)
+    constants = {
+        "curvature": gamma,
+        "inexactness": Delta,
+        "smoothness": 1.0,
+        "hessian_lipschitz": rho,
+    }
     assert theory.width_conditions(mu, r, R, T, **constants) == ()
     return Delta, gamma, r, R, mu, rho, T
 
@@ -157,14 +176,14 @@ def test_lemma_2_two_starts_a_width_apart_are_not_both_held():
     def gradient(w):
         return w @ H + rho / 2 * ((w @ frame) ** 2 * np.sign(tensor)) @ frame.T
 
-    u = 0.6 * r * ball(rng, 2000, 3)
-    held_below, held_above = (
-        ~escapes(gradient, start, R, T, Delta, 1.0) for start in (u, u + [mu, 0, 0])
-    )
-    assert not (held_below & held_above).any()
-    tight = np.zeros((1, 3))  # and the adversary is no weakling: closer pairs it does hold
-    both = [tight, tight + [Delta / gamma, 0, 0]]
-    assert not any(escapes(lambda w: w @ H, start, R, T, Delta, 1.0).any() for start in both)
+    def held(starts):
+        return ~escapes(gradient, starts, R, T, Delta, 1.0)
+
+    e, s = np.array([1.0, 0, 0]), Delta / gamma
+    u = 0.6 * r * ball(rng, 4000, 3) * (1 - e) + rng.uniform(-9 * s, 9 * s, 4000)[:, None] * e
+    assert (held(u) & held(u + s * e)).any()  # the adversary is no weakling: closer pairs it holds
+    for below in (u, u - mu * e):
+        assert not (held(below) & held(below + mu * e)).any()
 
 
 @pytest.mark.parametrize("d", [1, 2, 10])
@@ -199,19 +218,28 @@ def test_the_volume_bound_is_the_share_of_a_thin_slab(d):
 )
 def test_each_condition_of_lemma_2_is_named_when_it_fails(change, number):
     Delta, gamma, r, R, mu, rho, T = lemma_2_case(3)
-    case = dict(
-        width=mu, r=r, R=R, T_th=T, curvature=gamma, inexactness=Delta, smoothness=1.0,
-        hessian_lipschitz=rho,
-    )  # fmt: skip
+    case = {
+        "width": mu,
+        "r": r,
+        "R": R,
+        "T_th": T,
+        "curvature": gamma,
+        "inexactness": Delta,
+        "smoothness": 1.0,
+        "hessian_lipschitz": rho,
+    }
     failed = theory.width_conditions(**case | change)
     assert any(phrase.startswith(number) for phrase in failed)
 
 
 # --- Theorems 3 and 4: the constants do what the proofs say ------------------------------------
 
-CONSTANTS = dict(
-    d=st.integers(1, 10**6), L=st.floats(1e-3, 1e3), rho=st.floats(1e-3, 1e3), log=st.floats(-16, 0)
-)
+CONSTANTS = {
+    "d": st.integers(1, 10**6),
+    "L": st.floats(1e-3, 1e3),
+    "rho": st.floats(1e-3, 1e3),
+    "log": st.floats(-16, 0),
+}
 
 
 @given(**CONSTANTS)
@@ -220,17 +248,14 @@ def test_theorem_3_meets_the_conditions_of_its_lemmas(d, L, rho, log):
     promise = quiet(theory.theorem3_guarantee, d, Delta, L, rho, excess=1.0)
     r, R, mu = promise.schedule.r, promise.schedule.R, theory.theorem3_width(d, Delta, rho)
     gamma = promise.proved_curvature
-    T = theory.escape_time(mu, r, R, gamma, L)
     x, y = theory.scales(d, Delta)
     assert gamma == pytest.approx(promise.schedule.curvature)
-    if (1 + 4 * y / x) * 1.0 <= 32 * (1 + y / x):  # (R + r) in (10) against x + y in (16)
-        constants = dict(curvature=gamma, inexactness=Delta, smoothness=gamma)
-        failed = theory.width_conditions(
-            mu, r, R, T * gamma / L, hessian_lipschitz=rho, **constants
-        )
-        assert failed == ()
-    assert theory.stuck_bound(mu, r, d) == pytest.approx(0.5)
     printed_T = L / (384 * (math.sqrt(rho) + L) * (x + y))
+    constants = {"curvature": gamma, "inexactness": Delta, "smoothness": L}
+    failed = theory.width_conditions(mu, r, R, printed_T, hessian_lipschitz=rho, **constants)
+    assert all(phrase.startswith("gamma") for phrase in failed)  # gamma <= L, or it is vacuous
+    assert bool(failed) == (gamma > L)
+    assert theory.stuck_bound(mu, r, d) == pytest.approx(0.5)
     least = theory.theorem3_escape_decrease(d, Delta, L, rho)
     assert theory.escape_decrease(r, R, printed_T, Delta, L) >= least * (1 - 1e-9)
     assert least / printed_T >= theory.walking_decrease(Delta, L)  # (22)
@@ -379,22 +404,22 @@ def double_well(w):
 
 
 @pytest.mark.parametrize(
-    ("Delta", "r"), [(0.05, 0.5), (0.2, 0.5), (0.3, 1.2), (0.38, 1.5), (0.5, 0.4)]
+    ("Delta", "r"), [(0.05, 0.5), (0.2, 0.5), (0.3, 1.2), (0.37, 1.2), (0.5, 0.4)]
 )
 def test_proposition_3_the_proofs_adversary_holds_this_share(Delta, r):
     w = np.random.default_rng(8).uniform(-r, r, DRAWS)
-    for _ in range(1500):
-        w = w - 0.1 * np.where(np.abs(w) <= Delta, 0.0, w**3 - w)
+    for _ in range(120):
+        w = w - 0.15 * np.where(np.abs(w) <= Delta, 0.0, w * w * w - w)
     assert within((double_well(w) >= 9 / 64).mean(), theory.double_well_stuck_probability(Delta, r))
 
 
 @pytest.mark.parametrize(
-    ("Delta", "r"), [(0.05, 0.5), (0.2, 0.5), (0.3, 1.2), (0.38, 1.5), (0.5, 2.0)]
+    ("Delta", "r"), [(0.05, 0.5), (0.2, 0.5), (0.3, 1.2), (0.37, 1.2), (0.5, 1.4)]
 )
 def test_proposition_3_the_best_adversary_holds_this_share(Delta, r):
-    w, step = np.random.default_rng(9).uniform(-r, r, DRAWS), 0.08
-    for _ in range(2500):
-        g = w**3 - w
+    w, step = np.random.default_rng(9).uniform(-r, r, DRAWS), 0.15
+    for _ in range(300):
+        g = w * w * w - w
         w = w - step * np.clip(w / step, g - Delta, g + Delta)  # home to 0 as fast as it may
     expected = theory.double_well_stuck_probability(Delta, r, "best")
     assert within((double_well(w) >= 9 / 64).mean(), expected)
@@ -440,7 +465,7 @@ GRID = [
 )
 def test_table_3_bounds_what_the_worst_messages_reach(name, rule):
     ratios = [inexactness(rule, *case, 20) / theory.table3(name, *case) for case in GRID]
-    assert max(ratios) < 4  # one constant for all of alpha, m, n and d
+    assert max(ratios) < 2  # one constant for all of alpha, m, n and d
 
 
 def test_observation_2_two_means_this_far_apart_send_the_same_messages():
@@ -459,13 +484,12 @@ def test_observation_2_no_rule_here_stays_below_the_floor(rule):
     assert all(inexactness(rule, *case, 20) > theory.gradient_floor(*case, c=0.5) for case in GRID)
 
 
+REGION = {"smoothness": 1.0, "diameter": 1.0}
 BOUNDS = {
-    "filtering": (
-        theory.filtering_inexactness, dict(sigma=0.5, zeta=0.5, smoothness=1.0, diameter=1.0)
-    ),
-    "median": (theory.median_inexactness, dict(skewness=1.0, smoothness=1.0, diameter=1.0)),
-    "trimmed_mean": (theory.trimmed_mean_inexactness, dict(xi=1.0, smoothness=1.0, diameter=1.0)),
-}  # fmt: skip
+    "filtering": (theory.filtering_inexactness, {"sigma": 0.0, "zeta": 1.0, **REGION}),
+    "median": (theory.median_inexactness, {"skewness": 1.0, **REGION}),
+    "trimmed_mean": (theory.trimmed_mean_inexactness, {"xi": 1.0, **REGION}),
+}
 
 
 @pytest.mark.parametrize("name", BOUNDS)
@@ -485,7 +509,7 @@ def test_theorems_5_7_and_8_are_table_3_up_to_a_logarithm(name, alpha, m, n, d):
 
 
 def test_theorem_7_asks_for_many_workers():
-    options = dict(skewness=1.0, smoothness=1.0, diameter=1.0)
+    options = {"skewness": 1.0, "smoothness": 1.0, "diameter": 1.0}
     assert theory.median_applies(0.1, 10_000, 100, 10, **options)
     assert not theory.median_applies(0.1, 20, 100, 10, **options)
     assert not theory.median_applies(0.49, 10_000, 100, 10, **options)

@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from saddleproof import errors, problems
+    from saddleproof import errors, problems, theory
     from saddleproof.aggregators.base import Estimate
     from saddleproof.aggregators.bucketing import Bucketing
     from saddleproof.aggregators.bulyan import Bulyan
@@ -147,6 +147,7 @@ __all__ = [
     "problems",
     "sever_samples",
     "stream",
+    "theory",
 ]
 
 #: Where each public name lives.
@@ -214,7 +215,7 @@ _HOMES = {
     "sever_samples": "aggregators.sever",
     "stream": "aggregators.streams",
 }
-_MODULES = ("errors", "problems")
+_MODULES = ("errors", "problems", "theory")
 
 
 def __getattr__(name: str) -> Any:

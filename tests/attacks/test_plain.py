@@ -23,6 +23,7 @@ from saddleproof.attacks import (
     Vote,
 )
 from saddleproof.errors import OptionError
+from saddleproof.runs import config
 from saddleproof.testing import Bowl
 
 MakeView = Callable[..., Any]
@@ -235,3 +236,20 @@ def test_misuse_says_what_is_needed(make: Callable[[], object], says: str) -> No
 def test_a_vector_that_does_not_fit_is_refused_in_use(make_view: MakeView, attack: Any) -> None:
     with pytest.raises(OptionError, match=r"direction must be|center must have"):
         attack(make_view())
+
+
+def test_a_configuration_puts_one_attack_into_another() -> None:
+    text = """
+    [problem]
+    name = "example2"
+    [run]
+    b = 6
+    [attack]
+    name = "burst"
+    attack = { name = "omniscient", scale = 5.0 }
+    start = 3
+    members = 6
+    """
+    member = config.parse(text).attack
+    assert member is not None
+    assert member.build() == Burst(Omniscient(5.0), start=3)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from saddleproof import __version__
+from saddleproof.cli.theory import command as _theory
 from saddleproof.errors import MissingExtraError, SaddleproofError
 
 if TYPE_CHECKING:
@@ -153,6 +154,9 @@ def doctor(out: Path) -> None:
         click.echo(f"{'ok ' if check.good else 'BAD'}  {check.name:<14} {check.found}")
         healthy &= check.good
     sys.exit(0 if healthy else 1)
+
+
+main.add_command(_theory)
 
 
 def _compare(

@@ -52,7 +52,7 @@ def command(
     for line in _promised(promise, radius, smoothness):
         click.echo(f"  {line}")
     for note in notes:
-        click.echo(f"  {note.message}")
+        click.echo(f"  {str(note.message).rpartition('. ')[2]}")
 
     # At this gamma the Hessian changes by gamma over the radius r = 4 sqrt(d) Delta / gamma.
     least = 2 * math.sqrt(rho * inexactness * math.sqrt(d))

@@ -2,7 +2,7 @@
 
 >>> from saddleproof import theory
 >>> round(theory.stuck_probability(inexactness=0.1, curvature=0.5, radius=1.0), 4)
-0.253
+0.2529
 """
 
 from saddleproof.theory.escape import (

@@ -217,7 +217,7 @@ def failure_bound(saddles: float, Q: float, stuck: float = 0.5) -> float:
     not_negative(saddles=saddles)
     positive(Q=Q)
     at_most(1, stuck=stuck)
-    return saddles * stuck**Q
+    return saddles * math.pow(stuck, Q)
 
 
 def _doublings(width: float, r: float, R: float) -> float:

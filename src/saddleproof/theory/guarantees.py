@@ -138,7 +138,7 @@ def scales(d: int, inexactness: float) -> tuple[float, float]:
 def theorem3_width(d: int, inexactness: float, hessian_lipschitz: float) -> float:
     """The width of the stuck region in Theorem 3: mu = Delta^(3/5) d^(-1/5) / sqrt(rho), (12)."""
     positive(d=d, inexactness=inexactness, hessian_lipschitz=hessian_lipschitz)
-    return inexactness**0.6 / (d**0.2 * math.sqrt(hessian_lipschitz))
+    return math.pow(inexactness, 0.6) / (math.pow(d, 0.2) * math.sqrt(hessian_lipschitz))
 
 
 def theorem4_width(
@@ -149,7 +149,7 @@ def theorem4_width(
     mu = delta epsilon^(5/2) / (2 sqrt(rho d) (F_0 - F*))
     """
     positive(d=d, epsilon=epsilon, hessian_lipschitz=hessian_lipschitz, excess=excess, delta=delta)
-    return delta * epsilon**2.5 / (2 * math.sqrt(hessian_lipschitz * d) * excess)
+    return delta * math.pow(epsilon, 2.5) / (2 * math.sqrt(hessian_lipschitz * d) * excess)
 
 
 def effective_iterations(inexactness: float, smoothness: float, excess: float) -> float:

@@ -35,7 +35,7 @@ class HardFunction:
 
     def value(self, w: float) -> float:
         """f_s(w)."""
-        return self.inexactness**1.5 * math.sin(self._angle(w))
+        return math.pow(self.inexactness, 1.5) * math.sin(self._angle(w))
 
     def gradient(self, w: float) -> float:
         """Delta cos(w / sqrt(Delta) + s)."""
