@@ -37,12 +37,12 @@ _ABOVE = 1 + 1e-9
 class InexactOracle:
     """ghat = g + (target - g) min(1, Delta / |target - g|): as near to the target as allowed.
 
-    zero      target 0: the iterate stays (Proposition 1, Example 1)
-    cancel    target g - <g, e> e: it stays in the way out alone
-    push      target L (w - saddle): a step of 1/L lands on the saddle
-    radial    ghat = g + Delta (w - saddle) / |w - saddle|: a minimum is faked
-    stall     target epsilon g / |g|, a hair longer: descent goes on in the smallest steps that
-              are not yet an end (the rounds of Observation 1)
+        zero      target 0: the iterate stays (Proposition 1, Example 1)
+        cancel    target g - <g, e> e: it stays in the way out alone
+        push      target L (w - saddle): a step of 1/L lands on the saddle
+        radial    ghat = g + Delta (w - saddle) / |w - saddle|: a minimum is faked
+        stall     target epsilon g / |g|, a hair longer: descent goes on in the smallest steps
+                  that are not yet an end (the rounds of Observation 1)
 
     Members agree on the message that brings the server's rule nearest to ghat. All workers: there
     is nothing but ghat to read. Fewer: the answer may differ from ghat by what they cannot reach.

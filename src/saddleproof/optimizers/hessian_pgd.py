@@ -109,7 +109,8 @@ class HessianPGD(Machine):
         OptionError: an option outside its range, or inexactness without rho.
 
     Cost: one gradient of every worker a round; 2d + 1 or 4d + 1 in one that measures, 2p + 1 = 9
-        in one of a Krylov space; O(m d^2 log m + d^3) for the bounds.
+    in one of a Krylov space; O(m d^2 log m + d^3) for the bounds.
+
     Guarantee: see the head of this file; docs/hessian_pgd.md.
 
     Reference: bounds of our own; lower bound: Yin et al. 2019, Proposition 1.
