@@ -33,7 +33,7 @@ class CertifiedPGD:
 
     Args:
         curvature: gamma, the least negative curvature worth leaving, in the unit of the Hessian;
-            it sets what status "second_order" means. Half of the curvature met at the start
+            it sets what status "second_order" means. Half of the typical curvature at the point
             unless given. Required by mode "simple".
         step: eta0, a first guess of the step size; any order of magnitude will do, since one
             probe round finds the step (three at most).
