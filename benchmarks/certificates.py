@@ -30,13 +30,14 @@ from typing import Any
 import numpy as np
 
 import saddleproof as sp
-from common import table, wilson
+from common import table
 from saddleproof.attacks.base import Attack, AttackView
 from saddleproof.attacks.table import ATTACKS
 from saddleproof.certificate import Certificate, certify
 from saddleproof.certificate.hessian import difference_points
 from saddleproof.optimizers.hessian_pgd import HessianPGD
 from saddleproof.problems.table import PROBLEMS
+from saddleproof.runs.shares import Share, wilson
 
 LIARS = range(6)
 PLACES = ("saddle", "minimum", "between", "flat", "end")
@@ -166,8 +167,8 @@ def cells(counts: Counter[str], *, long: bool = True) -> list[str]:
     texts = []
     for name, whole in HEADS.items():
         k, n = counts[name], counts[whole]
-        low, high = wilson(k, n) if n else (0.0, 1.0)
-        texts.append(f"{k}/{n} [{low:.3f}, {high:.3f}]" if long else f"{k}/{n}")
+        found = wilson(k, n) if n else Share(0, 1, 0.0, 1.0)
+        texts.append(f"{k}/{n} [{found.low:.3f}, {found.high:.3f}]" if long else f"{k}/{n}")
     return texts
 
 

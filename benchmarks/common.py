@@ -1,19 +1,15 @@
-"""What the benchmarks share: the coalition, a Wilson interval and a table."""
+"""What the benchmarks share: the coalition, a count of jumps, shares and a table."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import saddleproof as sp
+from saddleproof.runs.shares import wilson
 
 #: Liars among the 20 workers of a benchmark, unless it says otherwise.
 BYZANTINE = 6
-
-#: 97.5 % point of the normal distribution.
-Z = 1.959964
-
 
 def attacked(problem: Any, style: str = "push") -> sp.Coalition:
     """The problem's workers, the first six of which lie about the saddle."""
@@ -48,24 +44,9 @@ class Jumps:
         self._before = state
 
 
-def wilson(k: int, n: int) -> tuple[float, float]:
-    """The 95 % Wilson interval of a share, k of n.
-
-    >>> [round(x, 2) for x in wilson(20, 20)]
-    [0.84, 1.0]
-    """
-    share = k / n
-    scale = 1 + Z**2 / n
-    middle = (share + Z**2 / (2 * n)) / scale
-    half = Z * math.sqrt(share * (1 - share) / n + Z**2 / (4 * n**2)) / scale
-    return max(0.0, middle - half), min(1.0, middle + half)
-
-
 def share(outcomes: Sequence[bool]) -> str:
-    """A share with its interval: "0.95 [0.76, 0.99]"."""
-    k, n = sum(outcomes), len(outcomes)
-    low, high = wilson(k, n)
-    return f"{k / n:.2f} [{low:.2f}, {high:.2f}]"
+    """A share with its Wilson interval: "0.95 [0.76, 0.99]"."""
+    return str(wilson(sum(outcomes), len(outcomes)))
 
 
 def table(rows: Sequence[Sequence[object]]) -> str:

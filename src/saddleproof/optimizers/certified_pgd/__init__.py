@@ -9,7 +9,7 @@ B. *Differences per worker* (probe.py, escape.py). Curvature, steps and escapes 
    g_i(x) - g_i(y), the same worker at two points in one round: shared noise cancels, and with it
    the slab in which a coalition can hold a plain iterate.
 C. *Robust descent in every batch* (track.py). The unperturbed trajectory advances in every round,
-   so that the run is never behind plain robust gradient descent.
+   so that at the end one round can hold the run against plain robust gradient descent.
 
 constants.py names every constant, machine.py says which round comes next, verdict.py what may be
 claimed at the end.
@@ -40,7 +40,7 @@ class CertifiedPGD:
         mode: "default", or "simple": the predecessor with a fixed curvature, kept as a baseline
             (`saddleproof.optimizers.certified_pgd.simple`).
         strict: return the escaped point only if it is *certified* to be lower than where plain
-            robust descent got to, not merely estimated to be.
+            robust descent got to; otherwise it is kept unless descent is certified to be lower.
 
     Status:
         second_order: no way down was found, and lambda_min >= -tolerance is proved by the
