@@ -11,6 +11,7 @@ from saddleproof.runs.shares import wilson
 #: Liars among the 20 workers of a benchmark, unless it says otherwise.
 BYZANTINE = 6
 
+
 def attacked(problem: Any, style: str = "push") -> sp.Coalition:
     """The problem's workers, the first six of which lie about the saddle."""
     attack = sp.SaddleAttack(problem.saddle, style=style)
