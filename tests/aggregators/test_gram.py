@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saddleproof.aggregators import gram as gram_module
-from saddleproof.aggregators.gram import combine, distances, gram, mixed
+from saddleproof.aggregators import row_blocks
+from saddleproof.aggregators.gram import combine, distances, gram, grams, mixed
 from saddleproof.aggregators.multi_krum import MultiKrum
 
 
@@ -28,7 +29,7 @@ def close(found: np.ndarray, expected: np.ndarray, tolerance: float) -> bool:
 
 @pytest.fixture
 def small_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gram_module, "BUFFER", 1)  # 256 columns at a time
+    monkeypatch.setattr(row_blocks, "BUFFER", 1)  # 256 columns at a time
 
 
 @pytest.mark.usefixtures("small_buffer")
@@ -61,6 +62,24 @@ def test_a_common_offset_costs_float32_rows_no_digit(offset: float) -> None:
     assert close(distances(gram(x)), between(x), 1e-12)
     raw = x @ x.T  # what costs everything
     assert offset < 1e4 or not close(distances(raw.astype(float)), between(x), 1.0)
+
+
+@given(seed=st.integers(0, 2**32), q=st.integers(1, 5), m=st.integers(1, 9), d=st.integers(1, 600))
+def test_many_points_at_once_say_what_each_says_alone(seed: int, q: int, m: int, d: int) -> None:
+    rng = np.random.default_rng(seed)
+    stack = rng.standard_normal((q, m, d)) + 1e3
+    stack[rng.integers(q), rng.integers(m)] *= 10.0 ** rng.integers(0, 200)
+    stack[rng.integers(q), rng.integers(m), 0] = rng.choice([1e12, np.inf, np.nan, 0.0])
+    for together, x in zip(distances(grams(stack)), stack, strict=True):
+        np.testing.assert_allclose(together, distances(gram(x)), rtol=1e-9)
+
+
+def test_liars_who_know_the_sample_mislead_no_batch_either() -> None:
+    x = np.random.default_rng(0).standard_normal((3, 5, 4 * gram_module.SAMPLE))
+    honest = between(x[1, 2:])
+    x[1, :2] = x[1, 2:].mean(axis=0)
+    x[1, :2, 7] = 1e12
+    assert close(distances(grams(x))[1, 2:, 2:], honest, 1e-9)
 
 
 def test_an_offset_of_a_thousand_million_spreads_costs_float64_rows_none() -> None:
@@ -156,7 +175,7 @@ def test_rows_on_disk_pass_in_bounded_memory(tmp_path: Path) -> None:
     gram(rows)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 2 * 8 * gram_module.BUFFER  # 64 MB of float64, were they all read at once
+    assert peak < 2 * 8 * row_blocks.BUFFER  # 64 MB of float64, were they all read at once
     stack = np.stack(rows).astype(np.float64)
     stack -= stack.mean(axis=0)
     square = (stack**2).sum(axis=1)
@@ -174,6 +193,6 @@ def test_a_rule_reads_rows_on_disk_where_they_are(tmp_path: Path) -> None:
     found = MultiKrum()(rows, 6)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 2 * 8 * gram_module.BUFFER
+    assert peak < 2 * 8 * row_blocks.BUFFER
     assert isinstance(found, np.ndarray)
     np.testing.assert_array_equal(found, np.full(d, np.mean(range(14)), dtype=np.float32))

@@ -9,9 +9,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from saddleproof.aggregators import Mean, Median, TrimmedMean
+from saddleproof.aggregators.base import Rule
+from saddleproof.aggregators.bucketing import Bucketing
+from saddleproof.aggregators.bulyan import Bulyan
+from saddleproof.aggregators.clipping import Clipping
+from saddleproof.aggregators.filtering import IterativeFiltering
+from saddleproof.aggregators.geometric_median import GeometricMedian
+from saddleproof.aggregators.krum import Krum
+from saddleproof.aggregators.mean import Mean
 from saddleproof.aggregators.mean_around_median import MeanAroundMedian
+from saddleproof.aggregators.median import Median
+from saddleproof.aggregators.median_of_means import MedianOfMeans
+from saddleproof.aggregators.multi_krum import MultiKrum
+from saddleproof.aggregators.nearest_neighbor_mixing import NearestNeighborMixing
+from saddleproof.aggregators.sever import Sever
 from saddleproof.aggregators.streams import forget, stream
+from saddleproof.aggregators.trimmed_mean import TrimmedMean
 from saddleproof.errors import BreakdownError, OptionError
 
 RULES = (Mean(), Median(), TrimmedMean(), MeanAroundMedian())
@@ -30,6 +43,41 @@ def test_a_stream_says_what_the_rule_says(rule: Mean, tmp_path: Path) -> None:
     assert found.vector.tobytes() == expected.vector.tobytes()
     assert found.inexactness == pytest.approx(expected.inexactness, rel=1e-12)
     np.testing.assert_array_equal(found.kept, expected.kept)
+
+
+BY_DISTANCE = (
+    Krum(),
+    MultiKrum(),
+    GeometricMedian(),
+    MedianOfMeans(),
+    Sever(),
+    IterativeFiltering(),
+    IterativeFiltering(method="saddle", tolerance=1e-2),
+    NearestNeighborMixing(MultiKrum()),
+    Bucketing(GeometricMedian(), key="fixed"),
+    Clipping(IterativeFiltering()),
+)
+
+
+@pytest.mark.parametrize("rule", BY_DISTANCE, ids=repr)
+def test_rules_that_weigh_rows_stream_in_two_passes(rule: Rule, tmp_path: Path) -> None:
+    x = np.random.default_rng(0).standard_normal((20, 6000)).astype(np.float32)
+    x[:4] += 3.0
+    told: list[tuple[int, int]] = []
+    found = stream(rule, on_disk(tmp_path, x), 4, columns=768, progress=lambda *n: told.append(n))
+    expected = rule.estimate(x, 4)
+    np.testing.assert_allclose(found.vector, expected.vector, rtol=1e-6, atol=1e-7)
+    assert found.inexactness == pytest.approx(expected.inexactness, rel=1e-6)
+    np.testing.assert_array_equal(found.kept, expected.kept)
+    assert told == sorted(told)
+    assert told[-1] == (12000, 12000)
+    assert any(0 < done <= 6000 for done, _ in told)
+
+
+@pytest.mark.parametrize("rule", [Bulyan(), NearestNeighborMixing(Median())], ids=repr)
+def test_a_rule_that_needs_its_messages_in_one_piece_says_so(rule: Rule) -> None:
+    with pytest.raises(OptionError, match="in one piece"):
+        stream(rule, np.zeros((20, 10)), 4)
 
 
 def test_a_third_or_more_is_refused_here_too() -> None:
@@ -79,27 +127,29 @@ def test_misuse_is_refused() -> None:
 PROBE = """
 import resource, sys
 import numpy as np
-from saddleproof.aggregators import Median
+from saddleproof import Median, MultiKrum
 from saddleproof.aggregators.streams import stream
+rule = {"median": Median(), "multi_krum": MultiKrum()}[sys.argv[2]]
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-stream(Median(), np.zeros((20, 4096), np.float32), 6)  # compiled, imported
+stream(rule, np.zeros((20, 4096), np.float32), 6)  # compiled, imported
 x = np.load(sys.argv[1], mmap_mode="r")
 before = peak()
-stream(Median(), x, 6, columns=2**16)
+stream(rule, x, 6, columns=2**16)
 print(peak() - before)
 """
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="counts resident pages as Linux does")
-def test_resident_memory_is_a_chunk_and_the_answer(tmp_path: Path) -> None:
+@pytest.mark.parametrize("rule", ["median", "multi_krum"])
+def test_resident_memory_is_a_chunk_and_the_answer(rule: str, tmp_path: Path) -> None:
     m, d = 20, 5_000_000  # 400 MB
     x = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.float32, (m, d))
     for row in x:
         row[:] = np.random.default_rng(0).standard_normal(d, dtype=np.float32)
     x.flush()
     del x
-    command = [sys.executable, "-c", PROBE, str(tmp_path / "x.npy")]
+    command = [sys.executable, "-c", PROBE, str(tmp_path / "x.npy"), rule]
     ran = subprocess.run(command, check=True, capture_output=True, text=True)
     chunk, answer = m * 2**16 * 4, d * 4
     assert int(ran.stdout) <= answer + 4 * chunk

@@ -10,9 +10,9 @@ from typing import ClassVar
 import numpy as np
 
 from saddleproof.aggregators.base import Aggregator
-from saddleproof.aggregators.gram import Rows, to_numpy
 from saddleproof.aggregators.median import Median
 from saddleproof.aggregators.mixing import Mixing
+from saddleproof.aggregators.row_blocks import Rows, to_numpy
 from saddleproof.arrays import Array, Vector
 from saddleproof.errors import OptionError
 

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saddleproof.aggregators.base import Estimate, Rule
-from saddleproof.aggregators.gram import Rows, distances, gram, to_numpy
+from saddleproof.aggregators.gram import distances, gram, grams
+from saddleproof.aggregators.row_blocks import Rows, to_numpy
 from saddleproof.aggregators.weighted import estimate_of, points, require, vectors_of
 from saddleproof.arrays import Array, Vector, namespace
 
@@ -39,7 +40,7 @@ class Bulyan(Rule):
         """The aggregate vector alone: (m, d) messages to (d,); see `Rule.__call__`."""
         x = vectors_of(messages)
         require(self, len(x), b, "m >= 4b + 3")
-        return _bulyan(x, b)[0]
+        return _bulyan(x, gram(x), b)[0]
 
     def estimates(self, stack: Array, b: int) -> Estimate:
         """Vectors, inexactness and kept for q query points at once: a (q, m, d) stack."""
@@ -47,13 +48,13 @@ class Bulyan(Rule):
         return super().estimates(stack, b)
 
     def _batch(self, stack: Array, b: int) -> Estimate:
-        found = [_bulyan(x, b) for x in points(stack)]
+        found = [_bulyan(x, K, b) for x, K in zip(points(stack), grams(stack), strict=True)]
         kept = np.stack([entered for _, entered in found])
         return estimate_of(stack, [vector for vector, _ in found], kept, b)
 
 
-def _bulyan(x: Array, b: int) -> tuple[Array, NDArray[np.bool_]]:
-    chosen = selection(gram(x), b)
+def _bulyan(x: Array, gram: Vector, b: int) -> tuple[Array, NDArray[np.bool_]]:
+    chosen = selection(gram, b)
     rows = Rows.of(x, chosen)
     pieces, entered = [], np.zeros(len(chosen), dtype=bool)
     for _, block in rows.blocks():

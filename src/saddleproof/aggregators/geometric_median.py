@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saddleproof.aggregators.base import Estimate
-from saddleproof.aggregators.gram import distances, gram
-from saddleproof.aggregators.weighted import WeightedRule, points, weighted_sums
+from saddleproof.aggregators.gram import distances, grams
+from saddleproof.aggregators.weighted import WeightedRule, weighted_sums
 from saddleproof.arrays import Array, Vector, as_stack
 
 #: Why Weiszfeld's iteration ended: by its tolerance, because a row is the answer, or by its limit.
@@ -98,7 +98,7 @@ class GeometricMedian(WeightedRule):
         )
 
     def _batch(self, stack: Array, b: int) -> GeometricMedianEstimate:
-        found = [weiszfeld(gram(x), self.tolerance, self.max_iterations) for x in points(stack)]
+        found = [weiszfeld(K, self.tolerance, self.max_iterations) for K in grams(stack)]
         sums = weighted_sums(stack, [one.weights for one in found], b)
         return GeometricMedianEstimate(
             sums.vector,

@@ -11,37 +11,36 @@ lost, and a mean would be wherever a single liar wants it. So r is the row whose
 the others is least, on a sample of columns; liars who know the sample and hide elsewhere are seen
 in K itself, and the coordinate-wise median takes the place of r.
 
-Columns pass through a buffer in float64, chunk by chunk, whatever the dtype; memory-mapped rows
-and lists of rows are never stacked. NumPy, and PyTorch and JAX on the CPU, go through BLAS (its
-symmetric half, syrk) on shared memory; arrays on a device stay there, and only K leaves it.
+Rows are read in blocks of columns (`saddleproof.aggregators.row_blocks`), many query points with
+few numbers each all at once. NumPy, and PyTorch and JAX on the CPU, go through BLAS (its symmetric
+half, syrk); arrays on a device stay there, and only K leaves it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
+from saddleproof.aggregators.row_blocks import Rows, Seen, to_numpy
 from saddleproof.arrays import Array, Vector, namespace
 
-#: Numbers in the buffer of columns: 4 MB.
-BUFFER = 2**19
+#: Numbers in the messages of one point up to which many points go together: 256 KB.
+SMALL = 2**15
 #: Columns that the choice of the reference row looks at.
 SAMPLE = 256
 #: Squared distance from the reference, in those between rows, that costs 6 of 16 digits.
 FAR = 1e6
 
 
-def gram(messages: Array) -> Vector:
+def gram(messages: Array, seen: Seen | None = None) -> Vector:
     """K_ij = <x_i - r, x_j - r> for a reference row r among the honest ones.
 
     Args:
         messages: (m, d) array of any supported library, or a list of m rows; finite. A row with
             NaN or Inf, or so long that its square overflows, spoils its own row and column of K
             only, and `distances` puts it at infinity.
+        seen: told of each block of columns once it was read; a second time where the sample
+            misled and the rows pass twice.
 
     Returns:
         (m, m) float64, symmetric, in the squared unit of the messages. Products depend on r,
@@ -52,16 +51,26 @@ def gram(messages: Array) -> Vector:
            [ 0.,  9.,  0.],
            [ 0.,  0., 16.]])
     """
-    rows = Rows.of(messages)
+    rows = Rows.of(messages, seen=seen)
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        found = _centred(rows, _medoid(rows))
+        found = _centred(rows, int(_medoid(_sample(rows))))
         if _is_far(found):
             found = _centred(rows, None)
     return found
 
 
+def grams(stack: Array) -> Vector:
+    """(q, m, m): `gram` of each of q query points, from their (q, m, d) messages."""
+    q, m, d = stack.shape
+    if not isinstance(stack, np.ndarray) or m * d > SMALL:
+        return np.stack([gram(stack[k, ...]) for k in range(q)])
+    together = SMALL // (m * d) + 1
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        return np.concatenate([_few(stack[k : k + together]) for k in range(0, q, together)])
+
+
 def distances(gram: Vector) -> Vector:
-    """(m, m) squared distances max(0, K_ii + K_jj - 2 K_ij) of a Gram matrix K.
+    """(..., m, m) squared distances max(0, K_ii + K_jj - 2 K_ij) of Gram matrices K.
 
     They are exactly zero on the diagonal, and inf from any row whose K is not finite.
 
@@ -69,11 +78,12 @@ def distances(gram: Vector) -> Vector:
     array([[0., 9.],
            [9., 0.]])
     """
-    square = np.diagonal(gram)
+    square = _diagonal(gram)
     with np.errstate(invalid="ignore", over="ignore"):
-        found = square[:, None] + square - 2.0 * gram
+        found = square[..., :, None] + square[..., None, :] - 2.0 * gram
     found = np.where(np.isnan(found), np.inf, np.maximum(found, 0.0))
-    np.fill_diagonal(found, 0.0)
+    each = np.arange(gram.shape[-1])
+    found[..., each, each] = 0.0
     return found
 
 
@@ -114,63 +124,13 @@ def combine(messages: Array, weights: Vector) -> Array:
         return rows.joined(_sums(rows.native(w), block) for _, block in rows.blocks())
 
 
-@dataclass(frozen=True)
-class Rows:
-    """m rows of length d, to be read in blocks of columns.
-
-    Attributes:
-        host: the rows as NumPy vectors that share memory with the messages; None on a device.
-        given: the rows as they came.
-        d: their length.
-    """
-
-    host: list[Any] | None
-    given: list[Array]
-    d: int
-
-    @classmethod
-    def of(cls, messages: Array, which: Array | None = None) -> Rows:
-        """The rows of a stack or a list, or those with the indices `which`."""
-        chosen = range(len(messages)) if which is None else which.tolist()
-        given = [messages[i] for i in chosen]
-        return cls(_on_host(given), given, int(messages[0].shape[0]))
-
-    def blocks(self) -> Iterator[tuple[slice, Array]]:
-        """Slices of columns, and the (m, h) float64 block in each; a buffer, valid for one turn."""
-        m = max(len(self.given), 1)
-        width = min(self.d, max(BUFFER // m, 256))
-        buffer = None if self.host is None else np.empty((m, width))
-        for start in range(0, self.d, width):
-            columns = slice(start, min(start + width, self.d))
-            yield columns, self.columns(columns, buffer)
-
-    def columns(self, columns: slice, buffer: Vector | None = None) -> Array:
-        """(m, h) float64: the columns of a slice."""
-        if self.host is None:
-            xp = namespace(self.given[0])
-            return xp.astype(xp.stack([row[columns] for row in self.given]), xp.float64)
-        width = len(range(*columns.indices(self.d)))
-        block = np.empty((len(self.host), width)) if buffer is None else buffer[:, :width]
-        for target, row in zip(block, self.host, strict=True):
-            target[:] = row[columns]
-        return block
-
-    def native(self, small: Vector) -> Array:
-        """A small NumPy array where the blocks are: itself, or on the rows' device."""
-        if self.host is not None:
-            return small
-        xp = namespace(self.given[0])
-        return xp.asarray(small, device=_device(self.given[0]))
-
-    def joined(self, pieces: Iterable[Array]) -> Array:
-        """Pieces (..., h) side by side, as an array of the rows' library, dtype and device."""
-        like = self.given[0]
-        xp = namespace(like)
-        if self.host is None:
-            return xp.concat([xp.astype(piece, like.dtype) for piece in pieces], axis=-1)
-        dtype = self.host[0].dtype
-        whole = np.concatenate([piece.astype(dtype) for piece in pieces], axis=-1)
-        return whole if isinstance(like, np.ndarray) else xp.asarray(whole)
+def combined(stack: Array, weights: Vector) -> list[Array]:
+    """`combine` of each of q query points: (q, m, d) messages and (q, m) weights to q (d,)."""
+    q, m, d = stack.shape
+    if isinstance(stack, np.ndarray) and m * d <= SMALL and np.isfinite(stack).all():
+        with np.errstate(over="ignore", under="ignore"):
+            return list((weights[:, None, :] @ stack)[:, 0, :].astype(stack.dtype))
+    return [combine(stack[k, ...], weights[k]) for k in range(q)]
 
 
 def _sums(w: Array, block: Array) -> Array:
@@ -193,47 +153,57 @@ def _centred(rows: Rows, reference: int | None) -> Vector:
     return found
 
 
-def _medoid(rows: Rows) -> int:
-    """The row with the least median distance to the others, on a sample of columns."""
-    sample = to_numpy(rows.columns(slice(None, None, -(-rows.d // SAMPLE))))
-    z = sample - _middle(sample)
-    return int(np.argmin(np.sort(distances(z @ z.T), axis=1)[:, len(z) // 2]))
+def _few(stack: Vector) -> Vector:
+    """`grams` of a small (q, m, d) stack, step by step what `gram` does."""
+    x = stack.astype(np.float64)
+    step = -(-x.shape[2] // SAMPLE)
+    reference = _medoid(x[:, :, ::step])
+    found = _products(x - np.take_along_axis(x, reference[:, None, None], axis=1))
+    far = _is_far(found)
+    if far.any():
+        found[far] = _products(x[far] - _middle(x[far])[:, None, :])
+    return found
 
 
-def _is_far(gram: Vector) -> bool:
-    """Whether the reference is so far from most rows that it cost their distances digits.
+def _products(z: Vector) -> Vector:
+    found: Vector = z @ z.transpose(0, 2, 1)
+    return found
+
+
+def _sample(rows: Rows) -> Vector:
+    found: Vector = to_numpy(rows.columns(slice(None, None, -(-rows.d // SAMPLE))))
+    return found
+
+
+def _medoid(sample: Vector) -> NDArray[np.intp]:
+    """(...): the row of each (..., m, h) sample with the least median distance to the others."""
+    z = sample - _middle(sample)[..., None, :]
+    between = np.sort(distances(z @ z.swapaxes(-1, -2)), axis=-1)
+    found: NDArray[np.intp] = np.argmin(between[..., z.shape[-2] // 2], axis=-1)
+    return found
+
+
+def _is_far(gram: Vector) -> NDArray[np.bool_]:
+    """(...): whether the reference is so far from most rows that it cost their distances digits.
 
     More than half of the rows are honest, so more than a quarter of the pairs: the lower quartile
     of the distances is the liars' to shrink, never to stretch.
     """
-    m = len(gram)
-    pairs = np.sort(distances(gram)[np.triu_indices(m, 1)])
-    return m > 1 and bool(np.sort(np.diagonal(gram))[m // 2] > FAR * pairs[(len(pairs) - 1) // 4])
+    m = gram.shape[-1]
+    if m == 1:
+        return np.zeros(gram.shape[:-2], dtype=bool)
+    above = np.triu_indices(m, 1)
+    pairs = np.sort(distances(gram)[..., above[0], above[1]], axis=-1)
+    typical = np.sort(_diagonal(gram), axis=-1)[..., m // 2]
+    far: NDArray[np.bool_] = typical > FAR * pairs[..., (pairs.shape[-1] - 1) // 4]
+    return far
+
+
+def _diagonal(gram: Vector) -> Vector:
+    return np.diagonal(gram, axis1=-2, axis2=-1)
 
 
 def _middle(block: Array) -> Array:
+    """(..., h): per column, the upper median of (..., m, h)."""
     xp = namespace(block)
-    return xp.sort(block, axis=0)[block.shape[0] // 2, ...]
-
-
-def _on_host(given: list[Array]) -> list[Any] | None:
-    """The rows as NumPy vectors on shared memory; None where they are not NumPy's to read."""
-    try:
-        return [row if isinstance(row, np.ndarray) else np.from_dlpack(row) for row in given]
-    except (AttributeError, BufferError, RuntimeError, TypeError, ValueError):
-        return None  # on a device, or of a dtype that NumPy has not: bfloat16
-
-
-def _device(x: Array) -> Array:
-    from array_api_compat import device
-
-    return device(x)
-
-
-def to_numpy(x: Array) -> Any:
-    """A small array of any library as a NumPy array."""
-    if not isinstance(x, np.ndarray):
-        from array_api_compat import to_device
-
-        x = to_device(x, "cpu")
-    return np.asarray(x)
+    return xp.sort(block, axis=-2)[..., block.shape[-2] // 2, :]

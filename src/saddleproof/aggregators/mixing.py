@@ -17,10 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saddleproof.aggregators.base import Aggregator, Estimate, Rule, check_breakdown
-from saddleproof.aggregators.gram import combine, gram, mixed, to_numpy
+from saddleproof.aggregators.gram import combine, gram, grams, mixed
+from saddleproof.aggregators.row_blocks import to_numpy
 from saddleproof.aggregators.weighted import WeightedRule, estimate_of, points, vectors_of
 from saddleproof.arrays import Array, Vector
 from saddleproof.errors import OptionError
+
+#: Where nobody looks at distances.
+EMPTY = np.empty((0, 0))
 
 
 class Mixing(Rule):
@@ -52,26 +56,28 @@ class Mixing(Rule):
         """The aggregate vector alone: (m, d) messages to (d,); see `Rule.__call__`."""
         x = vectors_of(messages)
         check_breakdown(self, len(x), b)
-        K, A = self._mix(x, b)
+        K = gram(x) if self._needs_gram else EMPTY
+        A = self.matrix(x, K, b)
         if isinstance(self.rule, WeightedRule):
             return combine(x, self.rule.weights(mixed(K, A), b) @ A)
         return self.rule(combine(x, A), b)
 
     def _batch(self, stack: Array, b: int) -> Estimate:
-        found = [self._one(x, b) for x in points(stack)]
+        x = points(stack)
+        all_K = grams(stack) if self._needs_gram else [EMPTY] * len(x)
+        found = [self._one(*given, b) for given in zip(x, all_K, strict=True)]
         kept = np.stack([entered for _, entered in found])
         return estimate_of(stack, [vector for vector, _ in found], kept, b)
 
-    def _one(self, x: Array, b: int) -> tuple[Array, NDArray[np.bool_]]:
+    def _one(self, x: Array, K: Vector, b: int) -> tuple[Array, NDArray[np.bool_]]:
         """The vector, and the rows that entered a mixture that entered it."""
-        K, A = self._mix(x, b)
+        A = self.matrix(x, K, b)
         if isinstance(self.rule, WeightedRule):
             weights = self.rule.weights(mixed(K, A), b) @ A
             return combine(x, weights), weights > 0.0
         inner = self.rule.estimate(combine(x, A), b)
         return inner.vector, (A[to_numpy(inner.kept)] > 0.0).any(axis=0)
 
-    def _mix(self, x: Array, b: int) -> tuple[Vector, Vector]:
-        needed = self.by_distance or isinstance(self.rule, WeightedRule)
-        K = gram(x) if needed else np.empty((0, 0))
-        return K, self.matrix(x, K, b)
+    @property
+    def _needs_gram(self) -> bool:
+        return self.by_distance or isinstance(self.rule, WeightedRule)

@@ -1,60 +1,76 @@
-"""Messages larger than memory: coordinate-wise rules over memory-mapped rows.
+"""Messages larger than memory: rules over memory-mapped rows, some columns at a time.
 
     rows = [np.load(file, mmap_mode="r") for file in files]
     estimate = stream(Median(), rows, b=20, progress=print)
 
-Coordinates know nothing of each other, so the rows pass once, some columns at a time, through the
-same kernel as messages in memory. Pages of a memory map that were read are handed back to the
-system after each chunk; what is resident at any time is one chunk of columns with what the system
-reads around it (a few times as much), and the answer, whatever the length of the rows.
+Coordinates know nothing of each other, so coordinate-wise rules read the rows once, through the
+same kernel as messages in memory. Rules that look at distances read them twice: once for the Gram
+matrix, which decides the weights, once for the weighted sum. Pages of a memory map that were read
+are handed back to the system after each chunk; what is resident at any time is one chunk of
+columns with what the system reads around it (a few times as much), and the answer, whatever the
+length of the rows.
 """
 
 from __future__ import annotations
 
 import mmap
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from saddleproof.aggregators import kernels
-from saddleproof.aggregators.base import Estimate, check_breakdown
+from saddleproof.aggregators.base import Estimate, Rule, check_breakdown
 from saddleproof.aggregators.coordinatewise import CoordinateWise, finished, single
+from saddleproof.aggregators.filtering.iterative_filtering import IterativeFiltering
+from saddleproof.aggregators.gram import combine, gram, mixed
+from saddleproof.aggregators.kernels_rows import Rows as KernelRows
 from saddleproof.aggregators.kernels_rows import rows_of
+from saddleproof.aggregators.mixing import Mixing
+from saddleproof.aggregators.weighted import WeightedRule
+from saddleproof.arrays import Vector
 from saddleproof.errors import OptionError
 
 #: Bytes of messages in memory at a time, unless the caller says otherwise.
 CHUNK = 2**26
 
+Row = NDArray[Any]
+Progress = Callable[[int, int], None]
+
 
 def stream(
-    rule: CoordinateWise,
-    rows: NDArray[Any] | Sequence[NDArray[Any]],
+    rule: Rule,
+    rows: Row | Sequence[Row],
     b: int,
     *,
     columns: int | None = None,
-    out: NDArray[Any] | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    out: Row | None = None,
+    progress: Progress | None = None,
 ) -> Estimate:
-    """What `rule.estimate(rows, b)` says, in one pass and bounded memory.
+    """What `rule.estimate(rows, b)` says, in one pass or two and bounded memory.
 
     Args:
-        rule: `Mean`, `Median`, `TrimmedMean` or `MeanAroundMedian`.
+        rule: a coordinate-wise rule (`Mean`, `Median`, `TrimmedMean`, `MeanAroundMedian`), one
+            that weighs rows (`Krum`, `MultiKrum`, `GeometricMedian`, `MedianOfMeans`, `Sever`,
+            `IterativeFiltering`), or a pre-aggregation of such a weighing rule.
         rows: an (m, d) array or a list of m vectors, float16, float32 or float64; memory maps as
             a rule, opened for reading.
         b: the most Byzantine rows.
         columns: how many columns to read at a time; by default 64 MB of messages.
         out: (d,), where the vector is written, for instance another memory map; by default a
             new array.
-        progress: called after each chunk with the columns done and d.
+        progress: called after each chunk with the columns read, and those to read in all: d, or
+            2d where the rows pass twice.
 
     Returns:
-        The estimate; its vector is `out`.
+        The estimate; its vector is `out`. Its inexactness is the rank bound
+        (`saddleproof.aggregators.inexactness`), whatever the rule.
 
     Raises:
         BreakdownError: the rule cannot hold b of m rows.
-        OptionError: the rows are not vectors of one length and dtype, or `out` does not fit.
+        OptionError: the rows are not vectors of one length and dtype, `out` does not fit, or the
+            rule needs its messages in one piece.
 
     >>> from saddleproof.aggregators.median import Median
     >>> rows = [np.full(5, x) for x in (1.0, 2.0, 9.0)]
@@ -70,27 +86,69 @@ def stream(
     vector = np.empty(d, dtype) if out is None else out
     if vector.shape != (d,) or vector.dtype != dtype:
         raise OptionError(f"out must be ({d},) {dtype}; got {vector.shape} {vector.dtype}")
+    if rows_of(list(rows), slice(0, 0)) is None:
+        raise OptionError(f"rows must be float16, float32 or float64; got {dtype}")
     check_breakdown(rule, m, b)
-    window = rule.window(m, b)
+    scan, passes = _scan(rule, rows, b, progress)
     width = columns or max(CHUNK // (m * dtype.itemsize), 1)
     kept, squares = np.zeros((1, m), np.bool_), []
     for start in range(0, d, width):
-        stop = min(start + width, d)
-        chunk = rows_of(list(rows), slice(start, stop))
-        if chunk is None:
-            raise OptionError(f"rows must be float16, float32 or float64; got {dtype}")
-        found = kernels.scan(chunk, window, b=b, threads=rule.threads)
-        vector[start:stop] = found.vector[0]
+        part = slice(start, min(start + width, d))
+        found = scan(cast(KernelRows, rows_of(list(rows), part)), [row[part] for row in rows])
+        vector[part] = found.vector[0]
         kept |= found.kept
         if found.squares is not None:
             squares.append(found.squares)
-        del chunk
-        for row in rows:
-            forget(row[start:stop])
+        _handed_back(rows, part)
         if progress is not None:
-            progress(stop, d)
+            progress((passes - 1) * d + part.stop, passes * d)
     total = np.sum(squares, axis=0) if squares else None
     return single(finished(kernels.Scan(vector[None], kept, total), m, b, d, vector))
+
+
+#: The last pass: a chunk as the kernel takes it and as a list of rows, to what was found there.
+Scan = Callable[[KernelRows, list[Row]], kernels.Scan]
+
+
+def _scan(rule: Rule, rows: Sequence[Row], b: int, progress: Progress | None) -> tuple[Scan, int]:
+    """What to do with each chunk, after the passes that must come before; and all passes."""
+    if isinstance(rule, CoordinateWise):
+        window = rule.window(len(rows), b)
+        return lambda chunk, _: kernels.scan(chunk, window, b=b, threads=rule.threads), 1
+    d = len(rows[0])
+
+    def seen(part: slice) -> None:
+        _handed_back(rows, part)
+        if progress is not None:
+            progress(part.stop, 2 * d)
+
+    weights = _weights(rule, rows, gram(rows, seen), b)
+
+    def combined(chunk: KernelRows, part: list[Row]) -> kernels.Scan:
+        vector = combine(part, weights)[None]
+        bound = kernels.scan(chunk, None, b=b, vector=vector.astype(chunk.dtype))
+        return kernels.Scan(vector, (weights > 0.0)[None], bound.squares)
+
+    return combined, 2
+
+
+def _weights(rule: Rule, rows: Sequence[Row], K: Vector, b: int) -> Vector:
+    """(m,): how much of each row enters the answer."""
+    if isinstance(rule, WeightedRule | IterativeFiltering):
+        return rule.weights(K, b)
+    if isinstance(rule, Mixing) and isinstance(rule.rule, WeightedRule | IterativeFiltering):
+        A = rule.matrix(rows, K, b)
+        weights: Vector = rule.rule.weights(mixed(K, A), b) @ A
+        return weights
+    raise OptionError(
+        f"{rule} needs its messages in one piece: stream takes coordinate-wise rules, rules that "
+        "weigh rows, and pre-aggregations of the latter"
+    )
+
+
+def _handed_back(rows: Sequence[Row], part: slice) -> None:
+    for row in rows:
+        forget(row[part])
 
 
 def forget(part: NDArray[Any]) -> None:

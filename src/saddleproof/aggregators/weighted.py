@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saddleproof.aggregators.base import Estimate, Rule
-from saddleproof.aggregators.gram import combine, gram
+from saddleproof.aggregators.gram import combine, combined, gram, grams
 from saddleproof.aggregators.inexactness import stack_inexactness
 from saddleproof.arrays import Array, Vector, as_stack, namespace
 from saddleproof.errors import BreakdownError
@@ -45,13 +45,13 @@ class WeightedRule(Rule):
         return super().estimates(stack, b)
 
     def _batch(self, stack: Array, b: int) -> Estimate:
-        return weighted_sums(stack, [self.weights(gram(x), b) for x in points(stack)], b)
+        return weighted_sums(stack, [self.weights(K, b) for K in grams(stack)], b)
 
 
 def weighted_sums(stack: Array, weights: list[Vector], b: int) -> Estimate:
     """The estimate whose vectors are sum_i w_i x_i: a (q, m, d) stack, and q times (m,)."""
-    vectors = [combine(x, w) for x, w in zip(points(stack), weights, strict=True)]
-    return estimate_of(stack, vectors, np.stack(weights) > 0.0, b)
+    w = np.stack(weights)
+    return estimate_of(stack, combined(stack, w), w > 0.0, b)
 
 
 def estimate_of(stack: Array, vectors: list[Array], kept: NDArray[np.bool_], b: int) -> Estimate:

@@ -15,17 +15,18 @@ from functools import partial
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from saddleproof.aggregators.base import Estimate, Rule, check_breakdown
 from saddleproof.aggregators.filtering.error_bound import error_bound
 from saddleproof.aggregators.filtering.prune import prune
 from saddleproof.aggregators.filtering.rank_one import rank_one
 from saddleproof.aggregators.filtering.saddle import saddle
-from saddleproof.aggregators.filtering.walk import walk
-from saddleproof.aggregators.gram import combine, gram
+from saddleproof.aggregators.filtering.walk import Walk, walk
+from saddleproof.aggregators.gram import combined, grams
 from saddleproof.aggregators.inexactness import stack_inexactness
-from saddleproof.aggregators.weighted import like, points
-from saddleproof.arrays import Array, as_stack, namespace
+from saddleproof.aggregators.weighted import like
+from saddleproof.arrays import Array, Vector, as_stack, namespace
 from saddleproof.errors import OptionError
 
 #: sum_i c_i tau_i <= 8 m sigma^2 stops Algorithm 2.
@@ -120,6 +121,10 @@ class IterativeFiltering(Rule):
         check_breakdown(self, int(stack.shape[0]), b)
         return self._filtered(stack[None, ...], b).vector[0, ...]
 
+    def weights(self, gram: Vector, b: int) -> Vector:
+        """(m, m) Gram matrix of the messages to (m,) weights, equal at the rows that stay."""
+        return _even(self._walk(gram[None], b)[0])[0]
+
     def estimate(self, messages: Array, b: int) -> FilterEstimate:
         """Vector, kept and what filtering saw: (m, d) messages; see `FilterEstimate`."""
         batch = self.estimates(as_stack(messages)[None, ...], b)
@@ -135,20 +140,11 @@ class IterativeFiltering(Rule):
 
     def _filtered(self, stack: Array, b: int) -> FilterEstimate:
         m = int(stack.shape[1])
-        alpha = self._alpha(b, m)
-        stays, grams, misfit = prune(np.stack([gram(x) for x in points(stack)]), alpha, self.sigma)
-        method = rank_one if self.method == "rank_one" else partial(saddle, self.tolerance)
-        known = 0.0 if self.sigma is None else self.sigma
-        threshold = np.where(misfit, 0.0, FACTOR * m * known**2)
-        found = walk(grams, stays, alpha, threshold, method)
-        kept = found.c > 0
-        with np.errstate(invalid="ignore"):  # where no row is finite, the answer is NaN
-            weights = kept / kept.sum(axis=1, keepdims=True)
-        vectors = [combine(x, w) for x, w in zip(points(stack), weights, strict=True)]
+        found, misfit = self._walk(grams(stack), b)
         return FilterEstimate(
-            namespace(stack).stack(vectors),
+            namespace(stack).stack(combined(stack, _even(found))),
             None,
-            like(kept, stack),
+            like(found.c > 0, stack),
             scores=1 - found.c,
             sigma_hat=np.sqrt(found.spread / m),
             primal=found.primal,
@@ -159,8 +155,26 @@ class IterativeFiltering(Rule):
             sigma_too_small=misfit if self.sigma is None else misfit | ~found.stopped,
         )
 
+    def _walk(self, grams: Vector, b: int) -> tuple[Walk, NDArray[np.bool_]]:
+        """The walk from (q, m, m) Gram matrices, and where sigma contradicts the rows."""
+        m = grams.shape[-1]
+        alpha = self._alpha(b, m)
+        stays, pruned, misfit = prune(grams, alpha, self.sigma)
+        method = rank_one if self.method == "rank_one" else partial(saddle, self.tolerance)
+        known = 0.0 if self.sigma is None else self.sigma
+        threshold = np.where(misfit, 0.0, FACTOR * m * known**2)
+        return walk(pruned, stays, alpha, threshold, method), misfit
+
     def _alpha(self, b: int, m: int) -> float:
         return b / m if self.alpha is None else self.alpha
+
+
+def _even(found: Walk) -> Vector:
+    """(q, m): the plain mean of the rows that are in, as weights."""
+    kept = found.c > 0
+    with np.errstate(invalid="ignore"):  # where no row is finite, the answer is NaN
+        weights: Vector = kept / kept.sum(axis=1, keepdims=True)
+    return weights
 
 
 def _first(field: Any) -> Any:

@@ -42,8 +42,7 @@ def prune(
     stays = np.diagonal(gram, axis1=1, axis2=2) < HUGE  # which NaN is not
     misfit = np.zeros(len(gram), dtype=bool)
     if sigma is not None:
-        squares = np.stack([distances(one) for one in gram])
-        near = np.count_nonzero(squares <= 2 * m * sigma**2 * (1 + 1e-6), axis=-1)
+        near = np.count_nonzero(distances(gram) <= 2 * m * sigma**2 * (1 + 1e-6), axis=-1)
         quorum = math.ceil((1 - alpha) * m - 1e-9)
         original = stays & (near >= quorum)
         misfit = np.count_nonzero(original, axis=-1) < quorum

@@ -1,0 +1,108 @@
+"""m rows of length d, in blocks of columns: what the Gram rules read, wherever the rows are.
+
+Columns pass through a buffer in float64, whatever the dtype; memory-mapped rows and lists of rows
+are never stacked. Rows of NumPy, and of PyTorch and JAX on the CPU, are read on shared memory;
+arrays on a device stay there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from saddleproof.arrays import Array, Vector, namespace
+
+#: Numbers in the buffer of columns: 4 MB.
+BUFFER = 2**19
+
+#: Told of each block of columns once it was used: to hand its memory back, to report progress.
+Seen = Callable[[slice], None]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """m rows of length d, to be read in blocks of columns.
+
+    Attributes:
+        host: the rows as NumPy vectors that share memory with the messages; None on a device.
+        given: the rows as they came.
+        d: their length.
+        seen: see `Seen`.
+    """
+
+    host: list[Any] | None
+    given: list[Array]
+    d: int
+    seen: Seen | None = None
+
+    @classmethod
+    def of(cls, messages: Array, which: Array | None = None, seen: Seen | None = None) -> Rows:
+        """The rows of a stack or a list, or those with the indices `which`."""
+        chosen = range(len(messages)) if which is None else which.tolist()
+        given = [messages[i] for i in chosen]
+        return cls(_on_host(given), given, int(messages[0].shape[0]), seen)
+
+    def blocks(self) -> Iterator[tuple[slice, Array]]:
+        """Slices of columns, and the (m, h) float64 block in each; a buffer, valid for one turn."""
+        m = max(len(self.given), 1)
+        width = min(self.d, max(BUFFER // m, 256))
+        buffer = None if self.host is None else np.empty((m, width))
+        for start in range(0, self.d, width):
+            columns = slice(start, min(start + width, self.d))
+            yield columns, self.columns(columns, buffer)
+            if self.seen is not None:
+                self.seen(columns)
+
+    def columns(self, columns: slice, buffer: Vector | None = None) -> Array:
+        """(m, h) float64: the columns of a slice."""
+        if self.host is None:
+            xp = namespace(self.given[0])
+            return xp.astype(xp.stack([row[columns] for row in self.given]), xp.float64)
+        width = len(range(*columns.indices(self.d)))
+        block = np.empty((len(self.host), width)) if buffer is None else buffer[:, :width]
+        for target, row in zip(block, self.host, strict=True):
+            target[:] = row[columns]
+        return block
+
+    def native(self, small: Vector) -> Array:
+        """A small NumPy array where the blocks are: itself, or on the rows' device."""
+        if self.host is not None:
+            return small
+        xp = namespace(self.given[0])
+        return xp.asarray(small, device=_device(self.given[0]))
+
+    def joined(self, pieces: Iterable[Array]) -> Array:
+        """Pieces (..., h) side by side, as an array of the rows' library, dtype and device."""
+        like = self.given[0]
+        xp = namespace(like)
+        if self.host is None:
+            return xp.concat([xp.astype(piece, like.dtype) for piece in pieces], axis=-1)
+        dtype = self.host[0].dtype
+        whole = np.concatenate([piece.astype(dtype) for piece in pieces], axis=-1)
+        return whole if isinstance(like, np.ndarray) else xp.asarray(whole)
+
+
+def _on_host(given: list[Array]) -> list[Any] | None:
+    """The rows as NumPy vectors on shared memory; None where they are not NumPy's to read."""
+    try:
+        return [row if isinstance(row, np.ndarray) else np.from_dlpack(row) for row in given]
+    except (AttributeError, BufferError, RuntimeError, TypeError, ValueError):
+        return None  # on a device, or of a dtype that NumPy has not: bfloat16
+
+
+def _device(x: Array) -> Array:
+    from array_api_compat import device
+
+    return device(x)
+
+
+def to_numpy(x: Array) -> Any:
+    """A small array of any library as a NumPy array."""
+    if not isinstance(x, np.ndarray):
+        from array_api_compat import to_device
+
+        x = to_device(x, "cpu")
+    return np.asarray(x)
