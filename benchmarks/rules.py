@@ -32,10 +32,10 @@ from statistics import median
 from types import ModuleType
 
 import numpy as np
-import torch
 
+import torch
 from common import table
-from saddleproof.aggregators import Mean, Median, TrimmedMean
+from saddleproof import Mean, Median, MultiKrum, TrimmedMean
 from saddleproof.aggregators.mean_around_median import MeanAroundMedian
 from saddleproof.aggregators.streams import stream
 
@@ -227,23 +227,27 @@ def memory(sizes: tuple[int, ...], numbers: int) -> str:
 
 
 def streamed(gigabytes: float, m: int = 100) -> str:
-    """The median and its inexactness over rows on disk."""
+    """A rule of one pass and a rule of two over rows on disk, each with its inexactness."""
     d = int(gigabytes * 1e9 / 4 / m)
+    lines = []
     with tempfile.TemporaryDirectory() as folder:
         rng = np.random.default_rng(0)
         for i in range(m):
             np.save(f"{folder}/{i}.npy", rng.standard_normal(d, dtype=np.float32))
         rows = [np.load(f"{folder}/{i}.npy", mmap_mode="r") for i in range(m)]
-        stream(Median(), [np.zeros(4096, np.float32)] * m, m // 5)  # compiled
-        before, start = peak_memory(), time.perf_counter()
-        found = stream(Median(), rows, m // 5, progress=progress)
-        seconds = time.perf_counter() - start
-        grown = peak_memory() - before
-    return (
-        f"m={m} d={d}, {gigabytes} GB: {seconds:.1f} s, {gigabytes / seconds:.2f} GB/s, resident "
-        f"memory grew by {grown / 1e6:.0f} MB, of which {d * 4 / 1e6:.0f} MB are the answer; "
-        f"inexactness {found.inexactness:.4g}"
-    )
+        for rule in (Median(), MultiKrum()):
+            stream(rule, [np.zeros(4096, np.float32)] * m, m // 5)  # compiled
+            before, start = peak_memory(), time.perf_counter()
+            found = stream(rule, rows, m // 5, progress=progress)
+            seconds = time.perf_counter() - start
+            grown = peak_memory() - before
+            lines.append(
+                f"{type(rule).__name__}, m={m} d={d}, {gigabytes} GB: {seconds:.1f} s, peak "
+                f"memory rose by {grown / 1e6:.0f} MB, an answer is {d * 4 / 1e6:.0f} MB; "
+                f"inexactness {found.inexactness:.4g}"
+            )
+            del found
+    return "\n".join(lines)
 
 
 def progress(done: int, d: int) -> None:

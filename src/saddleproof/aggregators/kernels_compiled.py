@@ -23,6 +23,8 @@ from saddleproof.aggregators.networks import BUTTERFLY, PAIR
 
 #: Columns of a block. A row of it is 1 or 2 kB; shorter rows cost loop overhead, longer ones cache.
 LANES = 256
+#: Bytes that come from memory at a time.
+LINE = 64
 INF = np.inf
 
 
@@ -44,6 +46,21 @@ def number_at(context: Any, row: Any, address: Any, t: Any) -> Any:
         return builder.load(builder.gep(begin, [args[2]]))
 
     return row.dtype(row, address, t), build
+
+
+@intrinsic
+def fetch_ahead(context: Any, address: Any) -> Any:
+    """Ask for the cache line at an address, and do not wait; no harm if there is no memory."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
+        read, second_level, data = word(0), word(2), word(1)
+        builder.call(function, [builder.inttoptr(args[0], byte), read, second_level, data])
+        return context.get_dummy_value()
+
+    return numba.types.void(address), build
 
 
 def _extremum(name: str) -> Any:
@@ -89,9 +106,18 @@ def load(rows, i, address, stride, n):
 
 
 @register_jitable
-def arrange(rows, steps, n):
-    """Run a network over the first n columns of the rows."""
+def arrange(rows, steps, n, coming, offset, size):
+    """Run a network over the first n columns of the rows.
+
+    Meanwhile the next block is fetched: `size` bytes at `offset` from each of the addresses
+    `coming`. Reading memory and comparing take about as long, so one hides behind the other.
+    """
+    fetched = 0
     for step in range(len(steps)):
+        while fetched * len(steps) < (step + 1) * len(coming):
+            for line in range(0, size, LINE):
+                fetch_ahead(coming[fetched] + offset + line)
+            fetched += 1
         kind, p, q = steps[step, 0], steps[step, 1], steps[step, 2]
         if kind == PAIR:
             for t in range(n):
@@ -254,7 +280,10 @@ def scan(
         n, offset = min(LANES, vector.shape[1] - start), start * stride
         for i in range(len(rows)):
             load(rows, i, addresses[point, i] + offset, stride, n)
-        arrange(rows, steps, n)
+        following, size = start + n, n * stride
+        if following == vector.shape[1] or number + 1 == last or stride != rows.itemsize:
+            size = 0
+        arrange(rows, steps, n, addresses[point], offset + n * stride, size)
         if window[1] > 0:
             average(rows, *window, lanes, sums, vector, point, start, n)
             mark(kept, point, addresses, offset, stride, lanes, n)

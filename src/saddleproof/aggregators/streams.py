@@ -80,13 +80,14 @@ def stream(
     5 5
     array([2., 2., 2., 2., 2.])
     """
+    rows = list(rows)
     m, d, dtype = len(rows), len(rows[0]), rows[0].dtype
     if any(row.shape != (d,) or row.dtype != dtype for row in rows):
         raise OptionError(f"rows must be vectors of one length and dtype; the first is {d} {dtype}")
     vector = np.empty(d, dtype) if out is None else out
     if vector.shape != (d,) or vector.dtype != dtype:
         raise OptionError(f"out must be ({d},) {dtype}; got {vector.shape} {vector.dtype}")
-    if rows_of(list(rows), slice(0, 0)) is None:
+    if rows_of(rows, slice(0, 0)) is None:
         raise OptionError(f"rows must be float16, float32 or float64; got {dtype}")
     check_breakdown(rule, m, b)
     scan, passes = _scan(rule, rows, b, progress)
@@ -94,7 +95,7 @@ def stream(
     kept, squares = np.zeros((1, m), np.bool_), []
     for start in range(0, d, width):
         part = slice(start, min(start + width, d))
-        found = scan(cast(KernelRows, rows_of(list(rows), part)), [row[part] for row in rows])
+        found = scan(cast(KernelRows, rows_of(rows, part)), [row[part] for row in rows])
         vector[part] = found.vector[0]
         kept |= found.kept
         if found.squares is not None:
@@ -110,7 +111,7 @@ def stream(
 Scan = Callable[[KernelRows, list[Row]], kernels.Scan]
 
 
-def _scan(rule: Rule, rows: Sequence[Row], b: int, progress: Progress | None) -> tuple[Scan, int]:
+def _scan(rule: Rule, rows: list[Row], b: int, progress: Progress | None) -> tuple[Scan, int]:
     """What to do with each chunk, after the passes that must come before; and all passes."""
     if isinstance(rule, CoordinateWise):
         window = rule.window(len(rows), b)
@@ -132,7 +133,7 @@ def _scan(rule: Rule, rows: Sequence[Row], b: int, progress: Progress | None) ->
     return combined, 2
 
 
-def _weights(rule: Rule, rows: Sequence[Row], K: Vector, b: int) -> Vector:
+def _weights(rule: Rule, rows: list[Row], K: Vector, b: int) -> Vector:
     """(m,): how much of each row enters the answer."""
     if isinstance(rule, WeightedRule | IterativeFiltering):
         return rule.weights(K, b)
@@ -146,7 +147,7 @@ def _weights(rule: Rule, rows: Sequence[Row], K: Vector, b: int) -> Vector:
     )
 
 
-def _handed_back(rows: Sequence[Row], part: slice) -> None:
+def _handed_back(rows: list[Row], part: slice) -> None:
     for row in rows:
         forget(row[part])
 

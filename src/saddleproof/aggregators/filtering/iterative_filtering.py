@@ -123,7 +123,9 @@ class IterativeFiltering(Rule):
 
     def weights(self, gram: Vector, b: int) -> Vector:
         """(m, m) Gram matrix of the messages to (m,) weights, equal at the rows that stay."""
-        return _even(self._walk(gram[None], b)[0])[0]
+        found, _ = self._walk(gram[None], b)
+        weights: Vector = _even(found)[0]
+        return weights
 
     def estimate(self, messages: Array, b: int) -> FilterEstimate:
         """Vector, kept and what filtering saw: (m, d) messages; see `FilterEstimate`."""
