@@ -32,9 +32,10 @@ from statistics import median
 from types import ModuleType
 
 import numpy as np
-
 import torch
+
 from common import table
+from roofline import roofline
 from saddleproof import Mean, Median, MultiKrum, TrimmedMean
 from saddleproof.aggregators.mean_around_median import MeanAroundMedian
 from saddleproof.aggregators.streams import stream
@@ -84,7 +85,9 @@ def main() -> None:
         for threads in (1, 2)
         for m in options.m
     }
-    text = "\n\n".join([*report(times), memory(options.m, int(options.numbers))])
+    tables = [*report(times), memory(options.m, int(options.numbers))]
+    tables.append(roofline(int(options.numbers), options.repeats, tuple(options.m)))
+    text = "\n\n".join(tables)
     print(text)
     if options.write:
         facts = {"numbers": options.numbers, "cores": os.cpu_count(), "load": os.getloadavg()[1]}

@@ -1,12 +1,13 @@
 """m rows of length d, in blocks of columns: what the Gram rules read, wherever the rows are.
 
 Columns pass through a buffer in float64, whatever the dtype; memory-mapped rows and lists of rows
-are never stacked. Rows of NumPy, and of PyTorch and JAX on the CPU, are read on shared memory;
-arrays on a device stay there.
+are never stacked, and what was read of a memory map is handed back to the system. Rows of NumPy,
+and of PyTorch and JAX on the CPU, are read on shared memory; arrays on a device stay there.
 """
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ from saddleproof.arrays import Array, Vector, namespace
 #: Numbers in the buffer of columns: 4 MB.
 BUFFER = 2**19
 
-#: Told of each block of columns once it was used: to hand its memory back, to report progress.
+#: Told of each block of columns once it was used: to report progress.
 Seen = Callable[[slice], None]
 
 
@@ -30,12 +31,14 @@ class Rows:
         host: the rows as NumPy vectors that share memory with the messages; None on a device.
         given: the rows as they came.
         d: their length.
+        mapped: whether there are memory maps among them.
         seen: see `Seen`.
     """
 
     host: list[Any] | None
     given: list[Array]
     d: int
+    mapped: bool
     seen: Seen | None = None
 
     @classmethod
@@ -43,7 +46,8 @@ class Rows:
         """The rows of a stack or a list, or those with the indices `which`."""
         chosen = range(len(messages)) if which is None else which.tolist()
         given = [messages[i] for i in chosen]
-        return cls(_on_host(given), given, int(messages[0].shape[0]), seen)
+        mapped = any(_map_of(row) is not None for row in given)
+        return cls(_on_host(given), given, int(messages[0].shape[0]), mapped, seen)
 
     def blocks(self) -> Iterator[tuple[slice, Array]]:
         """Slices of columns, and the (m, h) float64 block in each; a buffer, valid for one turn."""
@@ -65,6 +69,8 @@ class Rows:
         block = np.empty((len(self.host), width)) if buffer is None else buffer[:, :width]
         for target, row in zip(block, self.host, strict=True):
             target[:] = row[columns]
+            if self.mapped:
+                forget(row)
         return block
 
     def native(self, small: Vector) -> Array:
@@ -106,3 +112,28 @@ def to_numpy(x: Array) -> Any:
 
         x = to_device(x, "cpu")
     return np.asarray(x)
+
+
+def forget(part: Array) -> None:
+    """Hand the pages of (part of) a memory map back to the system; any other array is left alone.
+
+    The map stays as it is and reads them again when asked. Only maps that share their pages with
+    a file are touched: a private copy ("c") would lose what was written to it.
+    """
+    mapped = _map_of(part)
+    if mapped is None or not part.flags.c_contiguous or not hasattr(mapped, "madvise"):
+        return
+    begin = np.frombuffer(mapped, np.uint8).__array_interface__["data"][0]
+    first = part.__array_interface__["data"][0] - begin
+    first -= first % mmap.PAGESIZE
+    mapped.madvise(mmap.MADV_DONTNEED, first, part.nbytes)
+
+
+def _map_of(part: Array) -> mmap.mmap | None:
+    """The memory map behind an array, if there is one that shares its pages with a file."""
+    owner = part
+    while isinstance(owner, np.ndarray):
+        if getattr(owner, "mode", "r") == "c":
+            return None
+        owner = owner.base
+    return owner if isinstance(owner, mmap.mmap) else None

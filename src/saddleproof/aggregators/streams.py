@@ -7,13 +7,12 @@ Coordinates know nothing of each other, so coordinate-wise rules read the rows o
 same kernel as messages in memory. Rules that look at distances read them twice: once for the Gram
 matrix, which decides the weights, once for the weighted sum. Pages of a memory map that were read
 are handed back to the system after each chunk; what is resident at any time is one chunk of
-columns with what the system reads around it (a few times as much), and the answer, whatever the
-length of the rows.
+columns, what the system reads around it (up to a huge page, 2 MB, in each row), and the answer,
+whatever the length of the rows.
 """
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -28,6 +27,7 @@ from saddleproof.aggregators.gram import combine, gram, mixed
 from saddleproof.aggregators.kernels_rows import Rows as KernelRows
 from saddleproof.aggregators.kernels_rows import rows_of
 from saddleproof.aggregators.mixing import Mixing
+from saddleproof.aggregators.row_blocks import forget
 from saddleproof.aggregators.weighted import WeightedRule
 from saddleproof.arrays import Vector
 from saddleproof.errors import OptionError
@@ -100,7 +100,8 @@ def stream(
         kept |= found.kept
         if found.squares is not None:
             squares.append(found.squares)
-        _handed_back(rows, part)
+        for row in rows:
+            forget(row)
         if progress is not None:
             progress((passes - 1) * d + part.stop, passes * d)
     total = np.sum(squares, axis=0) if squares else None
@@ -119,7 +120,6 @@ def _scan(rule: Rule, rows: list[Row], b: int, progress: Progress | None) -> tup
     d = len(rows[0])
 
     def seen(part: slice) -> None:
-        _handed_back(rows, part)
         if progress is not None:
             progress(part.stop, 2 * d)
 
@@ -145,29 +145,3 @@ def _weights(rule: Rule, rows: list[Row], K: Vector, b: int) -> Vector:
         f"{rule} needs its messages in one piece: stream takes coordinate-wise rules, rules that "
         "weigh rows, and pre-aggregations of the latter"
     )
-
-
-def _handed_back(rows: list[Row], part: slice) -> None:
-    for row in rows:
-        forget(row[part])
-
-
-def forget(part: NDArray[Any]) -> None:
-    """Hand the pages of a part of a memory map back to the system; any other array is left alone.
-
-    The map stays as it is and reads them again when asked. Only maps that share their pages with
-    a file are touched: a private copy ("c") would lose what was written to it.
-    """
-    owner: Any = part
-    shared = True
-    while isinstance(owner, np.ndarray):
-        shared = shared and getattr(owner, "mode", "r") != "c"
-        owner = owner.base
-    if not isinstance(owner, mmap.mmap) or not shared or not part.flags.c_contiguous:
-        return
-    if not hasattr(owner, "madvise"):  # Windows
-        return
-    begin = np.frombuffer(owner, np.uint8).__array_interface__["data"][0]
-    first = part.__array_interface__["data"][0] - begin
-    first -= first % mmap.PAGESIZE
-    owner.madvise(mmap.MADV_DONTNEED, first, part.nbytes)
