@@ -6,7 +6,7 @@
 and has 150 rounds. Columns: share of the runs that left the saddle with its 95 % Wilson interval,
 median and largest number of rounds, certified jumps that raised F of all certified jumps, largest
 (F(out) - F(minimum)) / (F(saddle) - F(minimum)), statuses. `--attacks` keeps the lines whose name
-contains one of the texts.
+contains one of the texts. `saddleproof redteam` searches where this table stops.
 """
 
 from __future__ import annotations
@@ -51,7 +51,21 @@ ATTACKS: dict[str, Any] = {
     "vote yes, quiet": sp.Vote("yes", size=None),
     "within .1: cancel": sp.InexactOracle(0.1, "cancel"),
     "within .1: radial": sp.InexactOracle(0.1, "radial"),
+    "within .1: stall": sp.InexactOracle(0.1, "stall", epsilon=0.01),
     "ALIE, best scale": sp.OptimisedScale(),
+    "delayed": sp.Delayed(5),
+    "mimic, learned": sp.LearnedMimic(10),
+    "push, window edges": sp.Burst(sp.SaddleAttack(), 0, 5, period=20),
+    "plan: pin, vote no": sp.Playbook("hold", "honest", "pin", "vote_no"),
+    "plan: pin, edge no": sp.Playbook("push", "inflate", "pin", "edge_no", 10.0),
+    "plan: hide": sp.Playbook("hold", "hide", "hide", "edge_no", 1.0),
+    "plan: flat": sp.Playbook("push", "flat", "flat", "edge_no", 1.0),
+    "plan: test only": sp.Playbook("honest", "honest", "honest", "vote_no"),
+    "plan: fake saddle": sp.Playbook("push", "honest", "invent", "vote_yes"),
+    "plan: inflate": sp.Playbook("inflate", "inflate", "honest", "vote_no"),
+    "plan: stall": sp.Playbook("sway", "inflate", "random", "vote_no"),
+    "plan: random": sp.Playbook("random", "random", "random", "random", 1e3),
+    "plan: huge curvature": sp.Playbook("push", "grow", "pull", "vote_no", 1e3),
 }
 
 

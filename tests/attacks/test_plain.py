@@ -164,6 +164,7 @@ def test_a_loud_vote_grows_from_the_saddle_where_one_is_known(make_view: MakeVie
         (Burst(SignFlip(), 2, 4), [2, 3]),
         (Burst(SignFlip(), 1, 2, period=4), [1, 5, 9]),
         (Burst(SignFlip(), 3, 3), []),
+        (Burst(SignFlip(), 3, 5, period=5), [3, 4, 8, 9]),
     ],
 )
 def test_a_burst_lies_in_its_rounds_and_tells_the_truth_in_others(
@@ -178,6 +179,14 @@ def test_a_burst_lies_in_its_rounds_and_tells_the_truth_in_others(
         np.testing.assert_array_equal(lies, SignFlip()(view))
         lied.append(t)
     assert lied == awake
+
+
+def test_a_burst_may_tell_other_lies_in_between(make_view: MakeView) -> None:
+    burst = Burst(SignFlip(), 1, 2, period=2, otherwise=Omniscient())
+    for t in range(4):
+        view = make_view(round_id=t)
+        expected = SignFlip()(view) if t % 2 else Omniscient()(view)
+        np.testing.assert_array_equal(burst(view), expected)
 
 
 def test_a_burst_passes_on_payloads_and_losses(make_view: MakeView) -> None:
@@ -247,9 +256,10 @@ def test_a_configuration_puts_one_attack_into_another() -> None:
     [attack]
     name = "burst"
     attack = { name = "omniscient", scale = 5.0 }
+    otherwise = "sign_flip"
     start = 3
     members = 6
     """
-    member = config.parse(text).attack
-    assert member is not None
-    assert member.build() == Burst(Omniscient(5.0), start=3)
+    liars = config.parse(text).main.liars
+    assert liars is not None
+    assert liars.attack.build() == Burst(Omniscient(5.0), start=3, otherwise=SignFlip())

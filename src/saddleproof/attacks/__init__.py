@@ -5,10 +5,13 @@ from saddleproof.attacks.base import Attack, AttackView, Coalition
 from saddleproof.attacks.bias import Bias
 from saddleproof.attacks.bit_flip import BitFlip
 from saddleproof.attacks.burst import Burst
+from saddleproof.attacks.delayed import Delayed
 from saddleproof.attacks.drive import Drive
 from saddleproof.attacks.gaussian import Gaussian
 from saddleproof.attacks.inexact_oracle import InexactOracle
 from saddleproof.attacks.inner_product import InnerProduct
+from saddleproof.attacks.labels import LabelFlip, RandomLabel
+from saddleproof.attacks.learned_mimic import LearnedMimic
 from saddleproof.attacks.malformed import Malformed
 from saddleproof.attacks.mimic import Mimic
 from saddleproof.attacks.min_max import MinMax
@@ -16,6 +19,7 @@ from saddleproof.attacks.min_sum import MinSum
 from saddleproof.attacks.non_finite import NonFinite
 from saddleproof.attacks.omniscient import Omniscient
 from saddleproof.attacks.optimised_scale import OptimisedScale
+from saddleproof.attacks.playbook import Playbook
 from saddleproof.attacks.saddle import SaddleAttack
 from saddleproof.attacks.sign_flip import SignFlip
 from saddleproof.attacks.vote import Vote
@@ -28,10 +32,13 @@ __all__ = [
     "BitFlip",
     "Burst",
     "Coalition",
+    "Delayed",
     "Drive",
     "Gaussian",
     "InexactOracle",
     "InnerProduct",
+    "LabelFlip",
+    "LearnedMimic",
     "Malformed",
     "Mimic",
     "MinMax",
@@ -39,6 +46,8 @@ __all__ = [
     "NonFinite",
     "Omniscient",
     "OptimisedScale",
+    "Playbook",
+    "RandomLabel",
     "SaddleAttack",
     "SignFlip",
     "Vote",

@@ -32,6 +32,9 @@ class AttackView:
         optimizer: the optimizer's options, or None.
         problem: the problem behind the fleet, or None when it has none.
         losses: (q, m) what every worker would say of its loss; None when nobody asked.
+        workers: positions of those m workers in the roster; all of them unless given.
+        history: what the attack wrote down of the rounds before, see `Attack`; None in the first
+            round of a run, and for an attack that writes nothing down.
     """
 
     points: Vector
@@ -43,6 +46,19 @@ class AttackView:
     optimizer: Any
     problem: Any
     losses: Vector | None = None
+    workers: tuple[int, ...] = ()
+    history: Any = None
+
+    @property
+    def roster(self) -> tuple[int, ...]:
+        """Where each member of the coalition stands in the roster, in the order of `members`."""
+        return tuple(self.workers[i] if self.workers else i for i in self.members)
+
+    @property
+    def own(self) -> Vector:
+        """(q, len(members), d): what the members would say if they were honest."""
+        rows: Vector = self.messages[:, self.members, :]
+        return rows
 
     @property
     def honest(self) -> Vector:
@@ -62,6 +78,11 @@ class Attack(Protocol):
     An attack may also have a method `losses(view)`, giving (q, len(members)) values, or one
     payload a member, for rounds in which workers send their losses. Without it liars tell their
     true loss.
+
+    An attack that remembers stays a pure function all the same: its method `remember(view)` gives
+    what the coalition shall show it as `view.history` in the next round. A coalition forgets when
+    a run begins, in a new process too: after a resume liars with a memory start over, and the
+    bytes of such a run depend on where it was cut.
     """
 
     def __call__(self, view: AttackView) -> Vector | Sequence[Any]:
@@ -89,6 +110,7 @@ class Coalition:
         if self.members and not 0 <= self.members[0] <= self.members[-1] < m:
             raise OptionError(f"members must be positions in 0..{m - 1}; got {self.members}")
         self._announced: Announcement | None = None
+        self._history: Any = None
 
     @property
     def problem(self) -> Any:
@@ -96,8 +118,9 @@ class Coalition:
         return getattr(self.fleet, "problem", None)
 
     def announce(self, announcement: Announcement) -> None:
-        """Hear the server's rule, and pass it on."""
+        """Hear the server's rule, pass it on, and forget the run before."""
         self._announced = announcement
+        self._history = None
         self.fleet.announce(announcement)
 
     def round(self, points: Vector, *, round_id: int, timeout: float | None = None) -> Messages:
@@ -121,6 +144,7 @@ class Coalition:
             lies = self.attack(view)
         except BreakdownError:
             return heard  # too few workers are left for the rule: the server stops by itself
+        self._history = remembered(self.attack, view)
         _replace(answers, liars, lies)
         if losses is not None and hasattr(self.attack, "losses"):
             _replace(losses, liars, self.attack.losses(view))
@@ -151,7 +175,15 @@ class Coalition:
             optimizer=None if told is None else told.optimizer,
             problem=self.problem,
             losses=None if losses is None else np.stack([losses[i] for i in readable], axis=1),
+            workers=tuple(readable),
+            history=self._history,
         )
+
+
+def remembered(attack: Attack, view: AttackView) -> Any:
+    """What `attack` writes down of a round; None when it has no memory."""
+    remember = getattr(attack, "remember", None)
+    return None if remember is None else remember(view)
 
 
 def _replace(answers: list[Any], liars: list[int], lies: Vector | Sequence[Any]) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from saddleproof.arrays import Vector
-from saddleproof.attacks.base import Attack, AttackView
+from saddleproof.attacks.base import Attack, AttackView, remembered
 from saddleproof.attacks.saddle import SaddleAttack
 from saddleproof.errors import OptionError
 
@@ -20,14 +20,17 @@ class Burst:
 
     With a period the window comes again: t counts from the start of each period. It is aimed at
     defences that remember (windows that are reset, trust that was earned) and at optimizers whose
-    rounds differ: the certificate's, a probe's, an escape's.
+    rounds differ: the certificate's, a probe's, an escape's. A rule that resets its sums every T
+    rounds has seen nothing yet just behind an edge: Burst(attack, 0, n, period=T) lies in the n
+    rounds after each, Burst(attack, T - n, T, period=T) in the n rounds before.
 
-    Knows what the inner attack knows.
+    Knows what the inner attacks know; each has its own memory, and watches while it sleeps.
 
     Args:
         attack: what happens in the window; the saddle attack unless given.
         start, stop: rounds, 0 <= start <= stop.
         period: rounds after which the window comes again, >= stop; None for one burst.
+        otherwise: another attack for all other rounds; the truth unless given.
 
     Raises:
         OptionError: rounds out of order.
@@ -37,6 +40,7 @@ class Burst:
     start: int = 0
     stop: int = 10
     period: int | None = None
+    otherwise: Attack | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.start <= self.stop <= (self.stop if self.period is None else self.period):
@@ -46,19 +50,31 @@ class Burst:
             )
 
     def __call__(self, view: AttackView) -> Vector | Sequence[Any]:
-        """(q, k, d), or the inner attack's payloads."""
-        if self._awake(view.round_id):
-            return self.attack(view)
-        own: Vector = view.messages[:, view.members, :]
-        return own
+        """(q, k, d), or the payloads of the attack whose turn it is."""
+        attack, view = self._turn(view)
+        return view.own if attack is None else attack(view)
 
     def losses(self, view: AttackView) -> Any:
-        """(q, k): what the inner attack says of the losses, or the truth."""
-        if self._awake(view.round_id) and hasattr(self.attack, "losses"):
-            return self.attack.losses(view)
+        """(q, k): what the attack whose turn it is says of the losses, or the truth."""
+        attack, view = self._turn(view)
+        if attack is not None and hasattr(attack, "losses"):
+            return attack.losses(view)
         told = np.empty((len(view.points), 0)) if view.losses is None else view.losses
         return told[:, view.members]
 
-    def _awake(self, round_id: int) -> bool:
-        t = round_id if self.period is None else round_id % max(self.period, 1)
-        return self.start <= t < self.stop
+    def remember(self, view: AttackView) -> tuple[Any, Any]:
+        """The memories of the attack in the window and of the other one."""
+        inside, outside = view.history or (None, None)
+        return (
+            remembered(self.attack, replace(view, history=inside)),
+            None
+            if self.otherwise is None
+            else remembered(self.otherwise, replace(view, history=outside)),
+        )
+
+    def _turn(self, view: AttackView) -> tuple[Attack | None, AttackView]:
+        t = view.round_id if self.period is None else view.round_id % max(self.period, 1)
+        inside, outside = view.history or (None, None)
+        if self.start <= t < self.stop:
+            return self.attack, replace(view, history=inside)
+        return self.otherwise, replace(view, history=outside)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from saddleproof.arrays import Vector
 from saddleproof.attacks.a_little_is_enough import ALittleIsEnough
-from saddleproof.attacks.base import Attack, AttackView
+from saddleproof.attacks.base import Attack, AttackView, remembered
 from saddleproof.attacks.line_search import most_harmful
 from saddleproof.errors import OptionError
 
@@ -55,3 +56,7 @@ class OptimisedScale:
         offset = lies - g[:, None, :]
         scaled = g[:, None, :] + np.multiply.outer(np.array(self.scales), offset)
         return most_harmful(view, scaled, lambda answers: np.linalg.norm(answers - g, axis=-1))
+
+    def remember(self, view: AttackView) -> Any:
+        """The inner attack's memory."""
+        return remembered(self.attack, view)

@@ -2,7 +2,10 @@
 
 The coalition need not know which rule it faces. It prepares one message per kind of rule, runs
 the server's own rule on each of them, and keeps per query point what came nearest. A new rule
-with an attack of its own adds a function to `CANDIDATES`.
+with an attack of its own adds a function to `CANDIDATES`. Where no closed form is known (distances,
+weights, filters) it searches along the line from the honest mean g through the target: g + c
+(target - g) for c on a geometric ladder, small where a rule picks rows that stand close together
+(Krum), large where it takes a mean of what it trusts.
 
 Against rules that work coordinate by coordinate on ranks there is nothing better to find. All of
 them are means of the middle values (`drop` on each side: none for the mean, b for the trimmed
@@ -23,6 +26,9 @@ from numpy.typing import NDArray
 from saddleproof.arrays import Vector
 from saddleproof.attacks.base import AttackView
 
+#: c of the line search.
+LINE = tuple(2.0**power for power in range(-6, 7) if power != 0)
+
 
 def through(view: AttackView, target: Vector) -> Vector:
     """The liars' messages whose aggregate comes nearest to `target` in the 2-norm.
@@ -33,19 +39,40 @@ def through(view: AttackView, target: Vector) -> Vector:
 
     Returns:
         (q, k, d), finite, for the k members. Costs one call of the server's rule on a batch of
-        len(CANDIDATES) q points.
+        len(CANDIDATES) q points, and another one of len(LINE) q where the rule is no mean of
+        middle values.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         numbers = np.stack([candidate(view, target) for candidate in CANDIDATES])  # (c, q, d)
-        # A number that overflows would be proof against its sender.
-        numbers = np.nan_to_num(numbers)
-        stack = np.repeat(view.messages[None], len(CANDIDATES), axis=0)  # (c, q, m, d)
-        stack[:, :, view.members, :] = numbers[:, :, None, :]
-        answers = view.aggregate(stack.reshape(-1, *stack.shape[2:])).reshape(numbers.shape)
+        stack, answers = _answers(view, numbers)
+        if not _of_the_middle(view, stack, answers):
+            g = view.honest_mean
+            line = g + np.multiply.outer(np.array(LINE), target - g)
+            numbers = np.concatenate([numbers, line])
+            answers = np.concatenate([answers, _answers(view, line)[1]])
         miss = np.linalg.norm(answers - target, axis=-1)  # (c, q)
     best = np.where(np.isnan(miss), np.inf, miss).argmin(axis=0)
-    chosen = numbers[best, np.arange(len(target))]
+    # A number that overflows would be proof against its sender.
+    chosen = np.nan_to_num(numbers)[best, np.arange(len(target))]
     return np.repeat(chosen[:, None, :], len(view.members), axis=1)
+
+
+def _answers(view: AttackView, numbers: Vector) -> tuple[Vector, Vector]:
+    """(c q, m, d) messages when all members say (c, q, d) numbers, and the (c, q, d) answers."""
+    stack = np.repeat(view.messages[None], len(numbers), axis=0)  # (c, q, m, d)
+    stack[:, :, view.members, :] = np.nan_to_num(numbers)[:, :, None, :]
+    stack = stack.reshape(-1, *stack.shape[2:])
+    return stack, view.aggregate(stack).reshape(numbers.shape)
+
+
+def _of_the_middle(view: AttackView, stack: Vector, answers: Vector) -> bool:
+    """Whether the rule answers as one of those does for which a closed form is exact."""
+    ordered = np.sort(stack, axis=1)
+    m = stack.shape[1]
+    drops = {0, min(view.b, (m - 1) // 2), (m - 1) // 2}
+    middles = (ordered[:, drop : m - drop].mean(axis=1) for drop in drops)
+    flat = answers.reshape(-1, answers.shape[-1])
+    return any(np.allclose(flat, middle, rtol=1e-6, atol=1e-12) for middle in middles)
 
 
 def the_target_itself(_: AttackView, target: Vector) -> Vector:

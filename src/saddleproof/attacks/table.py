@@ -11,10 +11,13 @@ from saddleproof.attacks.base import Attack
 from saddleproof.attacks.bias import Bias
 from saddleproof.attacks.bit_flip import BitFlip
 from saddleproof.attacks.burst import Burst
+from saddleproof.attacks.delayed import Delayed
 from saddleproof.attacks.drive import Drive
 from saddleproof.attacks.gaussian import Gaussian
 from saddleproof.attacks.inexact_oracle import InexactOracle
 from saddleproof.attacks.inner_product import InnerProduct
+from saddleproof.attacks.labels import LabelFlip, RandomLabel
+from saddleproof.attacks.learned_mimic import LearnedMimic
 from saddleproof.attacks.malformed import Malformed
 from saddleproof.attacks.mimic import Mimic
 from saddleproof.attacks.min_max import MinMax
@@ -22,6 +25,7 @@ from saddleproof.attacks.min_sum import MinSum
 from saddleproof.attacks.non_finite import NonFinite
 from saddleproof.attacks.omniscient import Omniscient
 from saddleproof.attacks.optimised_scale import OptimisedScale
+from saddleproof.attacks.playbook import Playbook
 from saddleproof.attacks.saddle import SaddleAttack
 from saddleproof.attacks.sign_flip import SignFlip
 from saddleproof.attacks.vote import Vote
@@ -31,10 +35,13 @@ ATTACKS: dict[str, type[Attack]] = {
     "bias": Bias,
     "bit_flip": BitFlip,
     "burst": Burst,
+    "delayed": Delayed,
     "drive": Drive,
     "gaussian": Gaussian,
     "inexact_oracle": InexactOracle,
     "inner_product": InnerProduct,
+    "label_flip": LabelFlip,
+    "learned_mimic": LearnedMimic,
     "malformed": Malformed,
     "mimic": Mimic,
     "min_max": MinMax,
@@ -42,6 +49,8 @@ ATTACKS: dict[str, type[Attack]] = {
     "non_finite": NonFinite,
     "omniscient": Omniscient,
     "optimised_scale": OptimisedScale,
+    "playbook": Playbook,
+    "random_label": RandomLabel,
     "saddle": SaddleAttack,
     "sign_flip": SignFlip,
     "vote": Vote,

@@ -1,0 +1,91 @@
+"""A coalition with a plan for each kind of round: what `saddleproof redteam` searches over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saddleproof.arrays import Vector
+from saddleproof.attacks.base import AttackView
+from saddleproof.attacks.roles import roles
+from saddleproof.attacks.tricks import TRICKS, Spot
+from saddleproof.errors import OptionError
+
+Loss = Literal["honest", "no", "yes"]
+
+
+@dataclass(frozen=True)
+class Playbook:
+    """One trick where the run stands, others where it probes, escapes and tests.
+
+    The coalition reads off the points what each of them is for (`saddleproof.attacks.roles`) and
+    plays the trick of that role (`saddleproof.attacks.tricks` lists them): hold the descent, vote
+    no at every test of a decrease, and tell the truth elsewhere, for instance. Against an
+    optimizer that asks for one point a round it is the trick of `descent`.
+
+    Knows everything that there is to know; remembers nothing.
+
+    Args:
+        descent, probe, escape, test: names of tricks.
+        size: the number of the tricks that take one, > 0: lengths in units of the honest spread,
+            curvatures in units of the smoothness. 1 hides among the honest rows, 1e6 is loud.
+        loss: what members say of their losses, where workers are asked: the truth, the largest
+            honest loss but at the first point ("no" to every decrease), or the smallest ("yes").
+
+    Raises:
+        OptionError: an unknown trick, or a size that is not positive.
+
+    Cost: where a trick sends the strongest message, that of `strongest.through`.
+    """
+
+    descent: str = "push"
+    probe: str = "honest"
+    escape: str = "honest"
+    test: str = "vote_no"
+    size: float = 1e6
+    loss: Loss = "honest"
+
+    def __post_init__(self) -> None:
+        for role in ROLES:
+            if (trick := getattr(self, role)) not in TRICKS:
+                raise OptionError(f"{role} must be one of {', '.join(TRICKS)}; got {trick!r}")
+        if not 0 < self.size < np.inf:
+            raise OptionError(f"size must be positive and finite; got {self.size}")
+        if self.loss not in ("honest", "no", "yes"):
+            raise OptionError(f"loss must be 'honest', 'no' or 'yes'; got {self.loss!r}")
+
+    def __call__(self, view: AttackView) -> Vector:
+        """(q, k, d)."""
+        lies = np.empty_like(view.own)
+        found = roles(view.points)
+        with np.errstate(over="ignore", invalid="ignore"):
+            for role in ROLES:
+                rows = np.flatnonzero(found == role)
+                if len(rows):
+                    spot = Spot(_at(view, rows), view.points[0], view.own[0], self.size)
+                    lies[rows] = TRICKS[getattr(self, role)](spot)
+        return lies
+
+    def losses(self, view: AttackView) -> Vector:
+        """(q, k)."""
+        every = cast(Vector, view.losses)
+        told: Vector = every[:, view.members].copy()
+        honest = np.delete(every, view.members, axis=1)
+        if self.loss == "no":
+            told[1:] = honest[1:].max(axis=1, keepdims=True)
+        elif self.loss == "yes":
+            told[1:] = honest[1:].min(axis=1, keepdims=True)
+        return told
+
+
+#: The options that name a trick.
+ROLES = ("descent", "probe", "escape", "test")
+
+
+def _at(view: AttackView, rows: NDArray[np.intp]) -> AttackView:
+    """The view of some of the query points."""
+    losses = None if view.losses is None else view.losses[rows]
+    return replace(view, points=view.points[rows], messages=view.messages[rows], losses=losses)

@@ -1,0 +1,105 @@
+"""`saddleproof redteam`: search for the attack that traps a trainer, and write it down."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from saddleproof import __version__
+from saddleproof.cli.terminal import INTERRUPTED, config_argument, console, jobs_option, say
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from saddleproof.redteam import Findings
+    from saddleproof.redteam.search import Progress
+
+#: Rows of the table of what was tried.
+SHOWN = 12
+
+
+@click.command("redteam")
+@config_argument
+@click.option(
+    "--budget", type=click.IntRange(30), default=300, show_default=True, help="Runs of the search."
+)
+@click.option(
+    "--fresh", type=click.IntRange(1), default=40, show_default=True,
+    help="Runs that measure the attack it chose, on seeds 0 to N - 1.",
+)  # fmt: skip
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the search.")
+@click.option(
+    "--objective", type=click.Choice(["trap", "lie"]), default="trap", show_default=True,
+    help="Held at the saddle; or wrong about where it ended.",
+)  # fmt: skip
+@click.option(
+    "--out", type=click.Path(path_type=Path), default="saddleproof-redteam", show_default=True,
+    help="Folder of the journal, and of the configuration that replays what was found.",
+)  # fmt: skip
+@jobs_option
+def command(
+    config: Path,
+    budget: int,
+    fresh: int,
+    seed: int,
+    objective: Literal["trap", "lie"],
+    out: Path,
+    jobs: int | None,
+) -> None:
+    """Search for the attack under which the trainer of CONFIG fails most often.
+
+    What was run before, with the same configuration, is not run again: after Ctrl-C the same
+    command goes on where it was.
+    """
+    from saddleproof.redteam import redteam
+    from saddleproof.report.progress import Steps
+    from saddleproof.runs.config import load
+
+    terminal, text = console(), load(config).text
+    journal = out / f"{_digest(text)}.jsonl"
+    with Steps(terminal, "runs", budget + fresh, bounded=False) as steps:
+
+        def show(progress: Progress) -> None:
+            word = "left" if progress.left else "held"
+            steps.advance(f"{progress.stage}: {word} by {progress.attack}")
+
+        found = redteam(
+            config,
+            budget=budget,
+            fresh=fresh,
+            seed=seed,
+            jobs=min(2, os.cpu_count() or 1) if jobs is None else jobs,
+            objective=objective,
+            journal=journal,
+            callback=show,
+        )
+    terminal.print(_table(found))
+    say(terminal, f"\n{found}")
+    replay = out / f"{config.stem}-worst.toml"
+    replay.write_text(found.replay, encoding="utf-8")
+    say(terminal, f"\nreplay with: saddleproof compare {replay} --seeds {fresh}")
+    if found.interrupted:
+        say(terminal, f"interrupted after {found.runs} runs; the same command goes on")
+        sys.exit(INTERRUPTED)
+
+
+def _digest(text: str) -> str:
+    """What all runs of one journal have in common."""
+    return hashlib.sha256(f"{__version__}\n{text}".encode()).hexdigest()[:12]
+
+
+def _table(found: Findings) -> Table:
+    from rich.table import Table
+
+    title = f"The worst of {len(found.tried)} attacks, on the seeds that the search itself used"
+    rows = Table(title=title, box=None, pad_edge=False)
+    for heading in ("attack", "left", "deceived", "runs"):
+        rows.add_column(heading, overflow="fold")
+    for one in found.tried[:SHOWN]:
+        rows.add_row(one.name, str(one.left), str(one.deceived), str(len(one.outcomes)))
+    return rows

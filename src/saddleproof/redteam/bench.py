@@ -1,0 +1,114 @@
+"""The trainer and the world of a configuration, under any attack."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from saddleproof.attacks.labels import has_labels
+from saddleproof.errors import ConfigError, OptionError
+from saddleproof.redteam.outcomes import Outcome, Watch, judged
+from saddleproof.redteam.toml import dumps
+from saddleproof.runs.config import load, parse
+from saddleproof.runs.members import find, parameters
+from saddleproof.runs.records import Config
+from saddleproof.runs.setup import build, first_warnings
+
+#: What a search replaces or has no use for.
+_DROPPED = ("attack", "compare", "grid")
+#: Rounds of the trial run that tells whether the configuration can be run at all.
+_TRIAL = 3
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A configuration without its attack.
+
+    Attributes:
+        tree: its tables.
+        members: the liars: a number, or a list of positions.
+        max_rounds: the budget of a run.
+        labelled: whether the problem has labels that can be changed.
+        valued: whether the trainer asks its workers for their losses.
+    """
+
+    tree: dict[str, Any]
+    members: Any
+    max_rounds: int
+    labelled: bool
+    valued: bool
+
+    @classmethod
+    def of(cls, config: str | os.PathLike[str]) -> Bench:
+        """From the path of a configuration file, or from its text (which has line breaks).
+
+        Raises:
+            ConfigError: it cannot be run, or its problem has no known saddle.
+            OptionError: its optimizer and its rule do not go together.
+        """
+        is_text = isinstance(config, str) and "\n" in config
+        checked = parse(str(config)) if is_text else load(Path(config))
+        tree = tomllib.loads(checked.text)
+        if "problem" not in tree:
+            raise ConfigError("a red team needs one problem: a [problem] table")
+        attack = tree.get("attack")
+        members = attack.get("members") if isinstance(attack, dict) else None
+        bench = cls(
+            {key: value for key, value in tree.items() if key not in _DROPPED},
+            checked.run.b if members is None else members,
+            checked.run.max_rounds,
+            labelled=False,
+            valued=False,
+        )
+        setup = build(_parsed(dumps(bench.tree)), seed=0)
+        if not hasattr(setup.problem, "left_saddle"):
+            raise ConfigError("a red team needs a problem with a known saddle")
+        short = replace(setup.options, max_rounds=_TRIAL, certify=False)
+        with first_warnings():
+            replace(setup, options=short).minimize()
+        valued = bool(getattr(setup.optimizer, "needs_values", False))
+        return replace(bench, labelled=has_labels(setup.problem), valued=valued)
+
+    def text(self, attack: dict[str, Any], seed: int | None = None) -> str:
+        """The configuration, as TOML, in which this is the attack.
+
+        Args:
+            attack: its table.
+            seed: where given, of the data, of the server and of the liars.
+        """
+        tree = {**self.tree, "attack": {"name": attack["name"], "members": self.members, **attack}}
+        if seed is not None:
+            tree["run"] = {**tree["run"], "seed": seed}
+            tree["problem"] = _seeded("problem", tree["problem"], seed)
+            tree["attack"] = _seeded("attack", tree["attack"], seed)
+        return dumps(tree)
+
+    def run(self, attack: dict[str, Any], seed: int) -> Outcome:
+        """One run with this seed of the data, of the server and of the liars."""
+        config = _parsed(self.text(attack))
+        with first_warnings():
+            setup, watch = build(config, seed=seed), Watch()
+            try:
+                result = setup.minimize(callback=watch)
+            except OptionError:  # the problem does not know what this attack needs to know
+                return Outcome(True, False, False, 0.0, 0.0, "refused")
+        liars = () if config.main.liars is None else config.main.liars.members
+        return judged(setup, result, watch, liars)
+
+
+@lru_cache(maxsize=8)
+def _parsed(text: str) -> Config:
+    return parse(text)
+
+
+def _seeded(family: str, spec: Any, seed: int) -> dict[str, Any]:
+    """A member's table with this seed wherever it, or an attack inside it, takes one."""
+    table = {"name": spec} if isinstance(spec, str) else dict(spec)
+    if "attack" in table:
+        table["attack"] = _seeded("attack", table["attack"], seed)
+    takes = "seed" in parameters(find(family, table["name"]))
+    return {**table, "seed": seed} if takes else table

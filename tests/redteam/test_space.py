@@ -1,0 +1,135 @@
+"""The family that is searched: every member of it can be built, written down and read back."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from saddleproof.attacks.table import ATTACKS
+from saddleproof.errors import ConfigError
+from saddleproof.redteam.bench import Bench
+from saddleproof.redteam.space import NAMED, PLANS, anyone, neighbour, opening, plainly, spelled
+from saddleproof.redteam.toml import dumps
+from saddleproof.runs.config import parse
+
+WORLD: dict[str, Any] = {"problem": {"name": "example2"}, "run": {"b": 6}}
+BENCH = Bench(WORLD, 6, 100, labelled=False, valued=False)
+SEEDS = st.integers(0, 2**32)
+
+
+def built(attack: dict[str, Any]) -> Any:
+    liars = parse(BENCH.text(attack)).main.liars
+    assert liars is not None
+    return liars.attack.build()
+
+
+@pytest.mark.parametrize("attack", [*NAMED, *map(plainly, PLANS)])
+def test_whatever_the_search_opens_with_can_be_built(attack: dict[str, Any]) -> None:
+    assert callable(built(attack))
+
+
+def test_the_opening_knows_the_literature() -> None:
+    first = opening(100, 100, np.random.default_rng(0), labelled=True)
+    assert len(first) == 100
+    used = {one["name"] for one in first}
+    # Malformed and NaN rows prove their senders bad, and cost the liars their votes.
+    assert set(ATTACKS) - used <= {"malformed", "non_finite"}
+
+
+@settings(max_examples=40, deadline=None)
+@given(SEEDS)
+def test_neighbours_are_attacks_again_and_again(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    attack = anyone(100, rng) if seed % 2 else dict(NAMED[seed % len(NAMED)])
+    for _ in range(6):
+        other = neighbour(attack, 100, rng, valued=bool(seed % 3))
+        assert callable(built(other))
+        attack = other
+
+
+def test_liars_lie_about_losses_where_somebody_asks() -> None:
+    value = 'problem = "example1"\noptimizer = "value_pgd"\nrun = { b = 1, max_rounds = 9 }\n'
+    assert Bench.of(value).valued
+    rng = np.random.default_rng(0)
+    assert {anyone(9, rng, valued=True).get("loss", "in a burst") for _ in range(50)} == {
+        "honest", "no", "yes", "in a burst",
+    }  # fmt: skip
+
+
+def test_a_plan_is_written_out_in_one_way() -> None:
+    assert spelled(plainly({"test": "hold", "descent": "hold"})) == spelled(
+        plainly({"descent": "hold", "probe": "honest", "escape": "honest", "test": "hold"})
+    )
+
+
+def test_a_neighbour_changes_little() -> None:
+    rng = np.random.default_rng(0)
+    attack = plainly(PLANS[3])
+    for _ in range(50):
+        other = neighbour(attack, 100, rng)
+        if other["name"] == "playbook":
+            assert sum(other.get(key) != attack.get(key) for key in {*other, *attack}) <= 1
+        else:
+            assert other["attack"] == attack
+
+
+KEYS = st.text("abcdefghij_", min_size=1, max_size=5)
+LEAVES: Any = st.one_of(
+    st.integers(-(2**40), 2**40), st.floats(allow_nan=False), st.booleans(),
+    st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), max_size=8),
+)  # fmt: skip
+VALUES = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(KEYS, inner, max_size=3)),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(KEYS, VALUES, max_size=4))
+def test_toml_reads_back_what_was_written(tree: dict[str, Any]) -> None:
+    assert tomllib.loads(dumps(tree)) == tree
+
+
+def test_a_bench_keeps_the_trainer_and_drops_what_the_search_replaces() -> None:
+    text = """
+    optimizer = "gradient_descent"
+    attack = { name = "drive", members = [3, 5] }
+    run = { b = 4, max_rounds = 9 }
+    problem = { name = "example1", n = 50 }
+    [grid]
+    aggregator = ["median", "mean"]
+    """
+    bench = Bench.of(text)
+    assert bench.members == [3, 5]
+    assert bench.max_rounds == 9
+    assert set(bench.tree) == {"optimizer", "run", "problem"}
+    again = parse(bench.text({"name": "burst", "attack": {"name": "gaussian"}}, seed=7))
+    assert again.main.liars is not None
+    assert again.main.liars.members == (3, 5)
+    assert again.main.problem.options == {"n": 50, "seed": 7}
+    assert again.main.liars.attack.options["attack"].options == {"seed": 7}
+
+
+def test_liars_are_the_first_b_unless_somebody_says_otherwise() -> None:
+    assert Bench.of('problem = "example1"\nrun = { b = 4, max_rounds = 9 }\n').members == 4
+
+
+def test_an_attack_that_asks_for_too_much_counts_as_harmless() -> None:
+    outcome = BENCH.run({"name": "inexact_oracle", "style": "stall"}, 0)
+    assert outcome.status == "refused"
+    assert outcome.left
+
+
+def test_a_trainer_that_cannot_run_is_refused_before_the_search() -> None:
+    with pytest.raises(ConfigError):
+        Bench.of('problem = "example1"\noptimizer = "nothing"\nrun = { b = 1 }\n')
+
+
+def test_attacks_are_spelled_in_one_line() -> None:
+    assert spelled({"name": "drive"}) == "drive()"
+    assert spelled({"name": "bias", "size": 0.1}) == "bias(size=0.1)"
