@@ -22,6 +22,7 @@ one round asks for many points.
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import dataclass
 from functools import partial
 from statistics import median
@@ -139,6 +140,7 @@ def main() -> None:
             rounds = [after for left, after in runs if left and after is not None]
             row += [share([left for left, _ in runs]), f"{median(rounds):.0f}" if rounds else "-"]
         rows.append(row)
+        print(*row, sep=" | ", file=sys.stderr, flush=True)  # long runs show what they have
     print(table(rows))
 
 

@@ -28,6 +28,10 @@ label = "free"
 """
 
 
+#: What a comparison leaves in its folder.
+WRITTEN = {"report.html", "report.png", "trials.csv"}
+
+
 @pytest.fixture
 def inside(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -117,7 +121,10 @@ def test_compare_prints_shares_and_writes_the_report(inside):
     assert "0 of 2" in output
     assert "2 of 2" in output
     report = inside / "saddleproof-compare"
-    assert {path.name for path in report.iterdir()} == {"report.html", "report.png"}
+    assert {path.name for path in report.iterdir()} == WRITTEN
+    lines = (report / "trials.csv").read_text().splitlines()
+    assert lines[0].startswith("world,label,problem,attack,optimizer,aggregator,seed,status,rounds")
+    assert len(lines) == 1 + 2 * 2
 
 
 def test_ctrl_c_in_a_comparison_shows_what_is_done_and_leaves_no_process(inside):
@@ -136,14 +143,29 @@ def test_ctrl_c_in_a_comparison_shows_what_is_done_and_leaves_no_process(inside)
     assert not living(process.pid)
 
 
+def test_ctrl_c_after_the_runs_is_no_error_either(inside):
+    """While the report is drawn: the table is there, and so is every run."""
+    command = [sys.executable, "-m", "saddleproof", "compare", "c.toml", "--seeds", "1"]
+    with subprocess.Popen(
+        [*command, "--jobs", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    ) as process:  # fmt: skip
+        for line in process.stdout:
+            if line.startswith("every run:"):
+                break
+        os.killpg(process.pid, signal.SIGINT)
+        output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted after 2 of 2 runs" in output
+    assert "Traceback" not in errors
+    assert (inside / "saddleproof-compare" / "trials.csv").exists()
+
+
 @pytest.mark.slow
 def test_the_demo_shows_what_it_says(inside):
     output = invoke("demo", "--seeds", "2", "--jobs", "2")
     assert "2 of 2" in output
     assert "Theorem 3 promises nothing" in output
     assert "certificate:" in output
-    assert {path.name for path in (inside / "saddleproof-demo").iterdir()} == {
-        "demo.toml",
-        "report.html",
-        "report.png",
-    }
+    written = {path.name for path in (inside / "saddleproof-demo").iterdir()}
+    assert written == WRITTEN | {"demo.toml"}

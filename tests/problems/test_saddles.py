@@ -21,8 +21,9 @@ from saddleproof.problems import (
     Sensing,
     Tensor,
 )
+from saddleproof.problems.known import descend, newton
 from saddleproof.problems.moments import CubicForm
-from saddleproof.problems.saddle import descend, is_saddle, newton
+from saddleproof.problems.saddle import is_saddle
 
 
 @given(w=st.floats(-3, 3))

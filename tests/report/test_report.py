@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import csv
 import io
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -12,7 +14,7 @@ from saddleproof.report.page import write
 from saddleproof.report.palette import looks
 from saddleproof.report.plane import Plane
 from saddleproof.report.progress import Steps
-from saddleproof.report.text import table
+from saddleproof.report.text import cells, comma_separated, table
 from saddleproof.runs.compare import rows, run_trials
 from saddleproof.runs.config import parse
 from saddleproof.runs.setup import build
@@ -142,6 +144,41 @@ def test_the_table_holds_every_entry(shown):
     text = console.file.getvalue()
     assert "plain <mean>" in text
     assert "2 of 2" in text
+
+
+def test_every_run_is_a_line_of_the_file(shown):
+    lines = list(csv.DictReader(io.StringIO(comma_separated(shown))))
+    assert [(line["label"], line["seed"]) for line in lines] == [
+        (row.label, str(trial.seed)) for row in shown for trial in row.trials
+    ]
+    first, trial = lines[0], shown[0].trials[0]
+    assert float(first["lambda_min"]) == trial.verdict.lambda_min
+    assert int(first["messages"]) == trial.verdict.messages == 20 * trial.rounds
+    assert (first["attack"], first["optimizer"]) == ("saddle", "gradient_descent(step=0.5)")
+
+
+def test_a_certificate_against_the_truth_stands_out(shown):
+    row = shown[1]
+    wrong = replace(row.trials[0], verdict=replace(row.trials[0].verdict, refuted=True))
+    assert cells(row)[-1] == "2 proved"
+    assert cells(replace(row, trials=(wrong, row.trials[1])))[-1] == "2 proved, 1 REFUTED"
+
+
+def test_a_grid_has_a_table_and_a_picture_a_world(tmp_path):
+    text = """
+run = { b = 6, max_rounds = 5 }
+[grid]
+problem = ["example1", "example2"]
+attack = ["none", { name = "saddle", label = "<push>" }]
+optimizer = ["gradient_descent", "pgd"]
+"""
+    config = parse(text)
+    shown = rows(config, list(run_trials(config, [0])))
+    page = write(tmp_path, "a grid", config.text, shown, build(config).problem).read_text()
+    assert page.count('role="img"') == page.count('class="world"') == 4
+    assert "example2, &lt;push&gt;" in page
+    assert not Outline(page).open
+    assert (tmp_path / "report.png").exists()
 
 
 def test_progress_is_a_few_plain_lines_where_there_is_no_terminal():

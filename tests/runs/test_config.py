@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import saddleproof as sp
 from saddleproof.errors import ConfigError
+from saddleproof.runs.compare import _check
 from saddleproof.runs.config import load, parse
 from saddleproof.runs.lines import line_of
 from saddleproof.runs.setup import build
@@ -129,6 +130,62 @@ schedule = { name = "practical", curvature = 0.5 }
     )
 
 
+def test_a_rule_inside_a_rule_is_an_option_with_options():
+    nested = """name = "nearest_neighbor_mixing"
+rule = { name = "bucketing", size = 3, rule = "krum" }
+"""
+    text = GOOD.replace('name = "trimmed_mean"\n', nested)
+    mixing = build(parse(text)).aggregator
+    assert type(mixing) is sp.NearestNeighborMixing
+    assert (type(mixing.rule), mixing.rule.size) == (sp.Bucketing, 3)
+    assert mixing.rule.rule == sp.Krum()
+    assert "line 12: [aggregator] rule.rule.name: no aggregator" in complaint(
+        text.replace("krum", "crumb")
+    )
+
+
+def test_liars_are_the_first_b_workers_unless_said_and_none_at_all_by_that_name():
+    assert build(parse(GOOD.replace("members = [1, 4]\n", ""))).fleet.members == (0, 1)
+    text = 'problem = "example1"\nattack = "none"\nrun = { b = 3 }'
+    assert isinstance(build(parse(text)).fleet, sp.LocalFleet)
+
+
+def test_seeds_reach_members_inside_members():
+    attack = """name = "burst"
+attack = { name = "drive", size = 1 }
+"""
+    config = parse(GOOD.replace('name = "saddle"\nstyle = "hold"\n', attack))
+    assert build(config, seed=5).fleet.attack.attack.seed == 5
+
+
+@pytest.mark.parametrize(
+    ("grid", "said"),
+    [
+        ("optimiser = []", "line 21: [grid] optimiser: unknown key; did you mean optimizer?"),
+        ('aggregator = "mean"', "line 21: [grid] aggregator: needs a list of names and tables"),
+        ("attack = []", "[grid] attack: needs a list"),
+        ('aggregator = ["mean", "mean"]', "[grid] aggregator.1: 'mean' is there twice"),
+        ('aggregator = ["mean", "meen"]', "[grid] aggregator.1.name: no aggregator is called"),
+        ('attack = [{ name = "saddle", label = 1 }]', "attack.0.label: needs a string; got 1"),
+        ('optimizer = ["pgd"]\n[[compare]]\noptimizer = "pgd"', "stands in [[compare]] here"),
+    ],
+)
+def test_a_mistake_in_a_grid_is_named_with_its_place(grid: str, said: str):
+    assert said in complaint(GOOD + "[grid]\n" + grid)
+
+
+def test_a_grid_stands_in_for_the_tables_and_is_crossed_with_the_entries():
+    grid = (
+        '[grid]\nproblem = ["example1", "deeplin"]\n[[compare]]\n[[compare]]\naggregator = "mean"'
+    )
+    config = parse(GOOD + grid)
+    assert config.main.problem.name == "example2"  # `saddleproof run` goes by the tables
+    found = [(entry.problem.name, entry.aggregator.name) for entry in config.compare]
+    names = ("example1", "deeplin"), ("trimmed_mean", "mean")
+    assert found == [(problem, rule) for problem in names[0] for rule in names[1]]
+    assert parse('[run]\nb = 1\n[grid]\nproblem = ["deeplin"]').main.problem.name == "deeplin"
+
+
 def test_compare_entries_inherit_what_they_do_not_say():
     config = parse(GOOD + '[[compare]]\naggregator = "mean"\n[[compare]]\noptimizer = "pgd"\n')
     first, second = config.compare
@@ -151,9 +208,7 @@ def test_seeds_reach_the_data_and_the_run():
 
 @pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.name)
 def test_every_example_can_be_built(example: Path):
-    config = load(example)
-    for entry in config.compare:
-        build(config, entry)
+    _check(load(example), seed=0)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import saddleproof as sp
 from saddleproof.arrays import Vector
 from saddleproof.checkpoint import Checkpoint, Progressed, RoundRecord
 from saddleproof.errors import StoreError
-from saddleproof.runs.store import Store
+from saddleproof.runs.store import SCHEMA, Store
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def test_a_finished_run_is_not_offered_for_a_resume(store):
 
 def test_the_file_is_in_wal_mode_with_its_schema_version_and_foreign_keys(store):
     assert store._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-    assert store._db.execute("PRAGMA user_version").fetchone() == (1,)
+    assert store._db.execute("PRAGMA user_version").fetchone() == (SCHEMA,)
     with pytest.raises(StoreError, match="FOREIGN KEY"):
         store._save(99, loop(1))
 
@@ -109,6 +109,22 @@ def test_a_store_of_another_version_is_refused_and_left_alone(tmp_path):
         db.execute("PRAGMA user_version = 7")
     with pytest.raises(StoreError, match="schema version 7"):
         Store(path)
+
+
+def test_a_store_of_the_first_version_is_read_and_goes_on(tmp_path):
+    path = tmp_path / "runs.sqlite"
+    with Store(path) as store:
+        checkpoint = store.begin("text", "0.1")
+        checkpoint.save(loop(2))
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("ALTER TABLE rounds DROP COLUMN left_out")
+        db.execute("PRAGMA user_version = 1")
+    with Store(path) as store:
+        again = store.unfinished("text")
+        assert again is not None
+        assert again.load(State).trace[1].left_out == ()
+        again.save(loop(3))
+        assert rounds_in(store, again.run) == [0, 1, 2]
 
 
 def test_a_foreign_database_is_refused_and_left_alone(tmp_path):

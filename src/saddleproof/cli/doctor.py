@@ -1,15 +1,17 @@
-"""Is this installation in order? Each check says what it found."""
+"""`saddleproof doctor`: is this installation in order? Each check says what it found."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import os
 import platform
-import sqlite3
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+import click
 
 from saddleproof import __version__
 from saddleproof.errors import SaddleproofError
@@ -18,6 +20,17 @@ from saddleproof.errors import SaddleproofError
 _EXTRAS = {"matplotlib": "plot", "scikit-learn": "data", "torch": "torch"}
 _CORE = ("numpy", "scipy", "array-api-compat", "click", "rich")
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@click.command("doctor")
+@click.option("--out", type=click.Path(path_type=Path), default="saddleproof-runs")
+def command(out: Path) -> None:
+    """Check this installation: versions, extras, threads, the run store, and a short run."""
+    healthy = True
+    for check in checks(out):
+        click.echo(f"{'ok ' if check.good else 'BAD'}  {check.name:<14} {check.found}")
+        healthy &= check.good
+    sys.exit(0 if healthy else 1)
 
 
 @dataclass(frozen=True)
@@ -57,6 +70,8 @@ def _extra(package: str) -> str:
 
 
 def _store(out: Path) -> Check:
+    import sqlite3
+
     from saddleproof.runs.store import Store
 
     path = out / "runs.sqlite"

@@ -12,8 +12,9 @@ from __future__ import annotations
 import numpy as np
 
 from saddleproof.arrays import Vector
+from saddleproof.problems.known import descend
 from saddleproof.problems.moments import CubicForm
-from saddleproof.problems.saddle import SaddleProblem, descend
+from saddleproof.problems.saddle import SaddleProblem
 
 
 class Phase(SaddleProblem):

@@ -6,7 +6,6 @@ optimizer ever sees it.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable
 from functools import cached_property
 
@@ -15,12 +14,13 @@ import numpy as np
 from saddleproof.arrays import Vector
 from saddleproof.errors import OptionError
 from saddleproof.problems.base import Problem
+from saddleproof.problems.known import KnownProblem, descend, newton
 
 #: Draws of the data after which a problem gives up: more than chance explains.
 _DRAWS = 100
 
 
-class SaddleProblem(Problem):
+class SaddleProblem(KnownProblem):
     """A problem whose saddle is known.
 
     A member sets its data, calls `_place(saddle)`, and answers `values` and `_gradients` for
@@ -33,17 +33,6 @@ class SaddleProblem(Problem):
 
     saddle: Vector
     start: Vector
-
-    def __init__(self, *, d: int, workers: int, seed: int, **sizes: int) -> None:
-        for what, size in {"workers": workers, "d": d, **sizes}.items():
-            if size < 1:
-                raise OptionError(f"{self.name} needs {what} >= 1; got {size}")
-        if seed < 0:
-            raise OptionError(f"seed must not be negative; got {seed}")
-        self.d, self.m = d, workers
-        # A stream of its own for every problem and seed: an optimizer that is seeded with the
-        # same number draws other numbers.
-        self._rng = np.random.default_rng([zlib.crc32(self.name.encode()), seed])
 
     def _place(self, saddle: Vector) -> None:
         self.saddle = saddle
@@ -87,15 +76,10 @@ class SaddleProblem(Problem):
         """gamma: half of |lambda_min| of the Hessian at the saddle."""
         return abs(self._lambda_saddle) / 2
 
-    @cached_property
-    def smoothness(self) -> float:
-        """L: 1.2 times the largest |eigenvalue| of the Hessian, saddle and minimum together."""
-        ends = (self.saddle, self.minimum)
-        return 1.2 * max(float(np.abs(np.linalg.eigvalsh(self.hessian(w))).max()) for w in ends)
-
-    def excess(self, w: Vector) -> float:
-        """(F(w) - F(minimum)) / (F(saddle) - F(minimum)): 1 at the saddle, 0 at the minimum."""
-        return (self.value(w) - self._lowest) / (self.value(self.saddle) - self._lowest)
+    @property
+    def origin(self) -> Vector:
+        """The saddle: (F(w) - F(minimum)) / (F(saddle) - F(minimum)) is 1 there."""
+        return self.saddle
 
     def left_saddle(self, w: Vector) -> bool:
         """Whether a run that ended at w, (d,), left the saddle.
@@ -113,48 +97,6 @@ class SaddleProblem(Problem):
     @cached_property
     def _lambda_saddle(self) -> float:
         return lambda_min(self.hessian(self.saddle))
-
-    @cached_property
-    def _lowest(self) -> float:
-        return self.value(self.minimum)
-
-
-def descend(problem: Problem, w: Vector, basis: Vector | None = None) -> Vector:
-    """A local minimum of F below w, (d,), by L-BFGS.
-
-    Args:
-        problem: F.
-        w: (d,) where the descent begins.
-        basis: (k, d) orthonormal rows; the descent then stays in the plane w + span(basis).
-    """
-    from scipy.optimize import minimize
-
-    B = np.eye(problem.d) if basis is None else basis
-    found = minimize(
-        lambda u: problem.value(w + u @ B),
-        np.zeros(len(B)),
-        jac=lambda u: B @ problem.gradient(w + u @ B),
-        method="L-BFGS-B",
-        options={"gtol": 1e-9, "ftol": 1e-15, "maxiter": 5000, "maxfun": 20000},
-    )
-    end: Vector = w + found.x @ B
-    return end
-
-
-def newton(problem: Problem, w: Vector, steps: int = 50) -> Vector:
-    """A critical point of F near w: Newton's method on grad F = 0, while it makes progress.
-
-    Least-norm steps, since losses with a symmetry have singular Hessians at their critical
-    points. The first step that does not lower |grad F| ends the search.
-    """
-    g = problem.gradient(w)
-    for _ in range(steps):
-        ahead = w - np.linalg.lstsq(problem.hessian(w), g, rcond=1e-10)[0]
-        g_ahead = problem.gradient(ahead)
-        if not np.linalg.norm(g_ahead) < np.linalg.norm(g):
-            break
-        w, g = ahead, g_ahead
-    return w
 
 
 def is_saddle(problem: Problem, w: Vector) -> bool:

@@ -13,7 +13,8 @@ import numpy as np
 
 from saddleproof.arrays import Vector
 from saddleproof.errors import OptionError
-from saddleproof.problems.saddle import SaddleProblem, newton
+from saddleproof.problems.known import newton
+from saddleproof.problems.saddle import SaddleProblem
 
 SIDE, RANK = 8, 2
 

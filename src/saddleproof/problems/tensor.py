@@ -11,8 +11,9 @@ from __future__ import annotations
 import numpy as np
 
 from saddleproof.arrays import Vector
+from saddleproof.problems.known import newton
 from saddleproof.problems.moments import CubicForm
-from saddleproof.problems.saddle import SaddleProblem, newton
+from saddleproof.problems.saddle import SaddleProblem
 
 
 class Tensor(SaddleProblem):

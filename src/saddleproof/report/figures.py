@@ -16,7 +16,7 @@ import numpy as np
 from saddleproof.errors import MissingExtraError
 from saddleproof.report.palette import Look, looks
 from saddleproof.report.plane import Plane, bottoms
-from saddleproof.runs.compare import Row, Trial
+from saddleproof.runs.trials import Row, Trial
 
 try:
     import matplotlib as mpl
@@ -56,7 +56,7 @@ _STYLE: Any = {
 }
 
 
-def shares(ax: Axes, rows: Sequence[Row]) -> None:
+def shares(ax: Axes, rows: Sequence[Row], world: str = "") -> None:
     """The share of runs that left the saddle, one bar an entry, with 95 % Wilson intervals."""
     style = looks(row.label for row in rows)
     for y, row in enumerate(rows):
@@ -84,7 +84,7 @@ def shares(ax: Axes, rows: Sequence[Row]) -> None:
     ax.tick_params(axis="y", length=0, pad=14)
     ax.set_xmargin(0)
     ax.set_xlabel("runs that left the saddle (line: 95 % Wilson interval)")
-    ax.set_title("Who leaves the saddle?")
+    ax.set_title(world or "Who leaves the saddle?")
 
 
 def gradient_norms(ax: Axes, rows: Sequence[Row]) -> None:
@@ -141,6 +141,17 @@ def overview(rows: Sequence[Row], plane: Plane | None) -> Figure:
         norms, noise = right.subplots(2, 1, sharex=True)
         gradient_norms(norms, rows)
         inexactnesses(noise, rows)
+        return figure
+
+
+def by_world(groups: Sequence[tuple[str, Sequence[Row]]]) -> Figure:
+    """Who leaves the saddle, world under world."""
+    heights = [0.9 + 0.36 * len(rows) for _, rows in groups]  # inches
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(9.0, sum(heights)))
+        sheets: Any = figure.subfigures(len(groups), 1, height_ratios=heights)
+        for sheet, (world, rows) in zip(sheets, groups, strict=True):
+            shares(sheet.subplots(), rows, world)
         return figure
 
 

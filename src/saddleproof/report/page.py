@@ -10,8 +10,9 @@ from typing import Any
 
 from saddleproof.report import figures
 from saddleproof.report.plane import Plane
-from saddleproof.report.text import cells, headings
-from saddleproof.runs.compare import Row
+from saddleproof.report.text import COLUMNS, cells, worlds
+from saddleproof.report.workers import section
+from saddleproof.runs.trials import Row
 
 
 @dataclass(frozen=True)
@@ -31,29 +32,40 @@ def write(folder: Path, title: str, config: str, rows: Sequence[Row], problem: o
         title: headline.
         config: text of the configuration, printed at the end of the page.
         rows: the comparison; its last entry's first trial is shown in full.
-        problem: the problem of the first seed, for the plane of the saddle.
+        problem: the first entry's, of the first seed, for the plane of the saddle. Rounds and
+            paths are drawn for a comparison in one world only.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     plane = Plane.of(problem)
-    (folder / "report.png").write_bytes(figures.png(figures.overview(rows, plane)))
+    every = list(worlds(rows))
+    if len(every) == 1:
+        sheet, shown = figures.overview(rows, plane), [_left("", rows), *_way(rows, plane)]
+    else:
+        sheet, shown = figures.by_world(every), [_left(world, some) for world, some in every]
+    (folder / "report.png").write_bytes(figures.png(sheet))
     page = folder / "report.html"
-    page.write_text(html(title, config, rows, pictures(rows, plane)), encoding="utf-8")
+    page.write_text(html(title, config, rows, shown), encoding="utf-8")
     return page
 
 
-def pictures(rows: Sequence[Row], plane: Plane | None) -> list[Picture]:
-    """The figures of the page, each with its words."""
+def _left(world: str, rows: Sequence[Row]) -> Picture:
+    """Who leaves the saddle in this world."""
     said = "; ".join(f"{row.label}: {row.left}" for row in rows)
+    where = f" {world}." if world else ""
+    return Picture(
+        _drawn((8.2, 0.9 + 0.48 * len(rows)), lambda ax: figures.shares(ax, rows, world)),
+        f"Bar chart of the share of runs that left the saddle.{where} {said}.",
+        f"Share of runs that left the saddle, with 95 % Wilson intervals.{where}",
+    )
+
+
+def _way(rows: Sequence[Row], plane: Plane | None) -> list[Picture]:
+    """How the first seed's runs went, round by round, and over the contours."""
     last, seed = rows[-1].trials[0], rows[0].trials[0].seed
     found = [
-        Picture(
-            _drawn((8.2, 0.9 + 0.48 * len(rows)), lambda ax: figures.shares(ax, rows)),
-            f"Bar chart of the share of runs that left the saddle. {said}.",
-            "Share of runs that left the saddle, with 95 % Wilson intervals.",
-        ),
         Picture(
             _drawn(
                 (8.2, 5.8),
@@ -75,7 +87,7 @@ def pictures(rows: Sequence[Row], plane: Plane | None) -> list[Picture]:
                 f"escape direction; {last.label} "
                 + ("reaches another valley." if last.left else "stays at the saddle."),
                 "The first seed's paths, projected onto the plane of the saddle's escape direction "
-                "in which a minimum lies too. The darker, the lower the honest workers' loss.",
+                "in which a minimum lies too. The stronger the shade, the lower the pooled loss.",
             )
         )
     return found
@@ -83,14 +95,17 @@ def pictures(rows: Sequence[Row], plane: Plane | None) -> list[Picture]:
 
 def html(title: str, config: str, rows: Sequence[Row], shown: Sequence[Picture]) -> str:
     """The page as text."""
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in headings())
-    body = "".join(
-        f'<tr><th scope="row">{escape(row.label)}</th>'
-        + "".join(f"<td>{escape(cell)}</td>" for cell in cells(row)[1:])
-        + "</tr>"
-        for row in rows
+    head = "".join(
+        f'<th scope="col" title="{escape(meaning)}">{escape(name)}</th>'
+        for name, meaning in COLUMNS.items()
     )
-    notes = [f"{row.label}: {note}" for row in rows for note in row.notes]
+    body = "".join(_body(world, group) for world, group in worlds(rows))
+    legend = "".join(
+        f"<dt>{escape(name)}</dt><dd>{escape(meaning)}</dd>"
+        for name, meaning in COLUMNS.items()
+        if meaning
+    )
+    notes = list(dict.fromkeys(f"{row.label}: {note}" for row in rows for note in row.notes))
     listed = "".join(f"<li>{escape(note)}</li>" for note in notes)
     figure = "".join(
         f'<figure><div role="img" aria-label="{escape(picture.alt)}">{_inked(picture.svg)}</div>'
@@ -98,6 +113,7 @@ def html(title: str, config: str, rows: Sequence[Row], shown: Sequence[Picture])
         for picture in shown
     )
     last = rows[-1].trials[0]
+    whose = ", ".join(part for part in (last.world, last.label) if part)
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -111,20 +127,42 @@ def html(title: str, config: str, rows: Sequence[Row], shown: Sequence[Picture])
 <main>
 <h1>{escape(title)}</h1>
 <div class="wide"><table>
-<caption>{len(rows[0].trials)} runs an entry; shares with 95 % Wilson intervals.</caption>
+<caption>{_count(rows)} runs a row; numbers are medians over them.</caption>
 <thead><tr>{head}</tr></thead>
-<tbody>{body}</tbody>
+{body}
 </table></div>
+<details><summary>What the columns mean</summary><dl>{legend}</dl></details>
 {f'<section class="note"><h2>Warnings</h2><ul>{listed}</ul></section>' if notes else ""}
 {figure}
-<h2>One run in full: {escape(last.label)}, seed {last.seed}</h2>
+<h2>One run in full: {escape(whose)}, seed {last.seed}</h2>
 <pre>{escape(last.summary)}</pre>
+{section(last.trace, last.verdict.messages // max(last.verdict.queries, 1))}
 <h2>The configuration</h2>
 <pre>{escape(config.strip())}</pre>
 </main>
 </body>
 </html>
 """
+
+
+def _body(world: str, rows: Sequence[Row]) -> str:
+    """The rows of one world, under its name."""
+    name = (
+        f'<tr><th class="world" colspan="{len(COLUMNS)}" scope="rowgroup">{escape(world)}</th></tr>'
+    )
+    lines = "".join(
+        f'<tr><th scope="row">{escape(row.label)}</th>'
+        + "".join(f"<td>{escape(cell)}</td>" for cell in cells(row)[1:])
+        + "</tr>"
+        for row in rows
+    )
+    return f"<tbody>{name if world else ''}{lines}</tbody>"
+
+
+def _count(rows: Sequence[Row]) -> str:
+    """How many runs a row has; Ctrl-C may have left fewer in some."""
+    least, most = (pick(len(row.trials) for row in rows) for pick in (min, max))
+    return str(most) if least == most else f"{least} to {most}"
 
 
 def _drawn(size: tuple[float, float], *draws: Callable[[Any], None]) -> str:
@@ -144,17 +182,26 @@ _CSS = """
 }
 body { margin: 0; background: var(--paper); color: var(--ink);
   font: 17px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
-main { max-width: 54rem; margin: 0 auto; padding: 2.5rem 1.25rem 4rem; }
+main { max-width: 58rem; margin: 0 auto; padding: 2.5rem 1.25rem 4rem; }
 h1 { font-size: 1.8rem; line-height: 1.2; margin: 0 0 1.5rem; }
 h2 { font-size: 1.2rem; margin: 2.5rem 0 .75rem; }
 .wide { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+.world { text-align: left; padding: 1.4rem 0 .3rem; font-weight: 700; }
+details { margin: .75rem 0 0; font-size: .92rem; } summary { cursor: pointer; color: var(--soft); }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; }
+dt { font-weight: 500; } dd { margin: 0; color: var(--soft); }
+table { border-collapse: collapse; width: 100%; font-size: .9rem;
+  font-variant-numeric: tabular-nums; }
 caption { caption-side: bottom; text-align: left; color: var(--soft); font-size: .88rem;
   padding-top: .5rem; }
-th, td { text-align: right; padding: .4rem .75rem; border-bottom: 1px solid var(--rule); }
-th[scope=row], thead th:first-child { text-align: left; padding-left: 0; font-weight: 500; }
+th, td { text-align: right; padding: .4rem .6rem; border-bottom: 1px solid var(--rule);
+  white-space: nowrap; }
+th[scope=row], thead th:first-child { position: sticky; left: 0; background: var(--paper);
+  text-align: left; padding-left: 0; font-weight: 500; min-width: 8rem; max-width: 40vw;
+  white-space: normal; overflow-wrap: anywhere; }
 thead th { font-size: .88rem; color: var(--soft); font-weight: 500; vertical-align: bottom; }
 tbody tr:last-child > * { font-weight: 700; }
+.workers tbody tr:last-child > * { font-weight: inherit; }
 figure { margin: 2.5rem 0; }
 figure svg { width: 100%; height: auto; }
 figcaption { color: var(--soft); font-size: .92rem; margin-top: .5rem; }

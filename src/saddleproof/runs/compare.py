@@ -1,106 +1,40 @@
-"""Optimizers side by side, over seeds: who leaves the saddle, and how surely do we know?"""
+"""Trainers side by side, over worlds and seeds: who leaves the saddle, and at what price?"""
 
 from __future__ import annotations
 
 import os
 import signal
-import statistics
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import lru_cache
 from multiprocessing import active_children, get_context
 
 import numpy as np
 
 from saddleproof.arrays import Vector
-from saddleproof.checkpoint import RoundRecord
-from saddleproof.errors import ConfigError, SaddleproofError
-from saddleproof.minimize import Progress
-from saddleproof.runs.config import Config, parse
+from saddleproof.errors import SaddleproofError
+from saddleproof.result import Progress
+from saddleproof.runs.config import parse
+from saddleproof.runs.records import Config
 from saddleproof.runs.setup import build, first_warnings
-from saddleproof.runs.shares import Share, wilson
+from saddleproof.runs.trials import Row, Trial, judged
 
 #: One process computes with one thread: the processes are the parallelism.
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _IGNORED = (signal.SIGINT, signal.SIG_IGN)
 
 
-@dataclass(frozen=True)
-class Trial:
-    """One entry of a comparison, run once.
-
-    Attributes:
-        label: the entry's label.
-        seed: of the problem's data and of the run.
-        left: whether the run left the saddle, judged by the problem itself.
-        excess: what is left of the loss, 1 at the saddle and 0 at the minimum.
-        rounds: parallel iterations.
-        status: the optimizer's verdict.
-        summary: the whole `Result`, printed.
-        trace: one record a round.
-        path: (T + 1, d), the start and the point after each round.
-        notes: warnings that the run gave, the first of each kind.
-        seconds: wall time.
-    """
-
-    label: str
-    seed: int
-    left: bool
-    excess: float
-    rounds: int
-    status: str
-    summary: str
-    trace: tuple[RoundRecord, ...]
-    path: Vector
-    notes: tuple[str, ...]
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Row:
-    """All trials of one entry."""
-
-    label: str
-    trials: tuple[Trial, ...]
-
-    @property
-    def left(self) -> Share:
-        """The share of runs that left the saddle, with its Wilson interval."""
-        return wilson(sum(trial.left for trial in self.trials), len(self.trials))
-
-    @property
-    def rounds(self) -> float:
-        """Median of the parallel iterations."""
-        return statistics.median(trial.rounds for trial in self.trials)
-
-    @property
-    def excess(self) -> float:
-        """Mean excess loss: 1 at the saddle, 0 at the minimum."""
-        return statistics.fmean(trial.excess for trial in self.trials)
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """The warnings of the first trial that gave any: the others differ in numbers only."""
-        return next((trial.notes for trial in self.trials if trial.notes), ())
-
-
 def rows(config: Config, trials: Sequence[Trial]) -> tuple[Row, ...]:
     """The trials by entry, in the order of the configuration; entries without any left out."""
-    grouped = (
-        Row(
-            entry.label,
-            tuple(
-                sorted((t for t in trials if t.label == entry.label), key=lambda trial: trial.seed)
-            ),
-        )
-        for entry in config.compare
-    )
-    return tuple(row for row in grouped if row.trials)
+    found: dict[tuple[str, str], list[Trial]] = {}
+    for trial in sorted(trials, key=lambda trial: trial.seed):
+        found.setdefault((trial.world, trial.label), []).append(trial)
+    keys = [(entry, (entry.world, entry.label)) for entry in config.compare]
+    return tuple(Row(entry, tuple(found[key])) for entry, key in keys if key in found)
 
 
 def run_trials(config: Config, seeds: Sequence[int], jobs: int = 1) -> Generator[Trial, None, None]:
@@ -113,11 +47,9 @@ def run_trials(config: Config, seeds: Sequence[int], jobs: int = 1) -> Generator
             is closed or interrupted half way.
 
     Raises:
-        ConfigError: the problem has no known saddle, or a member refuses its options.
+        ConfigError: nobody knows a problem's minimum, or a member refuses its options.
     """
-    for entry in config.compare:
-        if not hasattr(build(config, entry, seeds[0]).problem, "left_saddle"):
-            raise ConfigError("a comparison needs a problem with a known saddle")
+    _check(config, seeds[0])
     tasks = [(config.text, i, seed) for seed in seeds for i in range(len(config.compare))]
     if jobs == 1:
         yield from (_trial(*task) for task in tasks)
@@ -135,13 +67,27 @@ def run_trials(config: Config, seeds: Sequence[int], jobs: int = 1) -> Generator
         raise SaddleproofError(
             "a worker process died (killed, or out of memory); run with one job to see more"
         ) from error
-    except BaseException:
+    except BaseException:  # closed or interrupted half way: nobody waits for what was begun
+        workers = set(active_children()) - others
         pool.shutdown(wait=False, cancel_futures=True)
-        for process in set(active_children()) - others:
+        for process in workers:
             process.terminate()
+        for process in workers:
+            process.join()
         raise
     finally:
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown()
+
+
+def _check(config: Config, seed: int) -> None:
+    """Build every entry once, so that what is refused is refused before anything runs."""
+    kind, problem = None, None
+    for entry in config.compare:
+        if entry.problem != kind:
+            kind, problem = entry.problem, entry.problem.seeded(seed).build()
+            if not hasattr(problem, "excess"):
+                raise kind.complain("a comparison needs a problem with a known saddle or minimum")
+        build(config, entry, seed, problem=problem)
 
 
 @lru_cache(maxsize=1)
@@ -156,12 +102,16 @@ def _trial(text: str, index: int, seed: int) -> Trial:
     with first_warnings() as notes:
         setup = build(config, entry, seed)
         path = [np.array(setup.problem.start)]
-        result = setup.minimize(callback=_follow(path))
+        try:
+            result = setup.minimize(callback=_follow(path))
+        except SaddleproofError as error:
+            where = ", ".join(part for part in (entry.world, entry.label) if part)
+            raise SaddleproofError(f"{where}, seed {seed}: {error}") from error
     return Trial(
+        world=entry.world,
         label=entry.label,
         seed=seed,
-        left=bool(setup.problem.left_saddle(result.w)),
-        excess=float(setup.problem.excess(result.w)),
+        verdict=judged(setup, result),
         rounds=result.rounds,
         status=result.status,
         summary=str(result),

@@ -4,23 +4,30 @@
     name = "pca_digits"
     workers = 20
 
-    [attack]                     # optional: without it every worker is honest
+    [attack]                     # without it, or with the name "none", every worker is honest
     name = "saddle"
-    members = 6                  # the first six workers, or a list of positions
-    style = "push"
+    members = 6                  # the first six workers, or a list of positions; the first b
+    style = "push"               # unless given
 
     [aggregator]                 # "median" unless given
     [optimizer]                  # "certified_pgd" unless given
     [run]                        # see RunOptions; b is required
     b = 6
 
-    [[compare]]                  # for `saddleproof compare`: one row of the table each
+    [[compare]]                  # for `saddleproof compare`: one trainer each
     label = "robust gradient descent"
-    optimizer = "gradient_descent"            # or a table: { name = "pgd", radius = 0.1 }; an
-                                              # option `schedule` is a name or a table as well
+    optimizer = "gradient_descent"            # or a table: { name = "pgd", radius = 0.1 }
     aggregator = "median"                     # the one above unless given
 
-Names are those of `saddleproof list FAMILY`, or `package.module:Class` for members of your own.
+    [grid]                       # for `saddleproof compare`: every combination of the lists; each
+    problem = ["tensor", { name = "rotated_quartic", d = 20 }]    # stands in for the table above
+    attack = ["none", { name = "saddle", style = "hold", label = "held" }]
+    optimizer = ["gradient_descent", "certified_pgd"]             # or [[compare]], crossed with
+    aggregator = ["median", "trimmed_mean"]                       # the problems and attacks
+
+Names are those of `saddleproof list FAMILY`, or `package.module:Class` for members of your own. An
+option that is a member itself (`schedule`, `attack`, and `rule` of a pre-aggregation) is a name or
+a table as well: `aggregator = { name = "nearest_neighbor_mixing", rule = "krum" }`.
 """
 
 from __future__ import annotations
@@ -29,66 +36,22 @@ import dataclasses
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from saddleproof.errors import ConfigError
+from saddleproof.runs.grid import TRAINER, WORLD, Axes, Choice, Trainer, cross, pairs
 from saddleproof.runs.lines import Path as KeyPath
 from saddleproof.runs.lines import nearest_line
-from saddleproof.runs.members import TABLES, Member, find, flaw, parameters, suggest
+from saddleproof.runs.members import MEMBER_OPTIONS, Member, find, flaw, parameters, suggest
+from saddleproof.runs.records import Config, Entry, Liars, RunOptions
 
-SECTIONS = ("problem", "attack", "aggregator", "optimizer", "run", "compare")
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """The [run] table: what `saddleproof.minimize` is called with.
-
-    Attributes:
-        b: the most Byzantine workers that the server allows for.
-        seed: for experiments; without it perturbations come from fresh entropy.
-        max_rounds: budget of parallel iterations.
-        timeout: seconds that a round may take.
-        checkpoint_every: rounds between two snapshots in the store.
-        certify: spend one more round on a certificate.
-    """
-
-    b: int
-    seed: int | None = None
-    max_rounds: int = 1000
-    timeout: float | None = None
-    checkpoint_every: int = 1
-    certify: bool = True
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One row of a comparison."""
-
-    label: str
-    optimizer: Member
-    aggregator: Member
-
-
-@dataclass(frozen=True)
-class Config:
-    """A configuration whose names and options have been checked.
-
-    Attributes:
-        text: the file as it was read.
-        attack, members: who lies and how; None and () when nobody does.
-        compare: the rows of a comparison, the main optimizer alone unless given.
-    """
-
-    text: str
-    problem: Member
-    attack: Member | None
-    members: tuple[int, ...]
-    aggregator: Member
-    optimizer: Member
-    run: RunOptions
-    compare: tuple[Entry, ...]
+SECTIONS = ("problem", "attack", "aggregator", "optimizer", "run", "compare", "grid")
+#: The name of the attack that is none.
+HONEST = "none"
+#: Members of the families that need not be named.
+DEFAULTS = {"aggregator": "median", "optimizer": "certified_pgd"}
 
 
 def load(path: str | os.PathLike[str]) -> Config:
@@ -125,21 +88,38 @@ class _Reader:
 
     def config(self) -> Config:
         self.known((), self.tree, SECTIONS)
-        if "problem" not in self.tree:
+        grid = self.tree.get("grid", {})
+        self.known(("grid",), grid, (*WORLD, *TRAINER))
+        if "problem" not in self.tree and "problem" not in grid:
             raise self.error((), "needs a [problem] table")
-        attack = self.member("attack", beside=("members",)) if "attack" in self.tree else None
-        aggregator = self.member("aggregator", default="median")
-        optimizer = self.member("optimizer", default="certified_pgd")
-        return Config(
-            text=self.text,
-            problem=self.member("problem"),
-            attack=attack,
-            members=() if attack is None else self.members(),
-            aggregator=aggregator,
-            optimizer=optimizer,
-            run=self.run(),
-            compare=self.entries(Entry(optimizer.name, optimizer, aggregator)),
-        )
+        run = self.run()
+        axes = {family: self.axis(family, run.b) for family in grid}
+        main = Entry("", *(self.chosen(family, axes, run.b) for family in (*WORLD, *TRAINER)))
+        main = replace(main, label=main.optimizer.name)
+        return Config(self.text, main, run, tuple(cross(main, axes, self.trainers(main, axes))))
+
+    def chosen(self, family: str, axes: Axes, b: int) -> Any:
+        """The family's own table, or else the first of its list in the grid, or its default."""
+        if family in axes and family not in self.tree:
+            return axes[family][0].part
+        return self.choice((family,), family, b).part
+
+    def choice(self, path: KeyPath, family: str, b: int) -> Choice:
+        """What stands at `path`, and what a table of results calls it."""
+        if family != "attack":
+            member = self.member(path, family, DEFAULTS.get(family), beside=("label",))
+            return Choice(self.named(path, member), member)
+        if self.at(path, HONEST) in (HONEST, {"name": HONEST}):
+            return Choice("no liars", None)
+        member = self.member(path, family, beside=("members", "label"))
+        return Choice(self.named(path, member), Liars(member, self.members(path, b)))
+
+    def named(self, path: KeyPath, member: Member) -> str:
+        spec = self.at(path, None)
+        label = spec.get("label") if isinstance(spec, Mapping) else None
+        if label is not None and not isinstance(label, str):
+            raise self.error((*path, "label"), f"needs a string; got {label!r}")
+        return label or member.spelled
 
     def error(self, path: KeyPath, message: str) -> ConfigError:
         """The one form of all complaints: file, line, table and key, message."""
@@ -155,10 +135,9 @@ class _Reader:
                 raise self.error((*path, key), f"unknown key; {suggest(key, valid)}")
 
     def member(
-        self, *path: str | int, default: str | None = None, beside: tuple[str, ...] = ()
+        self, path: KeyPath, family: str, default: str | None = None, beside: tuple[str, ...] = ()
     ) -> Member:
-        """The member at `path`, whose last key is its family."""
-        family = str(path[-1])
+        """The member at `path`; keys `beside` its options are not its own."""
         spec = self.at(path, {} if default is None else {"name": default})
         spec = {"name": spec} if isinstance(spec, str) else spec
         if not isinstance(spec, Mapping):
@@ -173,21 +152,22 @@ class _Reader:
         self.known(path, spec, ("name", *beside, *parameters(make)))
         options = {key: spec[key] for key in spec if key not in ("name", *beside)}
         for key, value in options.items():
-            if key in TABLES:
-                options[key] = self.member(*path, key)
+            if key in MEMBER_OPTIONS:
+                options[key] = self.member((*path, key), MEMBER_OPTIONS[key])
             elif wrong := flaw(make, key, value):
                 raise self.error((*path, key), wrong)
         return Member(name, make, options, lambda message: self.error(path, message))
 
-    def members(self) -> tuple[int, ...]:
-        """Positions of the liars: the first k workers, or a list."""
-        given = self.tree["attack"].get("members")
+    def members(self, path: KeyPath, b: int) -> tuple[int, ...]:
+        """Positions of the liars: the first k workers, or a list; the first b unless given."""
+        given = self.at((*path, "members"), b)
         if isinstance(given, int) and not isinstance(given, bool) and given >= 0:
             return tuple(range(given))
         if isinstance(given, list) and all(type(i) is int and i >= 0 for i in given):
             return tuple(given)
-        path = ("attack", "members")
-        raise self.error(path, f"needs a number of workers, or a list of positions; got {given!r}")
+        raise self.error(
+            (*path, "members"), f"needs a number of workers, or a list of positions; got {given!r}"
+        )
 
     def run(self) -> RunOptions:
         table = self.tree.get("run", {})
@@ -202,33 +182,53 @@ class _Reader:
             raise self.error(("run", "checkpoint_every"), "needs 1 or more")
         return options
 
-    def entries(self, main: Entry) -> tuple[Entry, ...]:
-        rows = self.tree.get("compare", [])
-        if not isinstance(rows, list):
-            raise self.error(("compare",), "is an array of tables: write [[compare]]")
-        entries = tuple(self.entry(i, row, main) for i, row in enumerate(rows)) or (main,)
-        labels = [entry.label for entry in entries]
-        for i, label in enumerate(labels):
-            if label in labels[:i]:
-                raise self.error(("compare", i, "label"), f"{label!r} is there twice")
-        return entries
+    def axis(self, family: str, b: int) -> tuple[Choice, ...]:
+        """A list of the grid."""
+        path = ("grid", family)
+        listed = self.at(path, ())
+        if not isinstance(listed, list) or not listed:
+            raise self.error(path, f"needs a list of names and tables; got {listed!r}")
+        choices = tuple(self.choice((*path, i), family, b) for i in range(len(listed)))
+        self.distinct(path, [choice.label for choice in choices])
+        return choices
 
-    def entry(self, i: int, row: Any, main: Entry) -> Entry:
+    def trainers(self, main: Entry, axes: Axes) -> list[Trainer]:
+        """Those of [[compare]], or of the grid, or the main one."""
+        given = self.tree.get("compare", [])
+        if not isinstance(given, list):
+            raise self.error(("compare",), "is an array of tables: write [[compare]]")
+        varied = [family for family in TRAINER if family in axes]
+        if given and varied:
+            raise self.error(
+                ("grid", varied[0]), "stands in [[compare]] here; let [grid] vary the rest"
+            )
+        if not given:
+            return pairs(main, axes) if varied else [Trainer(main.label, {})]
+        trainers = [self.trainer(i, row, main) for i, row in enumerate(given)]
+        self.distinct(("compare",), [trainer.label for trainer in trainers], "label")
+        return trainers
+
+    def trainer(self, i: int, row: Any, main: Entry) -> Trainer:
         path = ("compare", i)
-        self.known(path, row, ("label", "optimizer", "aggregator"))
-        chosen = {
-            family: self.member(*path, family) if family in row else getattr(main, family)
-            for family in ("optimizer", "aggregator")
+        self.known(path, row, ("label", *TRAINER))
+        parts = {
+            family: self.member((*path, family), family) if family in row else getattr(main, family)
+            for family in TRAINER
         }
-        label = row.get("label", " + ".join(member.name for member in chosen.values()))
+        label = row.get("label", " + ".join(member.name for member in parts.values()))
         if not isinstance(label, str):
             raise self.error((*path, "label"), f"needs a string; got {label!r}")
-        return Entry(label, **chosen)
+        return Trainer(label, parts)
+
+    def distinct(self, path: KeyPath, labels: list[str], *key: str) -> None:
+        for i, label in enumerate(labels):
+            if label in labels[:i]:
+                raise self.error((*path, i, *key), f"{label!r} is there twice")
 
     def at(self, path: KeyPath, default: Any) -> Any:
         found: Any = self.tree
         for key in path:
-            if isinstance(found, Mapping) and key not in found:
+            if isinstance(found, str) or (isinstance(found, Mapping) and key not in found):
                 return default
             found = found[key]
         return found

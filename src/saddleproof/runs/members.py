@@ -12,18 +12,23 @@ import inspect
 import types
 import typing
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from saddleproof.errors import ConfigError, MissingExtraError, OptionError
 
 #: Family to the module and the name of its table.
 TABLES = {
-    "problem": ("saddleproof.problems.table", "PROBLEMS"),
+    "problem": ("saddleproof.problems.table", "ALL_PROBLEMS"),
     "attack": ("saddleproof.attacks.table", "ATTACKS"),
     "aggregator": ("saddleproof.aggregators.table", "AGGREGATORS"),
     "optimizer": ("saddleproof.optimizers.table", "OPTIMIZERS"),
     "schedule": ("saddleproof.schedule", None),
+}
+#: Options that are members themselves, and their families.
+MEMBER_OPTIONS = {family: family for family in TABLES} | {
+    "otherwise": "attack",
+    "rule": "aggregator",
 }
 #: The schedules have no table of their own; they are options of one optimizer.
 SCHEDULES = {
@@ -49,6 +54,26 @@ class Member:
     make: Any
     options: Mapping[str, Any]
     complain: Any = field(repr=False, compare=False)
+
+    @property
+    def spelled(self) -> str:
+        """Name and options on one line: "clipping(rule=krum, radius=2)"."""
+        options = (
+            f"{key}={value.spelled if isinstance(value, Member) else value}"
+            for key, value in self.options.items()
+        )
+        listed = ", ".join(options)
+        return f"{self.name}({listed})" if listed else self.name
+
+    def seeded(self, seed: int | None) -> Member:
+        """The same with this seed wherever it, or an option of it, takes one."""
+        if seed is None:
+            return self
+        options = {
+            key: value.seeded(seed) if isinstance(value, Member) else value
+            for key, value in self.options.items()
+        }
+        return replace(self, options=options | ({"seed": seed} if self.takes("seed") else {}))
 
     def takes(self, option: str) -> bool:
         """Whether the constructor has a parameter of this name."""

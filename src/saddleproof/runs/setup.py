@@ -11,9 +11,9 @@ from typing import Any
 from saddleproof.attacks.base import Coalition
 from saddleproof.errors import OptionError
 from saddleproof.fleets.local import LocalFleet
-from saddleproof.minimize import Result, minimize
-from saddleproof.runs.config import Config, Entry, RunOptions
-from saddleproof.runs.members import Member
+from saddleproof.minimize import minimize
+from saddleproof.result import Result
+from saddleproof.runs.records import Config, Entry, RunOptions
 
 
 @dataclass(frozen=True)
@@ -44,46 +44,45 @@ class Setup:
         )
 
 
-def build(config: Config, entry: Entry | None = None, seed: int | None = None) -> Setup:
+def build(
+    config: Config, entry: Entry | None = None, seed: int | None = None, *, problem: Any = None
+) -> Setup:
     """Make the parts that a configuration names.
 
     What the problem knows about itself fills in what a member cannot do without: its `saddle`
-    for a saddle attack, 1/L for a step size without a default.
+    for a saddle attack, 1/L for a step size without a default, half of |lambda_min| at its saddle
+    for a curvature without one.
 
     Args:
         config: see `saddleproof.runs.config`.
-        entry: a row of the comparison; the main optimizer and aggregator unless given.
-        seed: replaces the seeds of the problem's data and of the run.
+        entry: a row of the comparison; the main one unless given.
+        seed: replaces the seeds of the problem's data, of the attack and of the run.
+        problem: the entry's, if it is built already.
 
     Raises:
         ConfigError: a member refuses its options.
     """
-    chosen = Entry("", config.optimizer, config.aggregator) if entry is None else entry
+    chosen = config.main if entry is None else entry
     options = config.run if seed is None else replace(config.run, seed=seed)
-    problem = _seeded(config.problem, seed).build()
+    problem = chosen.problem.seeded(seed).build() if problem is None else problem
     smoothness = getattr(problem, "smoothness", None)
     supplied = {
         "problem": problem,
         "saddle": getattr(problem, "saddle", None),
         "smoothness": smoothness,
         "step": None if smoothness is None else 1.0 / smoothness,
+        "curvature": getattr(problem, "curvature", None),
     }
     fleet: Any = LocalFleet(problem)
-    if config.attack is not None:
-        attack = _seeded(config.attack, seed).build(**supplied)
+    if chosen.liars is not None:
+        attack = chosen.liars.attack.seeded(seed).build(**supplied)
         try:
-            fleet = Coalition(fleet, attack, config.members)
+            fleet = Coalition(fleet, attack, chosen.liars.members)
         except OptionError as error:
-            raise config.attack.complain(str(error)) from error
+            raise chosen.liars.attack.complain(str(error)) from error
     return Setup(
         problem, fleet, chosen.optimizer.build(**supplied), chosen.aggregator.build(), options
     )
-
-
-def _seeded(member: Member, seed: int | None) -> Member:
-    if seed is None or not member.takes("seed"):
-        return member
-    return replace(member, options={**member.options, "seed": seed})
 
 
 @contextmanager

@@ -17,17 +17,18 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import NoneType
 from typing import Any, Self
 
 from saddleproof import snapshot
 from saddleproof.checkpoint import Progressed, RoundRecord, holding
 from saddleproof.errors import StoreError
-from saddleproof.minimize import Result
+from saddleproof.result import Result
 
-SCHEMA = 1
+SCHEMA = 2
 RUNNING = "running"
 
 _TABLES = """
@@ -50,6 +51,7 @@ CREATE TABLE rounds (
     charged TEXT NOT NULL,
     absent TEXT NOT NULL,
     strangers TEXT NOT NULL,
+    left_out TEXT NOT NULL,
     PRIMARY KEY (run, round)
 ) WITHOUT ROWID;
 CREATE TABLE snapshots (
@@ -58,6 +60,9 @@ CREATE TABLE snapshots (
     state BLOB NOT NULL
 );
 """
+
+#: Schema version to the statement that makes the next one of it.
+_UPGRADES = {1: "ALTER TABLE rounds ADD COLUMN left_out TEXT NOT NULL DEFAULT '[]'"}
 
 
 @dataclass(frozen=True)
@@ -129,9 +134,9 @@ class Store:
         return None if row is None else RunCheckpoint(self, row[0])
 
     def finish(self, run: int, result: Result) -> None:
-        """Write down how a run ended; one that was interrupted stays open for a resume."""
+        """Write down how a run ended; one that was cut short stays open for a resume."""
         certificate = None if result.certificate is None else str(result.certificate)
-        ended = None if result.status == "interrupted" else _now()
+        ended = None if result.status in ("interrupted", "too_few_workers") else _now()
         with self._transaction():
             self._db.execute(
                 "UPDATE runs SET ended = ?, status = ?, message = ?, certificate = ? WHERE id = ?",
@@ -158,7 +163,7 @@ class Store:
         return tuple(_record(row) for row in rows)
 
     def _save(self, run: int, loop: Progressed) -> None:
-        data = snapshot.dumps(Progressed(loop.round, loop.excluded, (), loop.state))
+        data = snapshot.dumps(replace(loop, trace=()))
         with self._transaction():
             stored = self._db.execute(
                 "SELECT round FROM snapshots WHERE run = ?", (run,)
@@ -166,18 +171,18 @@ class Store:
             fresh = loop.trace[0 if stored is None else stored[0] :]
             self._db.executemany(
                 f"INSERT INTO rounds (run, {', '.join(_COLUMNS)})"  # noqa: S608 (our own names)
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                f" VALUES (?{', ?' * len(_COLUMNS)})",
                 [(run, *_row(record)) for record in fresh],
             )
             self._db.execute("REPLACE INTO snapshots VALUES (?, ?, ?)", (run, loop.round, data))
 
-    def _load(self, run: int, state_type: type) -> Progressed | None:
+    def _load(self, run: int, state_type: type, memory_type: type) -> Progressed | None:
         with self._translated():
             row = self._db.execute("SELECT state FROM snapshots WHERE run = ?", (run,)).fetchone()
         if row is None:
             return None
-        saved: Any = snapshot.loads(row[0], holding(state_type))
-        return Progressed(saved.round, saved.excluded, self.trace(run, saved.round), saved.state)
+        saved = snapshot.loads(row[0], holding(state_type, memory_type))
+        return replace(saved, trace=self.trace(run, saved.round))
 
     def _prepare(self) -> None:
         with self._transaction():
@@ -185,12 +190,15 @@ class Store:
             if version == 0 and not self._db.execute("SELECT 1 FROM sqlite_master").fetchone():
                 for statement in _TABLES.split(";\n")[:-1]:
                     self._db.execute(statement)
-                self._db.execute(f"PRAGMA user_version = {SCHEMA}")
+            elif version in _UPGRADES:
+                for at in range(version, SCHEMA):
+                    self._db.execute(_UPGRADES[at])
             elif version != SCHEMA:
                 raise StoreError(
                     f"{self.path} has schema version {version}; this version of saddleproof "
                     f"reads {SCHEMA}. Write to another file"
                 )
+            self._db.execute(f"PRAGMA user_version = {SCHEMA}")
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -222,21 +230,21 @@ class RunCheckpoint:
         """Commit the new rounds and the snapshot that follows them, together."""
         self.store._save(self.run, loop)  # noqa: SLF001 (the other half of one class)
 
-    def load(self, state_type: type) -> Progressed | None:
+    def load(self, state_type: type, memory_type: type = NoneType) -> Progressed | None:
         """What the last commit left."""
-        return self.store._load(self.run, state_type)  # noqa: SLF001
+        return self.store._load(self.run, state_type, memory_type)  # noqa: SLF001
 
 
 _COLUMNS = tuple(field.name for field in fields(RoundRecord))
 
 
 def _row(record: RoundRecord) -> tuple[Any, ...]:
-    return tuple(json.dumps(v) if isinstance(v, dict) else v for v in astuple(record))
+    return tuple(json.dumps(v) if isinstance(v, dict | tuple) else v for v in astuple(record))
 
 
 def _record(row: tuple[Any, ...]) -> RoundRecord:
     # SQLite keeps NaN as NULL.
-    number, queries, norm, inexactness, charged, absent, strangers = row
+    number, queries, norm, inexactness, charged, absent, strangers, left_out = row
     return RoundRecord(
         number,
         queries,
@@ -245,6 +253,7 @@ def _record(row: tuple[Any, ...]) -> RoundRecord:
         json.loads(charged),
         json.loads(absent),
         json.loads(strangers),
+        tuple(json.loads(left_out)),
     )
 
 

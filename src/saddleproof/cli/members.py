@@ -1,0 +1,29 @@
+"""`saddleproof list`: what each family has, and which options its members take."""
+
+from __future__ import annotations
+
+import click
+
+from saddleproof.cli.terminal import console
+
+FAMILIES = ("problems", "attacks", "aggregators", "optimizers", "schedules")
+
+
+@click.command("list")
+@click.argument("family", type=click.Choice(FAMILIES))
+def command(family: str) -> None:
+    """Name the members of FAMILY, with a line on each."""
+    import inspect
+
+    from rich.table import Table
+
+    from saddleproof.runs.members import parameters, table
+
+    rows = Table(box=None, pad_edge=False, show_header=False)
+    rows.add_column(style="bold", no_wrap=True)
+    rows.add_column()
+    for name, make in table(family.removesuffix("s")).items():
+        line = (inspect.getdoc(make) or "").partition("\n\n")[0].replace("\n", " ")
+        rows.add_row(name, line)
+        rows.add_row("", f"options: {', '.join(parameters(make)) or 'none'}", style="dim")
+    console().print(rows)

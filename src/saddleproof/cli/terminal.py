@@ -1,0 +1,34 @@
+"""What the commands share: the console, plain words, and the arguments that several take."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+#: Columns of a file or a pipe; a terminal knows its own.
+_WIDE = 120
+#: What a shell reports for a command that Ctrl-C ended.
+INTERRUPTED = 130
+
+config_argument = click.argument("config", type=click.Path(path_type=Path, dir_okay=False))
+jobs_option = click.option(
+    "--jobs", type=click.IntRange(1), help="Worker processes; 2 unless there is one core only."
+)
+
+
+def console() -> Console:
+    """Standard output, numbers left in one colour, and tables that need not fold in a file."""
+    from rich.console import Console
+
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
+
+
+def say(where: Console, text: str) -> None:
+    """Plain text: no markup, and long lines stay whole in a file."""
+    where.print(text, markup=False, soft_wrap=True)

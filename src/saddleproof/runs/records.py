@@ -1,0 +1,71 @@
+"""What a checked configuration says, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from saddleproof.runs.members import Member
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """The [run] table: what `saddleproof.minimize` is called with.
+
+    Attributes:
+        b: the most Byzantine workers that the server allows for.
+        seed: for experiments; without it perturbations come from fresh entropy.
+        max_rounds: budget of parallel iterations.
+        timeout: seconds that a round may take.
+        checkpoint_every: rounds between two snapshots in the store.
+        certify: spend one more round on a certificate.
+    """
+
+    b: int
+    seed: int | None = None
+    max_rounds: int = 1000
+    timeout: float | None = None
+    checkpoint_every: int = 1
+    certify: bool = True
+
+
+@dataclass(frozen=True)
+class Liars:
+    """Who lies, and how."""
+
+    attack: Member
+    members: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row of a comparison: a trainer in a world.
+
+    Attributes:
+        label: names the trainer, which is an optimizer and a rule.
+        world: names problem and attack, as far as the comparison varies them; else "".
+        liars: None where every worker is honest.
+    """
+
+    label: str
+    problem: Member
+    liars: Liars | None
+    optimizer: Member
+    aggregator: Member
+    world: str = ""
+
+
+@dataclass(frozen=True)
+class Config:
+    """A configuration whose names and options have been checked.
+
+    Attributes:
+        text: the file as it was read.
+        main: what `saddleproof run` runs.
+        run: what it is called with.
+        compare: the rows of a comparison, world by world; `main` alone unless given.
+    """
+
+    text: str
+    main: Entry
+    run: RunOptions
+    compare: tuple[Entry, ...]
