@@ -1,0 +1,61 @@
+"""Slopes with their intervals: y = c x^a, fitted in logarithms, independent repeat by repeat."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from saddleproof.reproduce.base import Row, column, pick, values
+
+
+@dataclass(frozen=True)
+class Slope:
+    """An exponent and its 95 % interval.
+
+    Attributes:
+        value: the mean of the repeats' slopes.
+        low, high: value -+ t s / sqrt(k), Student's t with k - 1 degrees of freedom; a repeat is
+            one independent draw of everything, for all x.
+    """
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:+.2f} [{self.low:+.2f}, {self.high:+.2f}]"
+
+    def near(self, theory: float, within: float = 0.1) -> bool:
+        """Whether the measured exponent is the theory's, give or take `within`."""
+        return abs(self.value - theory) <= within
+
+
+def exponent(x: Sequence[float], y: Sequence[float]) -> float:
+    """The least-squares a of log y = a log x + c.
+
+    >>> round(exponent([1, 2, 4], [3, 12, 48]), 12)
+    2.0
+    """
+    return float(np.polyfit(np.log(x), np.log(y), 1)[0])
+
+
+def slope(rows: Sequence[Row], x: str, y: str, repeat: str = "repeat") -> Slope:
+    """The exponent of y in x over rows that carry the number of their repeat.
+
+    Args:
+        rows: at least two repeats, each with at least two values of x.
+        x: name of a column of positive numbers.
+        y: the same.
+        repeat: name of the column that says which draw a row belongs to.
+    """
+    from scipy.stats import t
+
+    draws = [pick(rows, **{repeat: k}) for k in values(rows, repeat)]
+    each = np.array(
+        [exponent(column(draw, x).tolist(), column(draw, y).tolist()) for draw in draws]
+    )
+    margin = float(t.ppf(0.975, len(each) - 1)) * each.std(ddof=1) / np.sqrt(len(each))
+    mean = float(each.mean())
+    return Slope(mean, mean - float(margin), mean + float(margin))
