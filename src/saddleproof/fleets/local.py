@@ -25,7 +25,8 @@ class LocalFleet:
 
     Args:
         problem: anything with `m` and `gradients(points)`, (q, d) to (q, m, d); a
-            `saddleproof.Problem`. With `values(w)`, (d,) to (m,), it can also send losses.
+            `saddleproof.Problem`. With `values(w)`, (d,) to (m,), it can also send losses; with
+            `sampled(points, round_id)`, (q, d) to (q, m, d), rounds are minibatches.
 
     The problem stays readable as `fleet.problem`: an omniscient coalition may look at it.
     """
@@ -45,7 +46,9 @@ class LocalFleet:
         if self._closed:
             raise FleetError("this fleet is closed; make a new one with LocalFleet(problem)")
         losses = self._values(points) if self._losses else None
-        return Messages(self.problem.gradients(points), (OK,) * len(self.workers), losses=losses)
+        sampled = getattr(self.problem, "sampled", None)
+        values = self.problem.gradients(points) if sampled is None else sampled(points, round_id)
+        return Messages(values, (OK,) * len(self.workers), losses=losses)
 
     def close(self) -> None:
         """Nothing to release; later rounds are refused."""

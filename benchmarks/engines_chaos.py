@@ -1,0 +1,210 @@
+"""Kill -9 at random moments: the server, whose runs go on to the same bytes, and the workers.
+
+    python benchmarks/engines_chaos.py [--servers 5] [--workers 20] [--seed 0]
+
+Every process is a real one, killed by SIGKILL; they are forked from one that has the imports done,
+so that a kill costs the run's time and not Python's start. The fleet is `GrpcFleet` over loopback
+with TLS, eight workers of which two lie.
+
+A server's trial: a run is killed at a random moment, and led on by a new server with `resume`. It
+must end in the bytes of a run that nobody touched; between the two the store must be whole, and no
+round that was committed may be missing. A worker's kill: one of the honest workers of a run that
+goes on dies at a random moment and is started again; the run must end certified all the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import multiprocessing
+import random
+import signal
+import sqlite3
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from saddleproof.cli.serve import lead
+from saddleproof.cli.worker import from_config
+from saddleproof.fleets.deadline import Deadline
+from saddleproof.fleets.grpc import keys
+from saddleproof.fleets.grpc.client import Client
+from saddleproof.fleets.grpc.fleet import GrpcFleet
+from saddleproof.runs.config import load
+from saddleproof.runs.setup import build
+
+M = 8
+CONFIG = f"""
+problem = {{ name = "example2", workers = {M} }}
+attack = {{ name = "saddle", members = 2 }}
+run = {{ b = 2, seed = 0, max_rounds = 60 }}
+"""
+NAMES = tuple(f"worker-{i}" for i in range(M))
+
+
+def serve(home: Path, out: Path, listen: str, resume: bool, grace: float) -> None:
+    """A server process: leads one run, and hangs up without a farewell."""
+    deadline = Deadline(grace=grace, limit=120.0)
+    with contextlib.closing(
+        GrpcFleet(NAMES, home / "keys", listen=listen, deadline=deadline)
+    ) as fleet:
+        fleet.gather(60.0)
+        config = load(home / "run.toml")
+        lead(config, replace(build(config), fleet=fleet), out, resume=resume)
+        fleet.close(done=False)
+
+
+def work(home: Path, i: int, server: str) -> None:
+    """A worker process; the first two lie."""
+    answer = from_config(home / "run.toml", i, attack=i < 2)
+    Client(answer, server, keys.load(home / "keys", NAMES[i]), pause=0.2).run()
+
+
+def query(out: Path, sql: str) -> list[tuple]:
+    """What the store holds."""
+    with contextlib.closing(sqlite3.connect(out / "runs.sqlite", timeout=60)) as db:
+        return db.execute(sql).fetchall()
+
+
+def committed(out: Path) -> int:
+    """How many rounds are committed; 0 where the store or its tables are not there yet."""
+    try:
+        return query(out, "SELECT count(*) FROM rounds")[0][0]
+    except sqlite3.OperationalError:
+        return 0
+
+
+def ended(out: Path) -> list[list[tuple]]:
+    """All that two equal runs have in common."""
+    return [
+        query(out, "SELECT * FROM rounds ORDER BY round"),
+        query(out, "SELECT round, state FROM snapshots"),
+        query(out, "SELECT status, message, certificate FROM runs"),
+    ]
+
+
+class Stage:
+    """A folder with keys and configuration, a port, and processes that are ours to kill."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        (home / "run.toml").write_text(CONFIG)
+        keys.init(home / "keys")
+        keys.issue(home / "keys", NAMES)
+        with contextlib.closing(GrpcFleet(NAMES, home / "keys")) as probe:
+            self.listen = probe.address  # free a moment ago
+        self.context = multiprocessing.get_context("forkserver")
+        self.context.set_forkserver_preload([__name__, "saddleproof.runs.store", "grpc"])
+        self.workers = [self.worker(i) for i in range(M)]
+
+    def worker(self, i: int):
+        """Start worker i."""
+        return self._start(work, self.home, i, self.listen)
+
+    def server(self, out: Path, *, resume: bool, grace: float = 60.0):
+        """Start a server."""
+        return self._start(serve, self.home, out, self.listen, resume, grace)
+
+    def _start(self, target, *arguments):
+        process = self.context.Process(target=target, args=arguments, daemon=True)
+        process.start()
+        return process
+
+    def close(self) -> None:
+        """Kill the workers."""
+        for process in self.workers:
+            process.kill()
+            process.join()
+
+
+def kill(process) -> None:
+    """Kill -9."""
+    process.kill()
+    process.join()
+
+
+def kill_server(
+    stage: Stage, out: Path, rng: random.Random, length: float, untouched: list
+) -> dict[str, bool]:
+    """One trial, killed at a random time or after a random round; what was found, by name."""
+    process = stage.server(out, resume=False)
+    if rng.random() < 0.5:
+        process.join(rng.uniform(0.0, length))
+    else:
+        wanted = rng.randrange(len(untouched[0]))
+        while process.is_alive() and committed(out) < wanted:
+            time.sleep(0.001)
+        time.sleep(rng.uniform(0.0, 0.02))
+    hit = process.is_alive()
+    kill(process)
+    before = query(out, "SELECT * FROM rounds ORDER BY round") if committed(out) else []
+    corrupt = hit and (out / "runs.sqlite").exists() and (
+        query(out, "PRAGMA integrity_check") != [("ok",)]
+        or (bool(before) and query(out, "SELECT round FROM snapshots") != [(len(before),)])
+    )  # fmt: skip
+    if hit:
+        process = stage.server(out, resume=True)
+        process.join(120)
+    after_all = query(out, "SELECT * FROM rounds WHERE run = 1 ORDER BY round")
+    return {
+        "killed": hit,
+        "killed inside the run": hit and 0 < len(before) < len(untouched[0]),
+        "corrupt": corrupt,
+        "lost rounds": after_all[: len(before)] != before,
+        "other ends": ended(out) != untouched,
+    }
+
+
+def kill_workers(stage: Stage, out: Path, kills: int, rng: random.Random) -> dict[str, int]:
+    """Kill honest workers of runs that go on, one at a time, until so many are dead."""
+    done = runs = certified = rounds = 0
+    while done < kills:
+        there = out / str(runs)
+        process = stage.server(there, resume=False, grace=2.0)
+        while process.is_alive() and done < kills:
+            process.join(rng.uniform(0.0, 0.2))
+            i = rng.randrange(2, M)
+            kill(stage.workers[i])
+            stage.workers[i] = stage.worker(i)
+            done += 1
+        process.join(300)
+        runs += 1
+        ((status, certificate),) = query(there, "SELECT status, certificate FROM runs")
+        certified += status == "second_order" and certificate.startswith("certified")
+        rounds += committed(there)
+    return {"killed": done, "runs": runs, "certified": certified, "rounds": rounds}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--servers", type=int, default=5, help="trials in which it is killed")
+    parser.add_argument("--workers", type=int, default=20, help="kills of a worker")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    rng = random.Random(options.seed)  # noqa: S311 - when to kill is no secret
+    with tempfile.TemporaryDirectory() as folder, contextlib.closing(Stage(Path(folder))) as stage:
+        began = time.perf_counter()
+        stage.server(stage.home / "untouched", resume=False).join(300)
+        length = time.perf_counter() - began  # with the workers' start; then it is shorter
+        began = time.perf_counter()
+        stage.server(stage.home / "again", resume=False).join(300)
+        length = time.perf_counter() - began
+        untouched = ended(stage.home / "untouched")
+        print(f"untouched: {len(untouched[0])} rounds, {untouched[2][0][0]}; "
+              f"the same bytes again: {ended(stage.home / 'again') == untouched}")  # fmt: skip
+        trials = []
+        for nth in range(options.servers):
+            out = stage.home / f"server-{nth}"
+            trials.append(kill_server(stage, out, rng, length, untouched))
+            if nth % 20 == 19 or nth + 1 == options.servers:
+                found = {name: sum(t[name] for t in trials) for name in trials[0]}
+                print(f"servers: {len(trials)} trials, {found}", flush=True)
+        if options.workers:
+            print(f"workers: {kill_workers(stage, stage.home / 'w', options.workers, rng)}")
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the workers end with us
+    main()

@@ -1,0 +1,1 @@
+"""One run, four engines: see `task`."""

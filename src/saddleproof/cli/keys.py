@@ -1,0 +1,53 @@
+"""`saddleproof keys`: the certificates that tell a server and its workers who is who."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+_folder = click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+_days = click.option(
+    "--days", type=click.IntRange(1), default=365, show_default=True, help="How long they hold."
+)
+
+
+@click.group("keys")
+def command() -> None:
+    """Make the certificates of a server and its workers."""
+
+
+@command.command("init")
+@_folder
+@_days
+def init(folder: Path, days: int) -> None:
+    """Make a project's authority, and its server's certificate, in FOLDER."""
+    from saddleproof.fleets.grpc import keys
+
+    _list(keys.init(folder, days=days))
+    click.echo(
+        "authority.key decides who belongs to the project: keep it to yourself. The server needs "
+        "authority.pem and server.*"
+    )
+
+
+@command.command("issue")
+@_folder
+@click.argument("names", nargs=-1)
+@click.option("--count", type=click.IntRange(1), help="Names worker-0 to worker-(N - 1).")
+@_days
+def issue(folder: Path, names: tuple[str, ...], count: int | None, days: int) -> None:
+    """Make certificates for workers called NAMES, signed by the authority in FOLDER."""
+    from saddleproof.fleets.grpc import keys
+
+    wanted = names + tuple(f"worker-{i}" for i in range(count or 0))
+    if not wanted:
+        raise click.UsageError("give the workers' names, or --count")
+    _list(keys.issue(folder, wanted, days=days))
+    click.echo("a worker needs authority.pem and its own two files, and nobody else needs those")
+
+
+def _list(paths: Iterable[Path]) -> None:
+    for path in paths:
+        click.echo(str(path))

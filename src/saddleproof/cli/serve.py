@@ -1,0 +1,213 @@
+"""`saddleproof serve`: lead a run over workers in other processes, behind mutual TLS."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from saddleproof import __version__
+from saddleproof.cli.run import with_progress
+from saddleproof.cli.terminal import INTERRUPTED, config_argument, console, say
+from saddleproof.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from saddleproof.minimize import Result
+    from saddleproof.runs.records import Config
+    from saddleproof.runs.setup import Setup
+    from saddleproof.runs.store import RunCheckpoint, Store
+
+#: One process computes with one thread: the processes are the parallelism.
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@click.command("serve")
+@config_argument
+@click.option("--listen", default="127.0.0.1:7443", show_default=True, help="HOST:PORT.")
+@click.option(
+    "--keys",
+    type=click.Path(path_type=Path),
+    help="Folder of the keys; saddleproof-keys unless given.",
+)
+@click.option(
+    "--roster",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File with a worker's name a line; worker-0, worker-1, ... unless given.",
+)
+@click.option("--resume", is_flag=True, help="Go on with CONFIG's last run, if one did not end.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default="saddleproof-runs",
+    show_default=True,
+    help="Folder of the run store, runs.sqlite.",
+)
+@click.option(
+    "--grace",
+    type=click.FloatRange(0),
+    default=2.0,
+    show_default=True,
+    help="Seconds that the last workers of a round get after the others.",
+)
+@click.option(
+    "--wait",
+    type=click.FloatRange(0),
+    default=300.0,
+    show_default=True,
+    help="Seconds to wait for the whole roster before the first round.",
+)
+@click.option("--local-workers", is_flag=True, help="Start the workers too, here, from CONFIG.")
+@click.option("--verbose", is_flag=True, help="Log connections too, not only what goes wrong.")
+def command(
+    config: Path,
+    listen: str,
+    keys: Path | None,
+    roster: Path | None,
+    out: Path,
+    grace: float,
+    wait: float,
+    *,
+    resume: bool,
+    local_workers: bool,
+    verbose: bool,
+) -> None:
+    """Run CONFIG over workers that dial in; every round is committed to the store.
+
+    The problem of CONFIG needs a start and a number of workers here; gradients are the workers'
+    business, and so are the lies of [attack].
+    """
+    from saddleproof.fleets.deadline import Deadline
+    from saddleproof.fleets.grpc.fleet import GrpcFleet
+    from saddleproof.runs.config import load
+    from saddleproof.runs.setup import build, first_warnings
+
+    logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, format="%(message)s")
+    terminal, chosen = console(), load(config)
+    setup = build(chosen)
+    names = setup.fleet.workers if roster is None else _names(roster)
+    with ExitStack() as stack:
+        if local_workers and keys is None:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="saddleproof-keys-"))
+            keys = _fresh_keys(Path(folder) / "keys", names)
+            listen = "127.0.0.1:0"
+        keys = Path("saddleproof-keys") if keys is None else keys
+        fleet = GrpcFleet(names, keys, listen=listen, deadline=Deadline(grace=grace))
+        if local_workers:
+            stack.enter_context(_workers(config, chosen, names, fleet.address, keys))
+        stack.callback(fleet.close)
+        say(terminal, f"waiting at {fleet.address} for {len(names)} workers")
+        fleet.gather(wait)
+        with first_warnings() as notes:
+            run, result = lead(
+                chosen, replace(setup, fleet=fleet), out, resume=resume, terminal=terminal
+            )
+        unfinished = result.status in ("interrupted", "too_few_workers")
+        if unfinished and not local_workers:
+            fleet.close(done=False)  # the workers dial in again, when the run goes on
+    for note in notes:
+        say(terminal, f"warning: {note}")
+    say(terminal, str(result))
+    for line in _counted(fleet.counters()):
+        say(terminal, line)
+    say(terminal, f"\nrun {run} in {out / 'runs.sqlite'}")
+    if unfinished:
+        say(terminal, f"go on with: saddleproof serve {config} --resume --out {out}")
+        sys.exit(INTERRUPTED if result.status == "interrupted" else 1)
+
+
+def lead(
+    chosen: Config, setup: Setup, out: Path, *, resume: bool, terminal: Console | None = None
+) -> tuple[int, Result]:
+    """Run `setup`, every round committed to the store in `out`; the run's number and its result.
+
+    Args:
+        chosen: the configuration that `setup` was made from.
+        setup: its fleet computes.
+        out: folder of the store.
+        resume: go on with the last run of this configuration that did not end, if there is one.
+        terminal: where the progress is shown.
+    """
+    from saddleproof.runs.store import Store
+
+    with Store(out / "runs.sqlite") as store:
+        checkpoint = _checkpoint(store, chosen, resume=resume)
+        if terminal is None:
+            result: Result = setup.minimize(checkpoint=checkpoint, resume=True)
+        else:
+            result = with_progress(terminal, setup, checkpoint)
+        store.finish(checkpoint.run, result)
+    return checkpoint.run, result
+
+
+def _checkpoint(store: Store, chosen: Config, *, resume: bool) -> RunCheckpoint:
+    """Where the run is kept: with `resume` the last one that did not end, or else a new one."""
+    unfinished = store.unfinished(chosen.text) if resume else None
+    return store.begin(chosen.text, __version__) if unfinished is None else unfinished
+
+
+def _names(roster: Path) -> tuple[str, ...]:
+    try:
+        lines = roster.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise ConfigError(f"cannot read {roster}: {error.strerror}") from error
+    return tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
+
+
+def _fresh_keys(folder: Path, names: tuple[str, ...]) -> Path:
+    from saddleproof.fleets.grpc import keys
+
+    keys.init(folder, days=7)
+    keys.issue(folder, names, days=7)
+    return folder
+
+
+@contextmanager
+def _workers(
+    config: Path, chosen: Config, names: tuple[str, ...], address: str, keys: Path
+) -> Iterator[None]:
+    """One `saddleproof worker` process a name; the liars of CONFIG lie in theirs."""
+    liars = () if chosen.main.liars is None else chosen.main.liars.members
+    command = [sys.executable, "-m", "saddleproof", "worker", str(config)]
+    fixed = ["--server", address, "--keys", str(keys)]
+    environment = os.environ | dict.fromkeys(_THREADS, "1")
+    processes: list[subprocess.Popen[bytes]] = []
+    try:
+        for i, name in enumerate(names):
+            own = ["--name", name, "--index", str(i), *(["--attack"] if i in liars else [])]
+            processes.append(subprocess.Popen([*command, *fixed, *own], env=environment))  # noqa: S603 (our own)
+        yield
+    finally:
+        _end(processes)
+
+
+def _end(processes: list[subprocess.Popen[bytes]]) -> None:
+    """The server has said that the run is done: a moment to leave in order, then a signal."""
+    until = time.monotonic() + 10.0
+    for process in processes:
+        try:
+            process.wait(timeout=max(until - time.monotonic(), 0.1))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _counted(counters: Any) -> list[str]:
+    """One line a worker that did not answer every round, or did more than that."""
+    quiet = {"answered", "connected"}
+    return [
+        f"{name}: {', '.join(f'{n} {what}' for what, n in row.items() if n)}"
+        for name, row in counters.items()
+        if any(n for what, n in row.items() if what not in quiet)
+    ]

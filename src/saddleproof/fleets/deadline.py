@@ -1,0 +1,129 @@
+"""How long a round waits for the last ones.
+
+A fixed short deadline misfires on a loaded machine, where everybody is slow at once. Here the
+others tell how slow the machine is: once m - b workers have answered, T seconds into the round
+(at most b of the rest are liars, so nobody can stretch T), the rest is waited for until
+
+    T + slack T + grace 2^(-misses)
+
+`misses` of a worker grows by one with each round that ended without it and falls by `_PARDON` with
+each that it made: who is always late soon costs no time, who was late once is waited for again.
+Without that quorum a round goes on up to its limit: too few answers would end the run.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
+
+from saddleproof.errors import OptionError
+
+#: Ten timely answers pardon one that was late; a liar that is late every tenth round costs one
+#: grace in ten rounds, and one that is late more often soon costs nothing.
+_PARDON = 0.1
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """When a round ends that not everybody has answered.
+
+    Args:
+        grace: seconds that a worker with a clean record gets after the others.
+        slack: the same, as a multiple of the time that the others took.
+        limit: seconds after which the round ends in any case.
+
+    Raises:
+        OptionError: one of them cannot work.
+
+    >>> Deadline(grace=2.0, slack=1.0).after_quorum(0.5, misses=[0.0])
+    3.0
+    >>> Deadline(grace=2.0, slack=1.0).after_quorum(0.5, misses=[3.0])
+    1.25
+    """
+
+    grace: float = 2.0
+    slack: float = 1.0
+    limit: float = 60.0
+
+    def __post_init__(self) -> None:
+        if not (self.grace >= 0 and self.slack >= 0 and self.limit > 0):
+            raise OptionError(
+                f"grace and slack must be at least 0 and limit positive; got grace={self.grace}, "
+                f"slack={self.slack}, limit={self.limit}"
+            )
+
+    def within(self, timeout: float | None) -> Deadline:
+        """The same with a limit of at most `timeout` seconds; None leaves it."""
+        if timeout is None or timeout >= self.limit:
+            return self
+        return replace(self, limit=timeout)
+
+    def after_quorum(self, elapsed: float, misses: Iterable[float]) -> float:
+        """Seconds into the round at which it ends, when m - b had answered at `elapsed`."""
+        patience = max((self.grace * 2.0**-missed for missed in misses), default=0.0)
+        return elapsed + self.slack * elapsed + patience
+
+
+def record(misses: float, *, heard: bool) -> float:
+    """A worker's misses after one more round."""
+    return max(misses - _PARDON, 0.0) if heard else misses + 1.0
+
+
+def quorum(alive: int, b: int) -> int:
+    """How many answers surely come from `alive` workers of which b keep silent; at least one."""
+    return max(alive - b, 1)
+
+
+class Watch:
+    """The clock of one round, started when it is made.
+
+    Args:
+        deadline: the options.
+        misses: (m,) every worker's misses before the round.
+        b: the most Byzantine workers.
+        clock: seconds, from anywhere.
+    """
+
+    def __init__(
+        self,
+        deadline: Deadline,
+        misses: tuple[float, ...],
+        *,
+        b: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._deadline, self._misses, self._b = deadline, misses, b
+        self._clock, self._started = clock, clock()
+        self._quorum_at: float | None = None
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return self._clock() - self._started
+
+    def missing(self, heard: Collection[int], gone: Collection[int]) -> int:
+        """How many answers the quorum lacks; 0 or less when it is in."""
+        return quorum(len(self._misses) - len(gone), self._b) - len(heard)
+
+    def left(self, heard: Collection[int], gone: Collection[int]) -> float:
+        """How many more seconds to wait; ask anew after every answer.
+
+        Args:
+            heard: positions of the workers whose answer is in.
+            gone: positions of those that cannot answer any more.
+        """
+        waiting = [
+            missed for i, missed in enumerate(self._misses) if i not in heard and i not in gone
+        ]
+        if not waiting:
+            return 0.0
+        elapsed, end = self.elapsed, self._deadline.limit
+        if self.missing(heard, gone) <= 0:
+            self._quorum_at = elapsed if self._quorum_at is None else self._quorum_at
+            end = min(end, self._deadline.after_quorum(self._quorum_at, waiting))
+        return max(end - elapsed, 0.0)
+
+    def learned(self, heard: Collection[int]) -> tuple[float, ...]:
+        """(m,) everybody's misses after the round."""
+        return tuple(record(missed, heard=i in heard) for i, missed in enumerate(self._misses))

@@ -1,0 +1,195 @@
+"""`FlowerFleet`: Flower's nodes as workers, asked and heard by our own loop over the Grid.
+
+Flower's `send_and_receive` sleeps three seconds between two looks; this loop looks every 20 ms.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from saddleproof.arrays import Vector
+from saddleproof.errors import FleetError, OptionError
+from saddleproof.fleets.base import DEAD, LATE, MALFORMED, OK, Announcement, Messages
+from saddleproof.fleets.deadline import Deadline, Watch
+from saddleproof.fleets.flower import envelope, keys
+from saddleproof.fleets.flower.envelope import Answer, Question, Refused
+from saddleproof.fleets.logs import log_messages
+
+_log = logging.getLogger(__name__)
+#: Seconds that Flower keeps a question for a node after its round is over.
+_TTL = 60.0
+
+
+class FlowerFleet:
+    """The nodes of a Flower run as workers; who signed an answer is who voted.
+
+    Every node that Flower knows is asked, one question at a time. What is not signed by a key of
+    the roster, for this question and by the node that was asked, is nobody's vote: it is noted
+    and dropped, and the worker whose name it bears is not charged for it.
+
+    Args:
+        grid: Flower's, as `ServerApp.main` hands it over.
+        workers: the roster, worker to public key as `new_key` returned it; or, with `insecure`,
+            the number m of workers, which are then called worker-0 to worker-(m - 1).
+        insecure: believe whatever name an answer bears. For simulations, where all nodes are one
+            process: elsewhere a liar may vote under every name that is free.
+        deadline: how long a round waits; Flower starts a process for each message, so that the
+            default grants ten seconds of grace and two minutes in all.
+        start_timeout: seconds to wait for m nodes before the first round.
+        poll: seconds between two looks for answers.
+
+    Raises:
+        OptionError: no keys and not `insecure`; no workers; not a public key; one key twice.
+    """
+
+    def __init__(
+        self,
+        grid: Any,
+        workers: int | Mapping[str, str],
+        *,
+        insecure: bool = False,
+        deadline: Deadline | None = None,
+        start_timeout: float = 120.0,
+        poll: float = 0.02,
+    ) -> None:
+        self.workers, self._publics = roster(workers, insecure=insecure)
+        self.deadline = Deadline(grace=10.0, limit=120.0) if deadline is None else deadline
+        self._grid, self._poll = grid, poll
+        self._session, self._asks = secrets.token_bytes(16), 0
+        self._misses = (0.0,) * len(self.workers)
+        self._b, self._losses, self._closed = 0, False, False
+        self._busy: dict[str, int] = {}  # questions of earlier rounds that are still open
+        self._seat: dict[str, int] = {}  # worker to the node that it last answered from
+        self._wait_for_nodes(start_timeout)
+
+    def announce(self, announcement: Announcement) -> None:
+        """Hear how many liars there may be, and whether losses are wanted."""
+        self._b, self._losses = announcement.b, announcement.losses
+
+    def round(self, points: Vector, *, round_id: int, timeout: float | None = None) -> Messages:
+        """Ask all nodes at (q, d) points, until all workers have answered or the deadline is over.
+
+        Raises:
+            FleetError: the fleet is closed.
+        """
+        if self._closed:
+            raise FleetError("this fleet is closed; make a new one with FlowerFleet(grid, ...)")
+        watch = Watch(self.deadline.within(timeout), self._misses, b=self._b)
+        self._asks += 1
+        question = Question(self._session, self._asks, self._losses, points)
+        idle = set(self._grid.get_node_ids()) - set(self._busy.values())
+        asked = self._ask(question, sorted(idle), round_id)
+        votes: dict[int, Answer] = {}
+        gone: set[int] = set()
+        notes: dict[str, str] = {}
+        while watch.left(votes, gone) > 0:
+            replies = list(self._grid.pull_messages([*asked, *self._busy]))
+            for message in replies:
+                about = message.metadata.reply_to_message_id
+                if about in self._busy:
+                    asked |= self._ask(question, [self._busy.pop(about)], round_id)
+                elif about in asked:
+                    self._judge(message, question, asked.pop(about), votes, gone, notes)
+            if not replies:
+                time.sleep(self._poll)
+        self._busy |= asked
+        self._misses = watch.learned(votes)
+        messages = self._messages(votes, gone, notes)
+        log_messages(_log, round_id, self.workers, messages, watch.elapsed)
+        return messages
+
+    def close(self) -> None:
+        """Later rounds are refused; the nodes are Flower's."""
+        self._closed = True
+
+    def _ask(self, question: Question, nodes: list[int], round_id: int) -> dict[str, int]:
+        """Push the question; message to node, for those that Flower took."""
+        make = envelope.flwr_app().Message
+        content, ttl = envelope.ask(question), self.deadline.limit + _TTL
+        sent = [make(content, node, "query", ttl=ttl, group_id=str(round_id)) for node in nodes]
+        taken = set(self._grid.push_messages(sent)) if sent else set()
+        where = {message.metadata.message_id: message.metadata.dst_node_id for message in sent}
+        return {key: node for key, node in where.items() if key in taken}
+
+    def _judge(
+        self,
+        message: Any,
+        question: Question,
+        node: int,
+        votes: dict[int, Answer],
+        gone: set[int],
+        notes: dict[str, str],
+    ) -> None:
+        """Enter what came back from a node: a vote, a failure, or nobody's words."""
+        if not message.has_content():
+            gone |= {i for i, name in enumerate(self.workers) if self._seat.get(name) == node}
+            return
+        try:
+            vote = envelope.read(message.content, question, node=node, publics=self._publics)
+            self._seat_of(vote.name, node)
+        except Refused as why:
+            notes[f"node {node}"] = str(why)
+            _log.warning("round %s: node %d is refused (%s)", message.metadata.group_id, node, why)
+            return
+        i = self.workers.index(vote.name)
+        gone.discard(i)
+        votes[i] = Answer(vote.name, flaw="second vote") if i in votes else vote
+
+    def _seat_of(self, name: str, node: int) -> None:
+        """Let the worker take the node's seat; without keys, who comes first keeps a name."""
+        if name not in self.workers:
+            raise Refused("not on the roster")
+        if self._publics is None and self._seat.get(name, node) != node:
+            raise Refused(f"{name} is taken")
+        self._seat[name] = node
+
+    def _messages(
+        self, votes: dict[int, Answer], gone: set[int], notes: dict[str, str]
+    ) -> Messages:
+        everyone = range(len(self.workers))
+        flaws = {vote.name: vote.flaw for vote in votes.values() if vote.flaw}
+        status = dict.fromkeys(gone, DEAD) | {
+            i: MALFORMED if vote.flaw else OK for i, vote in votes.items()
+        }
+        none = Answer("")
+        return Messages(
+            values=[votes.get(i, none).gradient for i in everyone],
+            status=tuple(status.get(i, LATE) for i in everyone),
+            notes=notes | flaws,
+            losses=[votes.get(i, none).losses for i in everyone] if self._losses else None,
+        )
+
+    def _wait_for_nodes(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while len(set(self._grid.get_node_ids())) < len(self.workers):
+            if time.monotonic() > until:
+                _log.warning("not all of the %d workers are there yet", len(self.workers))
+                return
+            time.sleep(0.2)
+
+
+def roster(
+    workers: int | Mapping[str, str], *, insecure: bool
+) -> tuple[tuple[str, ...], dict[str, Any] | None]:
+    """The workers' names, and their public keys where they have some.
+
+    Raises:
+        OptionError: no keys and not `insecure`, no workers, or something is no key.
+    """
+    if isinstance(workers, Mapping):
+        if not workers:
+            raise OptionError("a fleet needs workers; got an empty roster")
+        return tuple(workers), keys.public_keys(workers)
+    if not insecure:
+        raise OptionError(
+            "without a key for every worker anybody may register nodes and vote many times: pass "
+            "workers={name: public key, ...}, made by saddleproof.fleets.flower.new_key, or "
+            "insecure=True for a simulation"
+        )
+    if workers < 1:
+        raise OptionError(f"a fleet needs workers; got {workers}")
+    return tuple(f"worker-{i}" for i in range(workers)), None

@@ -1,0 +1,220 @@
+"""The worker's side: dial in, answer what is asked, dial in again, until the server says done."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue
+import random
+import threading
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import numpy as np
+
+from saddleproof.arrays import Vector
+from saddleproof.errors import FleetError
+from saddleproof.fleets.grpc import transport
+from saddleproof.fleets.grpc.frames import (
+    DONE,
+    QUESTION,
+    Assembly,
+    FrameError,
+    Header,
+    answer_to,
+    decode,
+    frames,
+)
+from saddleproof.fleets.grpc.keys import Credentials
+from saddleproof.fleets.worker import Worker
+
+_log = logging.getLogger(__name__)
+#: Seconds before the first attempt to dial in again; each one that fails doubles them.
+_FIRST = 0.05
+
+
+class Answer(Protocol):
+    """What a worker computes; the data stays inside."""
+
+    def __call__(
+        self, points: Vector, round_id: int, /, *, losses: bool
+    ) -> tuple[Vector, Vector | None]:
+        """(q, d) points to (q, d) gradients, and (q,) losses where they are asked for."""
+
+
+def honest(worker: Worker) -> Answer:
+    """The answer of a worker that computes what it is asked."""
+    return lambda points, _round, *, losses: worker.answer(points, losses=losses)
+
+
+class Client:
+    """One worker of a `GrpcFleet`.
+
+    Args:
+        answer: what it says; `honest(Worker(loss, data))` for a loss on this worker's own data.
+        server: "host:port" of the fleet.
+        credentials: this worker's, whose certificate names it.
+        largest: bytes of the largest question that it is ready to hold.
+        keepalive: seconds of silence after which the connection is asked whether it is alive.
+        pause: the most seconds between two attempts to dial in.
+
+    A gradient that raises is logged and not sent: the worker is late in that round.
+    """
+
+    def __init__(
+        self,
+        answer: Answer,
+        server: str,
+        credentials: Credentials,
+        *,
+        largest: int = 1 << 32,
+        keepalive: float = 10.0,
+        pause: float = 5.0,
+    ) -> None:
+        self.answer, self.server, self.credentials = answer, server, credentials
+        self.largest, self.keepalive, self.pause = largest, keepalive, pause
+        self._stopped = threading.Event()
+        self._call: Any = None
+        self._answered = False
+        self._assembly: Assembly | None = None
+
+    def run(self) -> str:
+        """Work until the server says that the run is done, or `stop`; "done" or "stopped".
+
+        Raises:
+            FleetError: the server refuses this worker for good: its name is not on the roster,
+                another process has its certificate, or an answer of it was proved bad.
+        """
+        grpc = transport.library()
+        delay = _FIRST
+        while not self._stopped.is_set():
+            with contextlib.closing(
+                transport.channel(self.server, self.credentials, self.keepalive)
+            ) as channel:
+                try:
+                    if self._session(channel):
+                        return "done"
+                except grpc.RpcError as error:
+                    if self._stopped.is_set():
+                        break
+                    delay = self._after(error, delay, grpc.StatusCode)
+                else:
+                    delay = _FIRST
+            # Not everybody at once, when a server comes back.
+            self._stopped.wait(delay * random.uniform(0.5, 1.0))  # noqa: S311
+        return "stopped"
+
+    def stop(self) -> None:
+        """Hang up and end `run`; from any thread."""
+        self._stopped.set()
+        if self._call is not None:
+            self._call.cancel()
+
+    def _after(self, error: Any, delay: float, codes: Any) -> float:
+        """How long to wait after a connection that broke; longer each time that none came about."""
+        code, details = error.code(), error.details()
+        if code in (codes.PERMISSION_DENIED, codes.ABORTED, codes.INVALID_ARGUMENT):
+            raise FleetError(f"the server at {self.server} refuses this worker: {details}")
+        _log.info("no connection to %s: %s", self.server, code)
+        return _FIRST if self._answered else min(2 * delay, self.pause)
+
+    def _session(self, channel: Any) -> bool:
+        """One connection; True when the server says that the run is done."""
+        outgoing: queue.Queue[bytes | None] = queue.Queue(maxsize=2)
+        self._answered, self._assembly = False, None
+        call = channel.stream_stream(transport.PATH)(iter(outgoing.get, None))
+        self._call = call
+        if self._stopped.is_set():  # before there was a call to cancel
+            call.cancel()
+        newest = _Newest()
+        reader = threading.Thread(target=self._read, args=(call, newest), daemon=True)
+        reader.start()
+        try:
+            for header, points in newest:
+                if header.kind == DONE:
+                    return True
+                for frame in self._answers(header, points):
+                    _put(outgoing, frame, call)
+                self._answered = True
+            return False
+        finally:
+            call.cancel()
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    outgoing.get_nowait()
+            outgoing.put(None)
+            reader.join()
+
+    def _answers(self, header: Header, points: Vector) -> tuple[bytes, ...]:
+        try:
+            gradients, losses = self.answer(points, header.round, losses=bool(header.losses))
+            parts = (gradients,) if losses is None else (gradients, losses)
+            return tuple(frames(answer_to(header), *parts))
+        except Exception:  # noqa: BLE001 - the loss is the user's; the next round may do
+            _log.exception("round %d: no answer", header.round)
+            return ()
+
+    def _read(self, call: Any, newest: _Newest) -> None:
+        """Keep the newest question; those that came while it was computing are past."""
+        try:
+            for frame in call:
+                self._hear(frame, newest)
+            newest.end(None)
+        except Exception as error:  # noqa: BLE001 - told to the thread that waits
+            newest.end(error)
+
+    def _hear(self, frame: bytes, newest: _Newest) -> None:
+        header, piece = decode(frame)
+        if header.kind == DONE:
+            newest.put((header, np.empty((0, 0))))
+            return
+        if header.kind != QUESTION or header.size > self.largest:
+            raise FrameError(f"a server asks, at most {self.largest} bytes; got {header}")
+        if header.offset == 0:
+            self._assembly = Assembly(header)
+        if self._assembly is None:
+            raise FrameError("a question without its beginning")
+        self._assembly.add(header, piece)
+        if self._assembly.complete:
+            newest.put((header, self._assembly.arrays()[0]))
+            self._assembly = None
+
+
+def _put(outgoing: queue.Queue[bytes | None], frame: bytes, call: Any) -> None:
+    """Queue a frame; a connection that broke takes none, and is noticed by its reader."""
+    while call.is_active():
+        with contextlib.suppress(queue.Full):
+            outgoing.put(frame, timeout=0.5)
+            return
+
+
+class _Newest:
+    """A slot that holds the newest question only, and how the connection ended."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._item: tuple[Header, Vector] | None = None
+        self._ended = False
+        self._error: Exception | None = None
+
+    def put(self, item: tuple[Header, Vector]) -> None:
+        with self._condition:
+            self._item = item
+            self._condition.notify()
+
+    def end(self, error: Exception | None) -> None:
+        with self._condition:
+            self._ended, self._error = True, error
+            self._condition.notify()
+
+    def __iter__(self) -> Iterator[tuple[Header, Vector]]:
+        while True:
+            with self._condition:
+                while self._item is None and not self._ended:
+                    self._condition.wait()
+                item, self._item = self._item, None
+            if item is None:
+                if self._error is not None:
+                    raise self._error
+                return
+            yield item

@@ -1,0 +1,252 @@
+"""The server's desk: who is connected, what is asked, who has voted. No transport, no clock.
+
+What happens to a frame from a worker on the roster:
+
+    not a frame, or not the shape that was asked        proved bad: malformed, connection closed
+    a second answer to a question                       proved bad: malformed, connection closed
+    an answer to a question that was never asked        proved bad: malformed, connection closed
+    an answer to another server process's question      dropped; refused, connection closed
+    the first answer, after its round was closed        dropped; stale
+    the first answer, in time                           answered
+
+TCP and TLS neither change nor repeat what an honest worker sends, so what proves bad here is the
+worker's doing. What is proved between two rounds is told in the next. NaN and Inf pass: they are
+the oracle's to judge.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from saddleproof.arrays import Vector
+from saddleproof.fleets.base import DEAD, LATE, MALFORMED, OK, Messages
+from saddleproof.fleets.grpc.frames import (
+    ANSWER,
+    Assembly,
+    FrameError,
+    Header,
+    answer_to,
+    decode,
+    frames,
+    question,
+)
+
+#: What is counted for every worker, and for every stranger that came with a certificate of ours.
+COUNTERS = ("answered", "late", "stale", "malformed", "refused", "connected")
+#: Names of strangers that are kept; an authority's list is short, but it is not ours to trust.
+_STRANGERS = 64
+
+
+class Line:
+    """One connection of one worker, as the desk sees it; the transport subclasses it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.assembly: Assembly | None = None
+
+    def post(self) -> None:
+        """There is a new question."""
+
+    def drop(self, reason: str) -> None:
+        """This connection is no longer the worker's."""
+
+
+@dataclass
+class _Round:
+    ask: Header
+    frames: tuple[bytes, ...]
+    answers: dict[str, tuple[Vector, Vector | None]] = field(default_factory=dict)
+
+
+class Desk:
+    """The books of one server process.
+
+    Args:
+        workers: the roster.
+
+    Attributes:
+        lines: worker to its connection, for those that are connected.
+    """
+
+    def __init__(self, workers: tuple[str, ...]) -> None:
+        self.workers = workers
+        self.lines: dict[str, Line] = {}
+        self._session = secrets.randbits(64)
+        self._ask = 0
+        self._round: _Round | None = None
+        self._position = {name: i for i, name in enumerate(workers)}
+        self._heard: set[int] = set()
+        self._voted = dict.fromkeys(workers, 0)
+        self._proofs: dict[str, str] = {}
+        self._notes: dict[str, str] = {}
+        self._counters = {name: dict.fromkeys(COUNTERS, 0) for name in workers}
+
+    # --- connections ---
+
+    def connect(self, line: Line) -> str | None:
+        """Take a connection; the reason when it is refused.
+
+        The newest connection of a name is the one that counts: the one before may be what a
+        broken network left behind.
+        """
+        if line.name not in self._voted:
+            self._notes[self.count(line.name, "refused")] = "not on the roster"
+            return "not on the roster"
+        self.count(line.name, "connected")
+        before = self.lines.get(line.name)
+        self.lines[line.name] = line
+        if before is not None:
+            self.count(line.name, "refused")
+            before.drop("another connection with this certificate took its place")
+        return None
+
+    def disconnect(self, line: Line) -> None:
+        """The connection is gone; an answer that it had begun is lost."""
+        if self.lines.get(line.name) is line:
+            del self.lines[line.name]
+
+    def question_for(self, line: Line, seen: int) -> tuple[int, tuple[bytes, ...]]:
+        """The open question's number and frames, if this worker has not seen or answered it."""
+        asked = self._round
+        if asked is None or asked.ask.ask == seen or self._voted[line.name] == asked.ask.ask:
+            return seen, ()
+        return asked.ask.ask, asked.frames
+
+    # --- rounds ---
+
+    def open(self, points: Vector, *, losses: bool, round_id: int) -> None:
+        """Ask everyone who is connected, and everyone who connects until `close`."""
+        self._ask += 1
+        self._heard = {self._position[name] for name in self._proofs}
+        header = question(
+            points, losses=losses, session=self._session, ask=self._ask, round_id=round_id
+        )
+        self._round = _Round(header, tuple(frames(header, points)))
+        for line in list(self.lines.values()):
+            line.assembly = None
+            line.post()
+
+    def heard(self) -> set[int]:
+        """Positions of the workers that were heard in the open round, for good or bad."""
+        return set(self._heard)
+
+    def away(self) -> tuple[int, ...]:
+        """Positions of the workers that have no connection and were not heard."""
+        return tuple(
+            i for i, n in enumerate(self.workers) if n not in self.lines and i not in self._heard
+        )
+
+    def close(self) -> Messages:
+        """End the round: one answer a worker, in roster order."""
+        asked, self._round = self._round, None
+        assert asked is not None  # noqa: S101 (for the type checker: `open` comes first)
+        status: dict[str, str] = {}
+        for name in self.workers:
+            if name in self._proofs:
+                status[name] = MALFORMED
+            elif name in asked.answers:
+                status[name] = OK
+                self.count(name, "answered")
+            else:
+                status[name] = LATE if name in self.lines else DEAD
+                self.count(name, "late")
+        heard = [asked.answers.get(n) if status[n] == OK else None for n in self.workers]
+        notes, self._notes = self._notes | self._proofs, {}
+        self._proofs, self._heard = {}, set()
+        return Messages(
+            values=[None if answer is None else answer[0] for answer in heard],
+            status=tuple(status.values()),
+            notes=notes,
+            losses=[answer and answer[1] for answer in heard] if asked.ask.losses else None,
+        )
+
+    # --- frames ---
+
+    def receive(self, line: Line, frame: bytes) -> str | None:
+        """Judge one frame; the reason when its connection must be closed. Never raises."""
+        name = line.name
+        if self.lines.get(name) is not line:
+            return "another connection with this certificate took its place"
+        try:
+            return self._admit(line, frame)
+        except FrameError as error:
+            return self._prove(name, str(error))
+
+    def _admit(self, line: Line, frame: bytes) -> str | None:
+        """As `receive`.
+
+        Raises:
+            FrameError: what proves the worker bad.
+        """
+        name, (header, piece) = line.name, decode(frame)
+        if header.kind != ANSWER:
+            raise FrameError(f"a worker sends answers; got kind {header.kind}")
+        if header.session != self._session:
+            self.count(name, "refused")
+            self._notes[name] = "answered another server's question"
+            return self._notes[name]
+        if header.ask > self._ask or header.ask == 0:
+            raise FrameError("answered a question that was never asked")
+        if header.ask <= self._voted[name]:
+            raise FrameError("second vote")
+        asked = self._round
+        if asked is None or header.ask != asked.ask.ask:
+            self._stale(name, header)
+        else:
+            self._assemble(line, asked, header, piece)
+        return None
+
+    def _assemble(self, line: Line, asked: _Round, header: Header, piece: memoryview) -> None:
+        if line.assembly is None:
+            expected = answer_to(asked.ask)
+            if not _same_answer(header, expected):
+                raise FrameError(
+                    f"answered {header.q} x {header.d} numbers where {expected.q} x "
+                    f"{expected.d} were asked"
+                )
+            line.assembly = Assembly(expected)
+        line.assembly.add(header, piece)
+        if line.assembly.complete:
+            self._voted[line.name] = header.ask
+            self._heard.add(self._position[line.name])
+            asked.answers[line.name] = line.assembly.arrays()
+            line.assembly = None
+
+    def _stale(self, name: str, header: Header) -> None:
+        if header.last:
+            self._voted[name] = header.ask
+            self.count(name, "stale")
+            self._notes[name] = "answered after its round was closed"
+
+    def _prove(self, name: str, reason: str) -> str:
+        self.count(name, "malformed")
+        self._proofs.setdefault(name, reason)
+        self._heard.add(self._position[name])
+        return reason
+
+    # --- counters ---
+
+    def count(self, name: str, what: str) -> str:
+        """One more of it; the name it went to, "others" when there are too many strangers."""
+        if name not in self._counters:
+            if len(self._counters) >= len(self.workers) + _STRANGERS:
+                name = "others"
+            self._counters.setdefault(name, dict.fromkeys(COUNTERS, 0))
+        self._counters[name][what] += 1
+        return name
+
+    def counters(self) -> Mapping[str, Mapping[str, int]]:
+        """A copy that cannot be changed."""
+        return MappingProxyType(
+            {name: MappingProxyType(dict(row)) for name, row in list(self._counters.items())}
+        )
+
+
+def _same_answer(header: Header, expected: Header) -> bool:
+    """Whether all but the offset agree."""
+    return (header.dtype, header.losses, header.round, header.q, header.d) == (
+        expected.dtype, expected.losses, expected.round, expected.q, expected.d,
+    )  # fmt: skip

@@ -1,0 +1,204 @@
+"""One authority for a project, and certificates that carry the workers' names.
+
+    folder/authority.pem    everyone has it: who signed by it belongs to the project
+    folder/authority.key    whoever has it decides who belongs; keep it off the server
+    folder/server.pem .key  the server's
+    folder/NAME.pem .key    one worker's; it needs these two and authority.pem, nothing else
+
+Keys are ECDSA on P-256, in files of mode 0600 that are never overwritten. A server's certificate
+serves and a worker's asks (extended key usage), and the server's name is the same wherever it
+runs: a worker cannot pose as the server, and the server's address may change.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from saddleproof.errors import FleetError, MissingExtraError, OptionError
+
+AUTHORITY, SERVER = "authority", "server"
+#: What a worker expects to find in the server's certificate.
+SERVER_NAME = "saddleproof-server"
+#: What a worker may be called; the X.509 common name holds 64 characters.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+#: Clocks of different machines differ.
+_SKEW = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What one party shows and trusts, as PEM; the private key is never printed."""
+
+    authority: bytes
+    certificate: bytes
+    key: bytes = field(repr=False)
+
+
+def init(folder: str | os.PathLike[str], *, days: int = 365) -> tuple[Path, ...]:
+    """Make a project's authority and its server's certificate.
+
+    Args:
+        folder: made with mode 0700 when missing.
+        days: how long the certificates hold.
+
+    Returns:
+        The files that were written.
+
+    Raises:
+        FleetError: one of the files is there already.
+    """
+    x509, ec = _library()
+    home = Path(folder)
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _refuse_existing(home, (AUTHORITY, SERVER))
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = _named(x509, "saddleproof authority")
+    certificate = (
+        _draft(x509, name, name, key.public_key(), days)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(x509, signs_certificates=True), critical=True)
+        .sign(key, _sha256())
+    )
+    written = _write_pair(home, AUTHORITY, certificate, key)
+    return written + _issue(home, SERVER, days)
+
+
+def issue(
+    folder: str | os.PathLike[str], names: Iterable[str], *, days: int = 365
+) -> tuple[Path, ...]:
+    """Make the certificates of workers, signed by the folder's authority.
+
+    Raises:
+        OptionError: a name that a certificate or a file cannot carry.
+        FleetError: there is no authority, or a file is there already.
+    """
+    wanted = tuple(names)
+    for name in wanted:
+        if not _NAME.fullmatch(name) or name in (AUTHORITY, SERVER):
+            raise OptionError(
+                f"a worker's name has up to 64 letters, digits, '.', '_' and '-', and is neither "
+                f"'{AUTHORITY}' nor '{SERVER}'; got {name!r}"
+            )
+    home = Path(folder)
+    _refuse_existing(home, wanted)
+    return tuple(path for name in wanted for path in _issue(home, name, days))
+
+
+def load(folder: str | os.PathLike[str], name: str = SERVER) -> Credentials:
+    """One party's credentials from its files.
+
+    Raises:
+        FleetError: a file is missing; the message names it.
+    """
+    home = Path(folder)
+    return Credentials(
+        _read(home / f"{AUTHORITY}.pem"), _read(home / f"{name}.pem"), _read(home / f"{name}.key")
+    )
+
+
+def _issue(home: Path, name: str, days: int) -> tuple[Path, ...]:
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    x509, ec = _library()
+    authority = x509.load_pem_x509_certificate(_read(home / f"{AUTHORITY}.pem"))
+    signer = load_pem_private_key(_read(home / f"{AUTHORITY}.key"), password=None)
+    serves = name == SERVER
+    purpose = x509.oid.ExtendedKeyUsageOID
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = SERVER_NAME if serves else name
+    certificate = (
+        _draft(x509, _named(x509, subject), authority.subject, key.public_key(), days)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(x509, signs_certificates=False), critical=True)
+        .add_extension(
+            x509.ExtendedKeyUsage([purpose.SERVER_AUTH if serves else purpose.CLIENT_AUTH]),
+            critical=True,
+        )
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(subject)]), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key()),
+            critical=False,
+        )
+        .sign(signer, _sha256())
+    )
+    return _write_pair(home, name, certificate, key)
+
+
+def _draft(x509: Any, subject: Any, issuer: Any, public_key: Any, days: int) -> Any:
+    now = datetime.now(UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(public_key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - _SKEW)
+        .not_valid_after(now + timedelta(days=days))
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+    )
+
+
+def _usage(x509: Any, *, signs_certificates: bool) -> Any:
+    return x509.KeyUsage(
+        digital_signature=not signs_certificates,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _named(x509: Any, name: str) -> Any:
+    return x509.Name([x509.NameAttribute(x509.oid.NameOID.COMMON_NAME, name)])
+
+
+def _write_pair(home: Path, name: str, certificate: Any, key: Any) -> tuple[Path, ...]:
+    from cryptography.hazmat.primitives import serialization as to
+
+    private = key.private_bytes(to.Encoding.PEM, to.PrivateFormat.PKCS8, to.NoEncryption())
+    paths = home / f"{name}.key", home / f"{name}.pem"
+    for path, data in zip(paths, (private, certificate.public_bytes(to.Encoding.PEM)), strict=True):
+        # The mode holds from the first byte on, and O_EXCL refuses what is there, links too.
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(data)
+    return paths
+
+
+def _refuse_existing(home: Path, names: Iterable[str]) -> None:
+    for path in (home / f"{name}.{end}" for name in names for end in ("key", "pem")):
+        if path.exists() or path.is_symlink():
+            raise FleetError(f"{path} is there already; keys are never overwritten")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise FleetError(
+            f"cannot read {path}: {error.strerror}. `saddleproof keys` makes the files"
+        ) from error
+
+
+def _sha256() -> Any:
+    from cryptography.hazmat.primitives import hashes
+
+    return hashes.SHA256()
+
+
+def _library() -> tuple[Any, Any]:
+    try:
+        from cryptography import x509
+        from cryptography.hazmat.primitives.asymmetric import ec
+    except ImportError as error:
+        raise MissingExtraError("cryptography", "grpc") from error
+    return x509, ec

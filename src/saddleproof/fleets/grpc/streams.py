@@ -1,0 +1,146 @@
+"""The server's streams: one coroutine a connection, which ends with it whatever happens in it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from saddleproof.fleets.grpc import transport
+from saddleproof.fleets.grpc.desk import Desk, Line
+from saddleproof.fleets.grpc.frames import DONE, Header
+
+_log = logging.getLogger(__name__)
+#: Connections of one name at a time: one, its replacement, and what takes its time to end.
+_STREAMS = 4
+
+
+class Stream(Line):
+    """A connection, and what its writer has to hear of."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.news = asyncio.Event()
+        self.reason: str | None = None
+        self.over: bool | None = None
+
+    def post(self) -> None:
+        """There is a new question."""
+        self.news.set()
+
+    def drop(self, reason: str) -> None:
+        """Another connection took this one's place."""
+        self.reason = reason
+        self.news.set()
+
+    def end(self, *, done: bool) -> None:
+        """The server hangs up; with a word of farewell when the run is done."""
+        self.over = done if self.over is None else self.over
+        self.news.set()
+
+
+class Streams:
+    """All connections of a server.
+
+    Args:
+        desk: judges their frames.
+        changed: set when somebody comes or goes.
+        voted: called after every frame.
+    """
+
+    def __init__(self, desk: Desk, changed: asyncio.Event, voted: Callable[[], None]) -> None:
+        self._desk, self._changed, self._voted = desk, changed, voted
+        self._open: Counter[str] = Counter()
+
+    async def talk(self, _requests: Any, context: Any) -> None:
+        """One connection, from its first frame to its last."""
+        codes = transport.library().StatusCode
+        name = _name(context)
+        if self._open[name] >= _STREAMS:
+            self._desk.count(name, "refused")
+            await _abort(context, codes.RESOURCE_EXHAUSTED, "too many connections with this name")
+        line = Stream(name)
+        refused = self._desk.connect(line)
+        if refused is not None:
+            _log.warning("%r: %s", name, refused, extra={"saddle_worker": name})
+            await _abort(context, codes.PERMISSION_DENIED, refused)
+        _log.info("%s connected", name, extra={"saddle_worker": name})
+        self._open[name] += 1
+        self._changed.set()
+        line.post()
+        reading = asyncio.ensure_future(_contained(name, self._read(line, context)))
+        writing = asyncio.ensure_future(_contained(name, self._write(line, context)))
+        try:
+            await asyncio.wait({reading, writing}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._desk.disconnect(line)
+            self._changed.set()
+            reading.cancel()
+            line.end(done=False)
+            # A write that was cut off would leave the stream unable to say why it ends; one that
+            # a peer does not read lasts until the peer is gone, and is what `_STREAMS` bounds.
+            try:
+                await asyncio.wait({reading, writing})
+            finally:
+                self._open[name] -= 1
+            _log.info("%s is gone", name, extra={"saddle_worker": name})
+        why = (not reading.cancelled() and reading.result()) or writing.result()
+        if why is not None:
+            _log.warning("%s: %s", name, why, extra={"saddle_worker": name})
+            code = codes.ABORTED if line.reason else codes.INVALID_ARGUMENT
+            await _abort(context, code, why)
+
+    async def _read(self, line: Stream, context: Any) -> str | None:
+        end = transport.library().aio.EOF
+        while (frame := await context.read()) is not end:
+            why = self._desk.receive(line, frame)
+            self._voted()
+            if why is not None:
+                return why
+        return None
+
+    async def _write(self, line: Stream, context: Any) -> str | None:
+        """Always the newest question: who reads slowly misses some, and none pile up."""
+        seen = 0
+        while True:
+            await line.news.wait()
+            line.news.clear()
+            if line.over is not None or line.reason is not None:
+                if line.over:
+                    await context.write(Header(DONE).packed())
+                return line.reason
+            seen, frames = self._desk.question_for(line, seen)
+            for frame in frames:
+                if line.over is None:
+                    await context.write(frame)
+
+
+def _name(context: Any) -> str:
+    """The name in the client's certificate; "" when there is not exactly one."""
+    names = context.auth_context().get("x509_common_name", [])
+    return names[0].decode(errors="replace") if len(names) == 1 else ""
+
+
+async def _abort(context: Any, code: Any, why: str) -> None:
+    """End the stream with a reason, if it is still there to hear one."""
+    aio = transport.library().aio
+    try:
+        await context.abort(code, why)
+    except aio.AbortError:
+        raise
+    except aio.BaseError as error:
+        _log.info("a stream was gone before it could be told %r: %s", why, error)
+        raise asyncio.CancelledError from error
+
+
+async def _contained(name: str, talking: Coroutine[Any, Any, str | None]) -> str | None:
+    """What it ends with; a connection that breaks raises what gRPC raises, and that is its end."""
+    try:
+        return await talking
+    except transport.library().aio.BaseError:
+        return None
+    except Exception:  # noqa: BLE001 - ours, then; it must not end anything else
+        _log.exception("%s: the connection failed", name, extra={"saddle_worker": name})
+        return None

@@ -1,0 +1,172 @@
+"""Workers as Ray actors: for a cluster whose machines fail, not for parties that are hostile.
+
+    fleet = sp.RayFleet(problem)                    # or ray.init("auto") before, to join a cluster
+    result = sp.minimize(fleet, b=6, w0=problem.start)
+
+Ray trusts the code of its workers: an answer is a pickle, and unpickling runs what its sender
+wrote, in the server. A robust rule holds whatever a worker *computes*; against one who controls
+the worker's machine use a fleet whose messages are bytes (`saddleproof.fleets.grpc`).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Any
+
+from saddleproof.arrays import Vector
+from saddleproof.errors import FleetError, MissingExtraError
+from saddleproof.fleets.base import DEAD, LATE, OK, Announcement, Messages
+from saddleproof.fleets.deadline import Deadline, Watch
+from saddleproof.fleets.logs import log_messages
+from saddleproof.fleets.worker import Worker, workers_of
+
+_log = logging.getLogger(__name__)
+
+#: Points of more bytes go through the object store, once for all workers.
+INLINE = 100_000
+
+
+class RayFleet:
+    """One Ray actor a worker, which holds its shard; one question at a time.
+
+    A worker whose process dies is "dead" in that round; Ray starts it again with its shard, and it
+    is "late" until it is back. A worker whose loss raises is "dead" in that round. A straggler is
+    asked again when its old answer, which nobody counts any more, is in.
+
+    Args:
+        problem: a `saddleproof.Problem` over shards; each actor gets the loss and its own shard.
+            A benchmark problem that is no loss over shards goes to every actor whole.
+        deadline: how long to wait, see `Deadline`.
+        start_timeout: seconds that the actors may take to come up; slower ones are late.
+
+    Raises:
+        MissingExtraError: Ray is not installed.
+
+    Unless `ray.init` was called before, Ray is started on this machine, without its dashboard and
+    its usage statistics, and shut down again by `close`. An actor claims no processor for itself
+    (num_cpus=0), so that there may be more workers than cores.
+
+    Reference:
+        Moritz et al., "Ray: A Distributed Framework for Emerging AI Applications", OSDI 2018.
+    """
+
+    def __init__(
+        self, problem: Any, *, deadline: Deadline | None = None, start_timeout: float = 120.0
+    ) -> None:
+        self._ray = _ray()
+        self._shut_down = _start(self._ray)
+        self.problem = problem
+        self.deadline = Deadline() if deadline is None else deadline
+        workers = workers_of(problem)
+        self.workers = tuple(f"worker-{i}" for i in range(len(workers)))
+        self._misses = (0.0,) * len(workers)
+        self._b, self._losses, self._closed = 0, False, False
+        self._busy: dict[Any, int] = {}  # answers to earlier rounds that are not in yet
+        actor = self._ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=0)(Worker)
+        # Held for as long as the fleet is open: a restarted actor reads them again.
+        losses = {id(w.loss): self._ray.put(w.loss) for w in workers}
+        self._held = [(losses[id(w.loss)], self._ray.put(w.data)) for w in workers]
+        self._actors = [actor.remote(loss, data) for loss, data in self._held]
+        awake = [actor.__ray_ready__.remote() for actor in self._actors]
+        self._ray.wait(awake, num_returns=len(awake), timeout=start_timeout)
+
+    def announce(self, announcement: Announcement) -> None:
+        """Hear how many liars there may be, and whether losses are wanted."""
+        self._b, self._losses = announcement.b, announcement.losses
+
+    def round(self, points: Vector, *, round_id: int, timeout: float | None = None) -> Messages:
+        """Ask all workers at (q, d) points, until all have answered or the deadline is over.
+
+        Raises:
+            FleetError: the fleet is closed.
+        """
+        if self._closed:
+            raise FleetError("this fleet is closed; make a new one with RayFleet(problem)")
+        m = len(self.workers)
+        watch = Watch(self.deadline.within(timeout), self._misses, b=self._b)
+        sent = self._ray.put(points) if points.nbytes > INLINE else points
+        idle = set(range(m)) - set(self._busy.values())
+        asked = {self._ask(i, sent): i for i in sorted(idle)}
+        heard: dict[int, Any] = {}
+        broken: dict[int, str] = {}
+        while (left := watch.left(heard, broken)) > 0:
+            pending = [*asked, *self._busy]
+            missing = watch.missing(heard, broken)
+            wanted = min(missing if missing > 0 else len(pending), len(pending))
+            ready, _ = self._ray.wait(pending, num_returns=wanted, timeout=left)
+            for ref in ready:
+                if ref in self._busy:
+                    i = self._busy.pop(ref)
+                    asked[self._ask(i, sent)] = i
+            for i, answer, flaw in self._fetch({r: asked.pop(r) for r in ready if r in asked}):
+                if flaw:
+                    broken[i] = flaw
+                else:
+                    heard[i] = answer
+        self._busy |= asked
+        self._misses = watch.learned(heard)
+        messages = self._messages(heard, broken)
+        log_messages(_log, round_id, self.workers, messages, watch.elapsed)
+        return messages
+
+    def close(self) -> None:
+        """Stop the actors, and Ray where the fleet started it."""
+        if self._closed:
+            return
+        self._closed = True
+        for actor in self._actors:
+            self._ray.kill(actor, no_restart=True)
+        if self._shut_down:
+            self._ray.shutdown()
+
+    def _ask(self, i: int, points: Any) -> Any:
+        return self._actors[i].answer.remote(points, losses=self._losses)
+
+    def _fetch(self, ready: dict[Any, int]) -> list[tuple[int, Any, str]]:
+        """(position, answer, "") or (position, None, what went wrong), of refs that are in."""
+        try:
+            found = self._ray.get(list(ready))
+        except Exception:  # noqa: BLE001 - one of them failed: look at each alone
+            return [self._fetch_one(ref, i) for ref, i in ready.items()]
+        return [(i, answer, "") for i, answer in zip(ready.values(), found, strict=True)]
+
+    def _fetch_one(self, ref: Any, i: int) -> tuple[int, Any, str]:
+        try:
+            return i, self._ray.get(ref), ""
+        except Exception as error:  # noqa: BLE001 - whatever the worker's code or death raises
+            cause = getattr(error, "cause", None) or error  # what the worker's code raised
+            return i, None, f"{type(cause).__name__}: {cause}".splitlines()[0]
+
+    def _messages(self, heard: dict[int, Any], broken: dict[int, str]) -> Messages:
+        everyone = range(len(self.workers))
+        pairs = {
+            i: answer if isinstance(answer, tuple) and len(answer) == 2 else (answer, None)
+            for i, answer in heard.items()
+        }
+        status = dict.fromkeys(heard, OK) | dict.fromkeys(broken, DEAD)
+        return Messages(
+            values=[pairs.get(i, (None, None))[0] for i in everyone],
+            status=tuple(status.get(i, LATE) for i in everyone),
+            notes={self.workers[i]: flaw for i, flaw in broken.items()},
+            losses=[pairs.get(i, (None, None))[1] for i in everyone] if self._losses else None,
+        )
+
+
+def _ray() -> Any:
+    try:
+        import ray
+    except ImportError as error:
+        raise MissingExtraError("Ray", "ray") from error
+    return ray
+
+
+def _start(ray: Any) -> bool:
+    """Start Ray on this machine unless it runs; whether it was us who did."""
+    if ray.is_initialized():
+        return False
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Actors without a GPU of their own shall see what the machine has, as later versions do.
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    return True

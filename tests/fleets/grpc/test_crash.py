@@ -1,0 +1,250 @@
+"""Processes that are killed, stopped and cut off: real ones, over loopback with TLS."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import select
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import saddleproof as sp
+from saddleproof.fleets.base import Announcement
+from saddleproof.fleets.deadline import Deadline
+from saddleproof.fleets.grpc import keys
+from saddleproof.fleets.grpc.client import Client
+from saddleproof.fleets.grpc.fleet import GrpcFleet
+
+M = 5
+NAMES = tuple(f"worker-{i}" for i in range(M))
+POINTS = np.arange(8.0).reshape(4, 2)
+CONFIG = f"""
+problem = {{ name = "example2", workers = {M} }}
+attack = {{ name = "saddle", members = 1 }}
+run = {{ b = 1, seed = 0, max_rounds = 60 }}
+"""
+
+
+def saddleproof(*arguments) -> list[str]:
+    return [sys.executable, "-m", "saddleproof", *map(str, arguments)]
+
+
+def query(out, sql: str) -> list[tuple]:
+    with contextlib.closing(sqlite3.connect(out / "runs.sqlite", timeout=60)) as db:
+        return db.execute(sql).fetchall()
+
+
+def committed(out) -> int:
+    try:
+        return query(out, "SELECT count(*) FROM rounds")[0][0]
+    except sqlite3.OperationalError:
+        return 0
+
+
+def ended(out) -> list[list[tuple]]:
+    return [
+        query(out, "SELECT * FROM rounds ORDER BY round"),
+        query(out, "SELECT round, state FROM snapshots"),
+        query(out, "SELECT status, message, certificate FROM runs"),
+        query(out, "PRAGMA integrity_check"),
+    ]
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "run.toml"
+    path.write_text(CONFIG)
+    return path
+
+
+@pytest.fixture
+def processes():
+    """Started here, dead in the end."""
+    started: list[subprocess.Popen] = []
+
+    def start(command) -> subprocess.Popen:
+        started.append(subprocess.Popen(command, stdout=subprocess.DEVNULL))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def port():
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
+
+
+@pytest.mark.slow
+def test_one_command_runs_liars_and_all_in_processes_and_ends_as_the_local_run(config, tmp_path):
+    far, near = tmp_path / "far", tmp_path / "near"
+    serve = saddleproof("serve", config, "--local-workers", "--out", far, "--grace", 60)
+    told = subprocess.run(serve, check=True, capture_output=True, text=True)
+    subprocess.run(saddleproof("run", config, "--out", near), check=True, capture_output=True)
+    assert "certificate: certified" in told.stdout
+    assert "PRIVATE" not in told.stdout + told.stderr
+    assert ended(far) == ended(near)
+
+
+@pytest.mark.slow
+def test_a_server_that_is_killed_again_and_again_ends_in_the_same_bytes(
+    config, folder, tmp_path, port, processes
+):
+    near, far, address = tmp_path / "near", tmp_path / "far", f"127.0.0.1:{port}"
+    subprocess.run(saddleproof("run", config, "--out", near), check=True, capture_output=True)
+    for name in NAMES:
+        liar = ["--attack"] if name == "worker-0" else []
+        processes(saddleproof("worker", config, "--server", address, "--keys", folder,
+                              "--name", name, *liar))  # fmt: skip
+    serve = saddleproof("serve", config, "--listen", address, "--keys", folder, "--resume",
+                        "--out", far, "--grace", 60)  # fmt: skip
+    for at in sorted(random.Random(0).sample(range(1, committed(near) - 5), k=3)):
+        server = processes(serve)
+        while server.poll() is None and committed(far) < at:
+            time.sleep(0.001)
+        server.kill()
+        assert server.wait() == -signal.SIGKILL
+        assert at <= committed(far) < committed(near)
+        assert query(far, "SELECT round FROM snapshots") == [(committed(far),)]
+        assert ended(far)[0] == ended(near)[0][: committed(far)]
+    subprocess.run(serve, check=True, capture_output=True)
+    assert ended(far) == ended(near)
+
+
+@pytest.fixture
+def four(config, folder, start, answers, processes):
+    """A fleet of four workers in threads and one in a process of its own."""
+    from saddleproof.cli.worker import from_config
+
+    deadline = Deadline(grace=0.3, slack=0.0, limit=60.0)
+    with contextlib.closing(GrpcFleet(NAMES, folder, deadline=deadline, keepalive=1.0)) as fleet:
+        fleet.announce(Announcement(sp.Median().estimates, 1))
+        for i, name in enumerate(NAMES[1:], start=1):
+            start(fleet, name, from_config(config, i, attack=False))
+        command = saddleproof("worker", config, "--server", fleet.address, "--keys", folder,
+                              "--name", "worker-0")  # fmt: skip
+        fleet.fifth = processes(command)
+        fleet.again = lambda: processes(command)
+        assert fleet.gather(120) == ()
+        yield fleet
+
+
+def round_until(fleet, status: str, seconds: float = 60.0) -> None:
+    """Ask until worker-0 has this status; rounds go on all the while."""
+    end = time.monotonic() + seconds
+    while True:
+        messages = fleet.round(POINTS, round_id=0)
+        assert messages.status.count("ok") >= 3
+        if messages.status[0] == status:
+            return
+        assert time.monotonic() < end, f"never {status}: {messages.status[0]}"
+        time.sleep(0.02)
+
+
+@pytest.mark.slow
+def test_a_worker_killed_or_stopped_is_gone_until_it_is_back(four):
+    round_until(four, "ok")
+    four.fifth.send_signal(signal.SIGSTOP)
+    round_until(four, "late")
+    round_until(four, "dead")  # the keepalive noticed
+    four.fifth.send_signal(signal.SIGCONT)
+    four.deadline = Deadline(grace=5.0)
+    round_until(four, "ok")
+    four.fifth.kill()
+    round_until(four, "dead")
+    four.again()
+    round_until(four, "ok")
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_told_to_stop_leaves_in_order(four):
+    four.fifth.terminate()
+    assert four.fifth.wait(30) == 0
+    back = four.again()
+    four.deadline = Deadline(grace=5.0)
+    round_until(four, "ok")
+    four.close()
+    assert back.wait(30) == 0  # and so does one that hears that the run is done
+
+
+class Wire:
+    """A TCP relay that can be cut: then it swallows everything, as a broken network does."""
+
+    def __init__(self, address: str) -> None:
+        self.host, port = address.rsplit(":", 1)
+        self.port = int(port)
+        self.cut = threading.Event()
+        self.over = threading.Event()
+        self.ear = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self.ear.getsockname()[1]}"
+        self.threads = [threading.Thread(target=self._listen)]
+        self.threads[0].start()
+
+    def _listen(self) -> None:
+        while not self.over.is_set():
+            if select.select([self.ear], [], [], 0.05)[0]:
+                one, _ = self.ear.accept()
+                other = socket.create_connection((self.host, self.port))
+                self.threads.append(threading.Thread(target=self._relay, args=(one, other)))
+                self.threads[-1].start()
+
+    def _relay(self, one, other) -> None:
+        with one, other:
+            while not self.over.is_set():
+                for ready in select.select([one, other], [], [], 0.05)[0]:
+                    try:
+                        data = ready.recv(1 << 16)
+                        if not data:
+                            return
+                        if not self.cut.is_set():
+                            (other if ready is one else one).sendall(data)
+                    except OSError:
+                        return
+
+    def close(self) -> None:
+        self.over.set()
+        for thread in self.threads:
+            thread.join()
+        self.ear.close()
+
+
+def test_a_worker_behind_a_cut_wire_is_heard_when_it_is_mended(folder, start, answers, bowl):
+    points = np.arange(8.0).reshape(2, 4)
+    deadline = Deadline(grace=0.2, slack=0.0, limit=60.0)
+    with contextlib.closing(GrpcFleet(NAMES, folder, deadline=deadline, keepalive=1.0)) as fleet:
+        fleet.announce(Announcement(sp.Median().estimates, 1))
+        for name, answer in zip(NAMES[1:], answers[1:], strict=True):
+            start(fleet, name, answer)
+        with contextlib.closing(Wire(fleet.address)) as wire:
+            lone = Client(
+                answers[0], wire.address, keys.load(folder, "worker-0"), keepalive=0.5, pause=0.2
+            )
+            thread = threading.Thread(target=lone.run)
+            thread.start()
+            fleet.gather(60)
+            seen = []
+            for cut in (False, True, False):
+                (wire.cut.set if cut else wire.cut.clear)()
+                fleet.deadline = deadline if cut else Deadline(grace=10.0)
+                end = time.monotonic() + 60
+                while (status := fleet.round(points, round_id=0).status)[0] != (
+                    "dead" if cut else "ok"
+                ):
+                    assert status.count("ok") >= 3
+                    assert time.monotonic() < end
+                    time.sleep(0.02)
+                seen.append(status[0])
+            assert seen == ["ok", "dead", "ok"]
+            lone.stop()
+            thread.join()

@@ -1,0 +1,237 @@
+"""What the desk makes of frames; every rule of its table, without a network."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from saddleproof.fleets.grpc import frames as f
+from saddleproof.fleets.grpc.desk import Desk, Line
+from saddleproof.fleets.grpc.frames import answer_to, decode, frames
+
+POINTS = np.arange(6.0).reshape(2, 3)
+
+
+class Connection(Line):
+    def __init__(self, name):
+        super().__init__(name)
+        self.dropped = None
+
+    def drop(self, reason):
+        self.dropped = reason
+
+
+@pytest.fixture
+def desk():
+    made = Desk(("ann", "ben", "cat"))
+    made.made = {name: Connection(name) for name in made.workers}
+    for line in made.made.values():
+        assert made.connect(line) is None
+    return made
+
+
+def ask(desk, points=POINTS, losses=False, line=None):
+    desk.open(points, losses=losses, round_id=4)
+    (question,) = desk.question_for(line or desk.made["ann"], 0)[1]
+    return decode(question)[0]
+
+
+def answer(asked, *parts, **changes):
+    header = answer_to(asked)
+    (frame,) = frames(f.replace(header, **changes), *(parts or (POINTS,)))
+    return frame
+
+
+def say(desk, name, frame):
+    return desk.receive(desk.made[name], frame)
+
+
+def test_an_answer_in_time_is_a_vote(desk):
+    asked = ask(desk)
+    assert say(desk, "ben", answer(asked, 2 * POINTS)) is None
+    messages = desk.close()
+    assert messages.status == ("late", "ok", "late")
+    np.testing.assert_array_equal(messages.answers[1], 2 * POINTS)
+    assert desk.counters()["ben"]["answered"] == 1
+    assert desk.counters()["ann"]["late"] == 1
+
+
+def test_losses_come_beside_the_gradients(desk):
+    asked = ask(desk, losses=True)
+    assert say(desk, "ben", answer(asked, POINTS, np.array([5.0, 6.0]))) is None
+    messages = desk.close()
+    np.testing.assert_array_equal(messages.loss_answers[1], [5, 6])
+    assert messages.loss_answers[0] is None
+
+
+def test_a_second_vote_voids_both(desk):
+    asked = ask(desk)
+    assert say(desk, "ann", answer(asked)) is None
+    assert say(desk, "ann", answer(asked)) == "second vote"
+    messages = desk.close()
+    assert messages.status[0] == "malformed"
+    assert messages.answers[0] is None
+    assert messages.notes == {"ann": "second vote"}
+
+
+def test_a_replay_of_an_old_answer_is_a_second_vote_in_the_next_round(desk):
+    old = answer(ask(desk))
+    say(desk, "ann", old)
+    assert desk.close().status[0] == "ok"
+    assert say(desk, "ann", old) == "second vote"  # between two rounds
+    ask(desk)
+    assert 0 in desk.heard()
+    assert desk.close().status[0] == "malformed"
+
+
+def test_an_answer_after_its_round_is_dropped_and_counted_but_proves_nothing(desk):
+    old = answer(ask(desk))
+    desk.close()
+    asked = ask(desk)
+    assert say(desk, "ann", old) is None
+    assert say(desk, "ann", answer(asked, 3 * POINTS)) is None
+    messages = desk.close()
+    assert messages.status[0] == "ok"
+    np.testing.assert_array_equal(messages.answers[0], 3 * POINTS)
+    assert messages.notes["ann"] == "answered after its round was closed"
+    assert desk.counters()["ann"]["stale"] == 1
+
+
+def test_the_same_round_number_asked_twice_does_not_mix_up_the_answers(desk):
+    first = answer(ask(desk))
+    desk.close()
+    ask(desk)  # round 4 again, as after a resume
+    say(desk, "ann", first)
+    assert desk.close().status[0] == "late"
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"ask": 2}, "never asked"),
+        ({"ask": 0}, "never asked"),
+        ({"round": 5}, "numbers where"),
+        ({"q": 1, "d": 6}, "numbers where"),
+        ({"dtype": 1, "d": 6}, "announced"),
+        ({"losses": 1}, "announced"),
+        ({"kind": f.QUESTION}, "a worker sends answers"),
+    ],
+)
+def test_what_was_not_asked_proves_the_worker_bad(desk, change, why):
+    asked = ask(desk)
+    assert why in say(desk, "cat", answer(asked, **change))
+    messages = desk.close()
+    assert messages.status == ("late", "late", "malformed")
+    assert why in messages.notes["cat"]
+    assert desk.counters()["cat"]["malformed"] == 1
+
+
+def test_an_answer_to_another_server_is_refused_and_proves_nothing(desk):
+    asked = ask(desk)
+    assert say(desk, "ann", answer(asked, session=asked.session ^ 1)) is not None
+    messages = desk.close()
+    assert messages.status[0] == "late"
+    assert messages.notes["ann"] == "answered another server's question"
+    assert desk.counters()["ann"]["refused"] == 1
+
+
+def test_the_newest_connection_counts(desk):
+    asked = ask(desk)
+    again = Connection("ann")
+    assert desk.connect(again) is None
+    assert "took its place" in desk.made["ann"].dropped
+    assert "took its place" in say(desk, "ann", answer(asked))
+    assert desk.receive(again, answer(asked, 5 * POINTS)) is None
+    desk.disconnect(desk.made["ann"])  # the older one's end is not the worker's
+    messages = desk.close()
+    assert messages.status[0] == "ok"
+    np.testing.assert_array_equal(messages.answers[0], 5 * POINTS)
+
+
+def test_who_comes_back_is_asked_again_unless_he_has_voted(desk):
+    asked = ask(desk)
+    say(desk, "ben", answer(asked))
+    for name, is_asked in (("ann", True), ("ben", False)):
+        desk.disconnect(desk.made[name])
+        again = Connection(name)
+        desk.connect(again)
+        assert bool(desk.question_for(again, 0)[1]) == is_asked
+
+
+def test_who_has_no_connection_is_dead(desk):
+    asked = ask(desk)
+    say(desk, "ben", answer(asked))
+    desk.disconnect(desk.made["ben"])
+    desk.disconnect(desk.made["cat"])
+    assert desk.away() == (2,)
+    assert desk.close().status == ("late", "ok", "dead")
+
+
+def test_strangers_are_named_and_there_is_room_for_so_many_only(desk):
+    for i in range(500):
+        assert desk.connect(Connection(f"eve-{i}")) == "not on the roster"
+    ask(desk)
+    notes, counters = desk.close().notes, desk.counters()
+    assert notes["eve-0"] == "not on the roster"
+    assert len(notes) < 100
+    assert len(counters) < 100
+    assert sum(row["refused"] for row in counters.values()) == 500
+
+
+def test_counters_are_a_copy_that_cannot_be_changed(desk):
+    counters = desk.counters()
+    with pytest.raises(TypeError):
+        counters["ann"]["late"] = 9
+    ask(desk)
+    desk.close()
+    assert counters["ann"]["late"] == 0
+
+
+def test_a_long_answer_is_put_together_from_its_pieces(desk):
+    points = np.arange(2.5 * f.PIECE / 8)[None]
+    desk.open(points, losses=False, round_id=0)
+    _, question = desk.question_for(desk.made["ann"], 0)
+    first, second, third = frames(answer_to(decode(question[0])[0]), -points)
+    assert say(desk, "ann", first) is None
+    assert desk.heard() == set()
+    assert "not the next one" in say(desk, "ben", second)
+    assert say(desk, "ann", second) is None
+    assert say(desk, "ann", third) is None
+    messages = desk.close()
+    assert messages.status == ("ok", "malformed", "late")
+    np.testing.assert_array_equal(messages.answers[0], -points)
+
+
+FUZZ = st.one_of(
+    st.binary(max_size=120),
+    st.tuples(st.binary(max_size=60), st.integers(0, 119), st.integers(0, 255)),
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["ann", "ben"]), FUZZ), max_size=30))
+def test_whatever_two_liars_say_the_third_is_heard(mail):
+    desk = Desk(("ann", "ben", "cat"))
+    lines = {name: Connection(name) for name in desk.workers}
+    for line in lines.values():
+        desk.connect(line)
+    desk.open(POINTS, losses=False, round_id=0)
+    asked = decode(desk.question_for(lines["cat"], 0)[1][0])[0]
+    true = answer(asked)
+    for name, data in mail:
+        if isinstance(data, tuple):  # the true frame, spliced
+            middle, at, byte = data
+            spliced = true[: at % len(true)] + bytes([byte]) + middle + true[at % len(true) + 1 :]
+            frame = spliced[: len(true)]
+        else:
+            frame = data
+        why = desk.receive(lines[name], frame)
+        assert why is None or isinstance(why, str)
+    assert desk.receive(lines["cat"], true) is None
+    messages = desk.close()
+    assert messages.status[2] == "ok"
+    np.testing.assert_array_equal(messages.answers[2], POINTS)
+    for value, status in zip(messages.answers, messages.status, strict=True):
+        assert (value is not None) == (status == "ok")
+        assert value is None or value.shape == POINTS.shape

@@ -1,0 +1,257 @@
+"""Rounds over loopback with TLS: honest workers, late ones, dead ones, and those that come back."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+import saddleproof as sp
+from saddleproof.errors import FleetError, OptionError
+from saddleproof.fleets.base import Announcement
+from saddleproof.fleets.deadline import Deadline
+from saddleproof.fleets.grpc.fleet import GrpcFleet
+from saddleproof.fleets.local import LocalFleet
+from saddleproof.testing import check_fleet
+
+POINTS = np.arange(12.0).reshape(3, 4)
+
+
+@dataclass(frozen=True)
+class NeedsValues:
+    needs_values: bool = True
+
+
+def announce(fleet, b=0, optimizer=None):
+    fleet.announce(Announcement(sp.Median().estimates, b, optimizer))
+
+
+class Silent:
+    """A worker that says nothing until it may."""
+
+    def __init__(self, answer):
+        self.answer, self.may, self.asked = answer, threading.Event(), threading.Event()
+
+    def __call__(self, points, round_id, *, losses):
+        self.asked.set()
+        self.may.wait(60)
+        return self.answer(points, round_id, losses=losses)
+
+
+def test_it_passes_the_suite(begun):
+    check_fleet(begun, POINTS)
+
+
+def test_it_answers_what_the_local_fleet_answers(begun, bowl):
+    for round_id in range(3):
+        messages = begun.round(POINTS, round_id=round_id)
+        local = LocalFleet(bowl).round(POINTS, round_id=round_id)
+        assert messages.status == local.status
+        for one, other in zip(messages.answers, local.answers, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_losses_come_when_the_optimizer_needs_them(begun, bowl):
+    announce(begun, optimizer=NeedsValues())
+    told = begun.round(POINTS, round_id=0).loss_answers
+    np.testing.assert_array_equal(told, np.stack([bowl.values(w) for w in POINTS], axis=1))
+    announce(begun)
+    assert begun.round(POINTS, round_id=1).losses is None
+
+
+def test_single_precision_stays_single(begun):
+    messages = begun.round(POINTS.astype(np.float32), round_id=0)
+    assert {answer.dtype for answer in messages.answers} == {np.dtype(np.float32)}
+
+
+def test_a_run_ends_in_the_same_bytes_as_on_the_local_fleet(begun, bowl):
+    run = {"b": 1, "w0": bowl.start, "seed": 0, "max_rounds": 60}
+    far, near = sp.minimize(begun, **run), sp.minimize(bowl, **run)
+    assert str(far.certificate) == str(near.certificate)
+    assert far.w.tobytes() == near.w.tobytes()
+    assert far.trace == near.trace
+    counted = begun.counters()["worker-0"]
+    assert counted["answered"] == far.rounds + far.certificate.rounds
+    assert counted["late"] == counted["malformed"] == counted["refused"] == 0
+
+
+def test_a_silent_liar_costs_less_and_less_time(folder, start, answers):
+    fleet = GrpcFleet(NAMES, folder, deadline=Deadline(grace=0.2, slack=0.0, limit=60.0))
+    announce(fleet, b=1)
+    silent = Silent(answers[0])
+    with contextlib.closing(fleet):
+        for name, answer in zip(NAMES, [silent, *answers[1:]], strict=True):
+            start(fleet, name, answer)
+        assert fleet.gather(60) == ()
+        for round_id in range(4):
+            assert fleet.round(POINTS, round_id=round_id).status == ("late", *["ok"] * 4)
+        silent.may.set()
+    assert fleet.counters()["worker-0"]["late"] == 4
+
+
+def test_a_late_answer_does_not_count_in_the_next_round(folder, start, answers, until):
+    fleet = GrpcFleet(NAMES, folder, deadline=Deadline(grace=0.1, slack=0.0, limit=60.0))
+    announce(fleet, b=1)
+    silent = Silent(answers[0])
+    with contextlib.closing(fleet):
+        for name, answer in zip(NAMES, [silent, *answers[1:]], strict=True):
+            start(fleet, name, answer)
+        fleet.gather(60)
+        assert fleet.round(POINTS, round_id=0).status[0] == "late"
+        silent.may.set()
+        until(lambda: fleet.counters()["worker-0"]["stale"] == 1)
+        fleet.deadline = Deadline(grace=60.0)
+        announce(fleet, b=0)
+        messages = fleet.round(-POINTS, round_id=1)
+        assert messages.status == ("ok",) * 5
+        np.testing.assert_array_equal(messages.answers[0], answers[0](-POINTS, 1, losses=False)[0])
+        assert messages.notes == {"worker-0": "answered after its round was closed"}
+
+
+def test_a_slow_worker_answers_the_newest_question_only(folder, start, answers, until):
+    fleet = GrpcFleet(NAMES, folder, deadline=Deadline(grace=0.0, slack=0.0, limit=60.0))
+    announce(fleet, b=1)
+    seen = []
+    silent = Silent(lambda points, n, losses: seen.append(n) or answers[0](points, n, losses=False))
+    with contextlib.closing(fleet):
+        for name, answer in zip(NAMES, [silent, *answers[1:]], strict=True):
+            start(fleet, name, answer)
+        fleet.gather(60)
+        fleet.round(POINTS, round_id=0)
+        assert silent.asked.wait(60)
+        for round_id in range(1, 20):
+            fleet.round(POINTS, round_id=round_id)
+        silent.may.set()
+        until(lambda: len(seen) == 2)
+        assert seen == [0, 19]
+
+
+def test_who_dies_is_dead_and_who_comes_back_is_heard(begun, start, answers, until):
+    announce(begun, b=1)
+    lost = start(begun, "worker-3", answers[3])  # the one before is pushed out
+    until(lambda: begun.counters()["worker-3"]["connected"] == 2)
+    begun.round(POINTS, round_id=0)
+    lost.stop()
+    lost.thread.join()
+    until(lambda: 3 in begun._desk.away())
+    assert begun.round(POINTS, round_id=1).status[3] == "dead"
+    start(begun, "worker-3", answers[3])
+    until(lambda: 3 not in begun._desk.away())
+    assert begun.round(POINTS, round_id=2).status == ("ok",) * 5
+
+
+def test_a_worker_that_is_pushed_out_says_so(fleet, start, answers, until):
+    first = start(fleet, "worker-2", answers[2])
+    until(lambda: fleet.counters()["worker-2"]["connected"] == 1)
+    start(fleet, "worker-2", answers[2])
+    first.thread.join(60)
+    assert "took its place" in first.refusal
+
+
+def test_a_round_waits_for_those_who_dial_in_again_when_too_few_are_left(
+    folder, start, answers, until
+):
+    fleet = GrpcFleet(NAMES, folder, deadline=Deadline(grace=30.0, limit=60.0))
+    announce(fleet, b=1)
+    with contextlib.closing(fleet):
+        gone = [start(fleet, NAMES[i], answers[i]) for i in (0, 1, 2)]
+        for i in (3, 4):
+            start(fleet, NAMES[i], answers[i])
+        fleet.gather(60)
+        fleet.round(POINTS, round_id=0)
+        for client in gone:
+            client.stop()
+        until(lambda: len(fleet._desk.away()) == 3)
+        healed = threading.Timer(0.3, lambda: [start(fleet, NAMES[i], answers[i]) for i in (0, 1)])
+        healed.start()
+        messages = fleet.round(POINTS, round_id=1)
+        assert messages.status.count("ok") >= 3
+        healed.join()
+
+
+def test_too_few_workers_stop_the_run_with_its_state(folder, start, bowl, answers, tmp_path):
+    deadline = Deadline(grace=0.1, limit=0.5)
+    fleet = GrpcFleet(NAMES, folder, deadline=deadline)
+    kept = tmp_path / "state.npz"
+    with contextlib.closing(fleet):
+        clients = [start(fleet, n, a) for n, a in zip(NAMES, answers, strict=True)]
+        fleet.gather(60)
+        fleet.deadline = Deadline(grace=30.0)
+
+        def cut(progress):
+            if progress.record.round == 2:
+                fleet.deadline = deadline
+                for client in clients[:3]:
+                    client.stop()
+                    client.thread.join(60)
+
+        stopped = sp.minimize(
+            fleet, b=1, w0=bowl.start, seed=0, callback=cut, checkpoint=kept, max_rounds=60
+        )
+        assert stopped.status == "too_few_workers"
+        assert "round 3" in stopped.message
+        assert all(name in stopped.message for name in NAMES[:3])
+        fleet.deadline = Deadline(grace=30.0)
+        for i in range(3):
+            start(fleet, NAMES[i], answers[i])
+        assert fleet.gather(60) == ()
+        run = {"b": 1, "w0": bowl.start, "seed": 0, "max_rounds": 60}
+        went_on = sp.minimize(fleet, **run, checkpoint=kept, resume=True)
+    assert went_on.w.tobytes() == sp.minimize(bowl, **run).w.tobytes()
+
+
+def test_a_loss_that_raises_makes_the_worker_late_and_not_its_process(folder, start, answers):
+    fleet = GrpcFleet(NAMES, folder, deadline=Deadline(grace=0.2, slack=0.0, limit=60.0))
+    announce(fleet, b=1)
+    calls = []
+
+    def fails_once(points, round_id, *, losses):
+        calls.append(round_id)
+        if len(calls) == 1:
+            raise ZeroDivisionError
+        return answers[0](points, round_id, losses=losses)
+
+    with contextlib.closing(fleet):
+        for name, answer in zip(NAMES, [fails_once, *answers[1:]], strict=True):
+            start(fleet, name, answer)
+        fleet.gather(60)
+        assert fleet.round(POINTS, round_id=0).status[0] == "late"
+        fleet.deadline = Deadline(grace=60.0)
+        announce(fleet, b=0)
+        assert fleet.round(POINTS, round_id=1).status[0] == "ok"
+
+
+def test_workers_outlive_a_server_and_serve_the_next_one(folder, start, answers):
+    first = GrpcFleet(NAMES, folder, deadline=Deadline(grace=30.0))
+    clients = [start(first, n, a) for n, a in zip(NAMES, answers, strict=True)]
+    first.round(POINTS, round_id=0)
+    first.close(done=False)
+    second = GrpcFleet(NAMES, folder, listen=first.address, deadline=Deadline(grace=30.0))
+    with contextlib.closing(second):
+        assert second.gather(60) == ()
+        assert second.round(POINTS, round_id=0).status == ("ok",) * 5
+    for client in clients:
+        client.thread.join(30)
+        assert not client.thread.is_alive()
+
+
+def test_a_closed_fleet_says_what_to_do(fleet):
+    fleet.close()
+    with pytest.raises(FleetError, match=r"make a new one with GrpcFleet\(workers, keys\)"):
+        fleet.round(POINTS, round_id=0)
+
+
+def test_a_port_that_is_taken_is_refused_at_once(fleet, folder):
+    with pytest.raises(FleetError, match="cannot listen"):
+        GrpcFleet(NAMES, folder, listen=fleet.address)
+
+
+def test_a_roster_has_different_names(folder):
+    with pytest.raises(OptionError, match="different names"):
+        GrpcFleet(["ann", "ann"], folder)
+
+
+NAMES = tuple(f"worker-{i}" for i in range(5))

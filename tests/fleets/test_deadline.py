@@ -1,0 +1,119 @@
+"""The adaptive deadline: what liars can do to it, and what a loaded machine can."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from saddleproof.errors import OptionError
+from saddleproof.fleets.deadline import Deadline, Watch, quorum, record
+
+TIMES = st.floats(0.0, 50.0)
+
+
+class Clock:
+    """Time that passes when it is told to."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def played(arrivals: list[float], deadline: Deadline, b: int) -> tuple[float, set[int]]:
+    """When a round with these arrival times ends, and whom it heard."""
+    clock = Clock()
+    watch = Watch(deadline, (0.0,) * len(arrivals), b=b, clock=clock)
+    heard: set[int] = set()
+    for when, i in sorted((when, i) for i, when in enumerate(arrivals)):
+        if when > watch.elapsed + watch.left(heard, ()):
+            break
+        clock.now = 100.0 + when
+        heard.add(i)
+    return watch.elapsed + watch.left(heard, ()), heard
+
+
+@given(
+    honest=st.lists(TIMES, min_size=3, max_size=9),
+    liars=st.lists(st.one_of(TIMES, st.just(float("inf"))), max_size=3),
+)
+def test_liars_cannot_stretch_a_round(honest: list[float], liars: list[float]) -> None:
+    deadline = Deadline(grace=2.0, slack=1.0, limit=1e6)
+    ended, _ = played(honest + liars, deadline, b=len(liars))
+    assert ended <= 2.0 * max(honest) + 2.0 + 1e-9
+
+
+@given(
+    honest=st.lists(st.floats(1.0, 1.99), min_size=4, max_size=9),
+    load=st.floats(0.01, 1000.0),
+    liars=st.lists(st.one_of(TIMES, st.just(float("inf"))), max_size=1),
+)
+def test_a_loaded_machine_makes_nobody_late(
+    honest: list[float], load: float, liars: list[float]
+) -> None:
+    arrivals = [load * when for when in honest] + [load * when for when in liars]
+    _, heard = played(arrivals, Deadline(grace=0.0, slack=1.0, limit=1e9), b=len(liars))
+    assert heard >= set(range(len(honest)))
+
+
+def test_without_a_quorum_a_round_goes_on_up_to_its_limit() -> None:
+    clock = Clock()
+    watch = Watch(Deadline(grace=1.0, slack=1.0, limit=30.0), (0.0,) * 8, b=2, clock=clock)
+    clock.now += 5.0
+    assert watch.missing(range(5), ()) == 1
+    assert watch.left(range(5), ()) == 25.0
+    assert watch.left(range(6), ()) == 6.0
+
+
+def test_the_quorum_counts_from_when_it_came_in() -> None:
+    clock = Clock()
+    watch = Watch(Deadline(grace=1.0, slack=1.0), (0.0,) * 5, b=2, clock=clock)
+    clock.now += 3.0
+    watch.left(range(3), ())
+    clock.now += 2.0
+    assert watch.left(range(4), ()) == 2.0
+
+
+def test_a_round_is_over_when_all_who_live_have_answered() -> None:
+    watch = Watch(Deadline(), (0.0,) * 4, b=0)
+    assert watch.left({0, 1, 3}, {2}) == 0.0
+
+
+def test_the_dead_do_not_count_for_the_quorum() -> None:
+    watch = Watch(Deadline(), (0.0,) * 8, b=2)
+    assert watch.missing(range(4), {6, 7}) == 0
+
+
+def test_who_is_always_late_soon_costs_no_time() -> None:
+    misses, costs = (0.0, 0.0, 0.0), []
+    for _ in range(8):
+        watch = Watch(Deadline(grace=2.0), misses, b=1, clock=Clock())
+        costs.append(watch.left({0, 1}, ()))
+        misses = watch.learned({0, 1})
+    assert costs == [2.0 * 2.0**-k for k in range(8)]
+    assert misses == (0.0, 0.0, 8.0)
+
+
+def test_ten_timely_answers_pardon_a_late_one() -> None:
+    misses = record(0.0, heard=False)
+    for _ in range(10):
+        misses = record(misses, heard=True)
+    assert misses == pytest.approx(0.0)
+
+
+def test_a_timeout_lowers_the_limit_and_never_raises_it() -> None:
+    assert Deadline(limit=60.0).within(0.5) == Deadline(limit=0.5)
+    assert Deadline().within(None) == Deadline().within(1e9) == Deadline()
+
+
+def test_a_quorum_is_at_least_one_answer() -> None:
+    assert [quorum(alive, 2) for alive in (8, 3, 2, 0)] == [6, 1, 1, 1]
+
+
+@pytest.mark.parametrize("options", [{"limit": 0.0}, {"grace": -1.0}, {"slack": -0.5}])
+def test_a_deadline_that_cannot_work_is_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(OptionError, match="grace and slack must be"):
+        Deadline(**options)
