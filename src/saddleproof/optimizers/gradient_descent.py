@@ -57,7 +57,7 @@ def begin(w: Vector, step: float) -> Descent:
         w=w,
         gradient=np.full_like(w, np.nan),
         inexactness=np.full(k, np.inf),
-        step=np.full(k, step),
+        step=np.full(k, step, dtype=w.dtype),
         trial=w,
     )
 

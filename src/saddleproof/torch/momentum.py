@@ -1,0 +1,85 @@
+"""Momentum on the workers' side (Karimireddy, He, Jaggi, "Learning from history", ICML 2021).
+
+m_i <- beta m_i + (1 - beta) g_i, from m_i = 0, and worker i sends m_i in the place of g_i. What
+honest workers send then varies by a factor sqrt((1 - beta) / (1 + beta)) less between them, which
+is the room that liars hide in. Liars see the honest momenta: wrap this fleet in the coalition.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from saddleproof.arrays import Vector
+from saddleproof.errors import OptionError
+from saddleproof.fleets.base import OK, Announcement, Fleet, Messages
+
+
+class WorkerMomentum:
+    """A fleet whose workers send an average over their past gradients.
+
+    For optimizers with one trajectory, one point a round: an average over several points, or over
+    a certificate's differences, means nothing. A worker that is absent keeps its momentum.
+
+    The step of a run means the same with and without momentum: a constant gradient g is sent as g
+    in the end. PyTorch's SGD(momentum=beta) adds up instead, and steps 1 / (1 - beta) times as
+    far at the same learning rate.
+
+    The momenta live here, as they live with the workers: a run that is resumed in a new process
+    starts with none.
+
+    Args:
+        fleet: who computes the gradients.
+        beta: in [0, 1); 0 changes nothing.
+
+    Raises:
+        OptionError: beta is outside [0, 1).
+    """
+
+    def __init__(self, fleet: Fleet, beta: float = 0.9) -> None:
+        if not 0 <= beta < 1:
+            raise OptionError(f"beta must be in [0, 1); got {beta}")
+        self.fleet, self.beta = fleet, beta
+        self.workers = fleet.workers
+        self._momentum: dict[str, Vector] = {}
+
+    @property
+    def problem(self) -> object:
+        """The problem underneath, or None."""
+        return getattr(self.fleet, "problem", None)
+
+    def announce(self, announcement: Announcement) -> None:
+        """A new run begins: forget the last one's momenta, and pass the rules on."""
+        self._momentum = {}
+        self.fleet.announce(announcement)
+
+    def round(self, points: Vector, *, round_id: int, timeout: float | None = None) -> Messages:
+        """Every worker's momentum at the one point of this round.
+
+        Raises:
+            OptionError: more than one point was asked for.
+        """
+        if len(points) != 1:
+            raise OptionError(
+                f"worker momentum follows one point a round; this optimizer asks for {len(points)}."
+                " Leave it out, or take GradientDescent"
+            )
+        heard = self.fleet.round(points, round_id=round_id, timeout=timeout)
+        answers = [
+            self._averaged(name, answer, points) if status == OK else answer
+            for name, answer, status in zip(self.workers, heard.answers, heard.status, strict=True)
+        ]
+        return Messages(answers, heard.status, heard.notes, heard.losses)
+
+    def close(self) -> None:
+        """Close the fleet underneath."""
+        self.fleet.close()
+
+    def _averaged(self, name: str, answer: object, points: Vector) -> object:
+        if not isinstance(answer, np.ndarray) or answer.shape != points.shape:
+            return answer  # no gradient: judging it is the oracle's business
+        old = self._momentum.get(name)
+        new = (1 - self.beta) * answer
+        if old is not None:
+            new += self.beta * old
+        self._momentum[name] = new
+        return new

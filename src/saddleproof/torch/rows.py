@@ -1,0 +1,121 @@
+"""The workers' rows on one device, cut into batches of workers that can be computed together.
+
+All rows lie in one tensor, worker after worker, so that a minibatch of every worker is a single
+gather, and equal shards are a view. Workers whose batches have the same size are computed
+together; unequal shards give several such groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset, default_collate
+
+from saddleproof.errors import OptionError
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What some workers compute on, all with the same number of rows.
+
+    Attributes:
+        workers: (k,) positions on the roster.
+        data: inputs and target, each (k, n, ...).
+    """
+
+    workers: NDArray[np.intp]
+    data: tuple[Tensor, ...]
+
+
+class Rows:
+    """Every worker's rows.
+
+    Args:
+        shards: one a worker: a tuple (inputs..., target) of tensors or arrays with the rows over
+            the first axis, or a map-style `Dataset` of such tuples.
+        dtype: what floating-point inputs and targets become.
+        device: where they go.
+
+    Raises:
+        OptionError: an empty shard, or shards that do not fit each other.
+    """
+
+    def __init__(self, shards: Sequence[Any], dtype: torch.dtype, device: torch.device) -> None:
+        tensors = [_tensors(shard, dtype, device, i) for i, shard in enumerate(shards)]
+        kinds = {tuple((x.dtype, x.shape[1:]) for x in shard) for shard in tensors}
+        if len(kinds) > 1:
+            raise OptionError(f"the shards differ in more than their number of rows: {kinds}")
+        self.sizes = np.array([len(shard[0]) for shard in tensors])
+        self._first = np.cumsum(self.sizes) - self.sizes
+        self._storage = tuple(torch.cat(parts) for parts in zip(*tensors, strict=True))
+        self._full = [self._equal(workers) for workers in _groups(self.sizes)]
+
+    @property
+    def shards(self) -> list[tuple[Tensor, ...]]:
+        """One worker's rows each, as views."""
+        spans = zip(self._first, self._first + self.sizes, strict=True)
+        return [tuple(x[a:b] for x in self._storage) for a, b in spans]
+
+    def all(self) -> list[Batch]:
+        """Full batches."""
+        return self._full
+
+    def sample(self, size: int, seed: int, round_id: int) -> list[Batch]:
+        """Minibatches without replacement: `size` rows of every worker, or all that it has.
+
+        Worker i draws from the random stream of (seed, i, round_id) and no other, so that a round
+        can be replayed, alone and in any order.
+        """
+        return [self._drawn(w, size, seed, round_id) for w in _groups(self.sizes.clip(max=size))]
+
+    def _drawn(self, workers: NDArray[np.intp], size: int, seed: int, round_id: int) -> Batch:
+        picked = []
+        for i in workers:
+            stream = np.random.Philox(key=seed, counter=[0, 0, i, round_id])
+            n = int(self.sizes[i])
+            own = np.random.Generator(stream).choice(n, min(size, n), replace=False, shuffle=False)
+            picked.append(own + self._first[i])
+        index = torch.as_tensor(np.stack(picked), device=self._storage[0].device)
+        return Batch(workers, tuple(x[index] for x in self._storage))
+
+    def _equal(self, workers: NDArray[np.intp]) -> Batch:
+        n = int(self.sizes[workers[0]])
+        if len(workers) == len(self.sizes):
+            shapes = [(len(workers), n, *x.shape[1:]) for x in self._storage]
+            pairs = zip(self._storage, shapes, strict=True)
+            return Batch(workers, tuple(x.view(shape) for x, shape in pairs))
+        index = torch.as_tensor(self._first[workers][:, None] + np.arange(n))
+        return Batch(workers, tuple(x[index.to(x.device)] for x in self._storage))
+
+
+def _groups(sizes: NDArray[np.int_]) -> list[NDArray[np.intp]]:
+    """Positions of equal sizes."""
+    return [np.flatnonzero(sizes == n) for n in np.unique(sizes)]
+
+
+def _tensors(
+    shard: Any, dtype: torch.dtype, device: torch.device, worker: int
+) -> tuple[Tensor, ...]:
+    if isinstance(shard, Dataset):
+        # A map-style data set has a length, though its base class does not say so.
+        shard = default_collate([shard[j] for j in range(len(shard))])  # type: ignore[arg-type]
+    if not isinstance(shard, (tuple, list)) or len(shard) < 2:
+        raise OptionError(
+            f"worker {worker}'s shard must be a tuple (inputs..., target) or a Dataset; "
+            f"got {type(shard).__name__}"
+        )
+    tensors = tuple(torch.as_tensor(x).to(device) for x in shard)
+    tensors = tuple(x.to(dtype) if x.is_floating_point() else x for x in tensors)
+    lengths = {len(x) if x.ndim else 0 for x in tensors}
+    if len(lengths) > 1 or lengths == {0}:
+        raise OptionError(
+            f"worker {worker}'s inputs and target must have one row each for every sample; got "
+            f"shapes {[tuple(x.shape) for x in tensors]}"
+        )
+    return tensors

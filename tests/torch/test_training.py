@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, mse_loss
+
+import saddleproof as sp
+from saddleproof.errors import OptionError
+from saddleproof.torch import TorchProblem, WorkerMomentum, certify, fit
+
+
+def blobs(workers: int = 10, rows: int = 40) -> list[tuple[Tensor, Tensor]]:
+    """Two classes in the plane, four standard deviations apart."""
+    y = torch.randint(0, 2, (workers, rows))
+    x = torch.randn(workers, rows, 2) + 4.0 * y[:, :, None] - 2.0
+    return list(zip(x, y, strict=True))
+
+
+def network() -> nn.Module:
+    return nn.Sequential(nn.Linear(2, 6), nn.Tanh(), nn.Linear(6, 2))
+
+
+def accuracy(module: nn.Module, shards: list[tuple[Tensor, Tensor]]) -> float:
+    x, y = (torch.cat(part) for part in zip(*shards, strict=True))
+    return (module(x).argmax(dim=1) == y).double().mean().item()
+
+
+def test_five_lines_train_a_model_though_three_of_ten_lie() -> None:
+    module, shards = network(), blobs()
+    before = copy.deepcopy(module.state_dict())
+    attack = sp.InnerProduct(scale=10.0)
+    trained, result = fit(module, cross_entropy, shards, b=3, rounds=60, attack=attack, seed=0)
+    assert accuracy(trained, shards) > 0.97
+    assert result.rounds == 60
+    assert 0 < result.inexactness_ratio < np.inf
+    assert "inexactness" in repr(result)
+    assert result.certificate is not None
+    assert all(torch.equal(before[k], x) for k, x in module.state_dict().items())
+
+
+def test_a_plain_mean_would_not_have_trained_it() -> None:
+    module, shards = network(), blobs()
+    attack = sp.InnerProduct(scale=10.0)
+    trained, _ = fit(
+        module, cross_entropy, shards, b=3, rounds=60, attack=attack, seed=0,
+        aggregator=sp.Mean(), certify=False,
+    )  # fmt: skip
+    assert accuracy(trained, shards) < 0.6
+
+
+def test_a_seeded_fit_can_be_replayed() -> None:
+    module, shards = network(), blobs()
+    runs = [
+        fit(module, cross_entropy, shards, b=2, rounds=5, seed=1, certify=False)[1].w
+        for _ in range(2)
+    ]
+    np.testing.assert_array_equal(*runs)
+
+
+class Product(nn.Module):
+    """x -> u v x: a saddle point at u = v = 0."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.u = nn.Parameter(torch.tensor(1e-3))
+        self.v = nn.Parameter(torch.tensor(-1e-3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.u * self.v * x
+
+
+def lines(workers: int = 10) -> list[tuple[Tensor, Tensor]]:
+    x = torch.randn(workers, 400)
+    return list(zip(x, x + 0.1 * torch.randn_like(x), strict=True))
+
+
+def test_full_batches_of_a_small_module_leave_a_saddle_and_end_with_a_certificate() -> None:
+    module, shards = Product(), lines()
+    attack = sp.SaddleAttack(np.zeros(2), strength=1.0)
+    trained, result = fit(
+        module, mse_loss, shards, b=3, rounds=400, batch_size=None, attack=attack, seed=0
+    )
+    assert (trained.u * trained.v).item() == pytest.approx(1.0, abs=0.1)
+    assert result.status in ("second_order", "no_escape_found")
+    assert result.certificate is not None
+    assert result.certificate.certified
+
+
+def test_a_saddle_that_someone_else_handed_over_is_recognised() -> None:
+    module = Product()
+    nn.init.zeros_(module.u)
+    nn.init.zeros_(module.v)
+    found = certify(module, mse_loss, lines(), b=3, attack=sp.SaddleAttack(np.zeros(2)))
+    assert found.level == "witness"
+    assert -2.4 < found.curvature.high < -1.0  # the truth is -2
+
+
+def test_in_many_dimensions_nothing_is_claimed_from_below() -> None:
+    module = nn.Sequential(nn.Linear(30, 10), nn.Tanh(), nn.Linear(10, 2))
+    y = torch.randint(0, 2, (8, 30))
+    shards = list(zip(torch.randn(8, 30, 30), y, strict=True))
+    found = certify(module, cross_entropy, shards, b=2, seed=0)
+    assert found.curvature.low == -np.inf
+    assert found.level in ("witness", "evidence", "none")
+    assert not found.certified
+
+
+def test_progress_and_callback_hear_every_round(capsys: pytest.CaptureFixture[str]) -> None:
+    heard = []
+    fit(
+        network(), cross_entropy, blobs(), b=2, rounds=25, seed=0, progress=True, certify=False,
+        callback=lambda p: heard.append(p.record.round),
+    )  # fmt: skip
+    assert heard == list(range(25))
+    assert "25 of 25" in capsys.readouterr().err
+
+
+def test_momentum_is_the_average_that_it_says_and_liars_see_it() -> None:
+    problem = TorchProblem(network().double(), cross_entropy, blobs(4), batch_size=5, seed=0)
+    fleet = WorkerMomentum(sp.LocalFleet(problem), beta=0.75)
+    seen = []
+
+    def attack(view: object) -> np.ndarray:
+        seen.append(view.messages)  # type: ignore[attr-defined]
+        return view.own  # type: ignore[attr-defined, no-any-return]
+
+    liars = sp.Coalition(fleet, attack, members=[0])
+    w = problem.start[None]
+    average = np.zeros((1, 4, problem.d))
+    for r in range(3):
+        liars.round(w, round_id=r)
+        average = 0.75 * average + 0.25 * problem.sampled(w, r)
+        np.testing.assert_allclose(seen[r], average, atol=1e-15)
+
+
+def test_a_new_run_begins_without_momentum() -> None:
+    problem = TorchProblem(network().double(), cross_entropy, blobs(4))
+    fleet = WorkerMomentum(sp.LocalFleet(problem), beta=0.5)
+    options = {"b": 1, "max_rounds": 3, "certify": False}
+    runs = [sp.minimize(fleet, sp.GradientDescent(step=0.1), **options).w for _ in range(2)]
+    np.testing.assert_array_equal(*runs)
+
+
+def test_momentum_refuses_what_it_cannot_average() -> None:
+    problem = TorchProblem(network().double(), cross_entropy, blobs(4))
+    fleet = WorkerMomentum(sp.LocalFleet(problem))
+    with pytest.raises(OptionError, match="one point a round"):
+        fleet.round(np.stack([problem.start] * 2), round_id=0)
+    with pytest.raises(OptionError, match="beta"):
+        WorkerMomentum(sp.LocalFleet(problem), beta=1.0)
+    fleet.close()
+
+
+def test_a_start_in_single_precision_stays_there() -> None:
+    problem = TorchProblem(network(), cross_entropy, blobs(4), batch_size=5, seed=0)
+    w0 = problem.start.astype(np.float32)
+    optimizer = sp.GradientDescent(step=0.1)
+    assert sp.minimize(problem, optimizer, b=1, w0=w0, max_rounds=3, certify=False).w.dtype == "f4"
