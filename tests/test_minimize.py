@@ -86,6 +86,13 @@ def test_ctrl_c_returns_the_state_so_far() -> None:
     assert result.certificate is None
 
 
+def test_the_trace_says_whom_the_rule_left_out_where_the_run_stands() -> None:
+    fleet = sp.Coalition(sp.LocalFleet(PROBLEM), sp.SignFlip(1e3), members=[2, 5])
+    result = sp.minimize(fleet, aggregator=sp.MultiKrum(), b=2, seed=0, max_rounds=4)
+    assert [record.left_out for record in result.trace] == [("worker-2", "worker-5")] * 4
+    assert sp.minimize(fleet, aggregator=sp.Mean(), b=2, max_rounds=1).trace[0].left_out == ()
+
+
 @pytest.mark.parametrize("value", ["nan", "inf", "mixed"])
 def test_workers_that_send_no_numbers_are_named_and_the_run_goes_on(value: str) -> None:
     fleet = sp.Coalition(sp.LocalFleet(PROBLEM), sp.NonFinite(value), members=[2, 5])
@@ -156,19 +163,26 @@ import sys
 import saddleproof as sp
 problem = sp.problems.Example2(seed=0)
 fleet = sp.Coalition(sp.LocalFleet(problem), sp.SaddleAttack(problem.saddle), members=range(6))
-result = sp.minimize(fleet, b=6, checkpoint=sys.argv[1], resume=True, callback=lambda p:
-    print(p.record.round, flush=True))
+rule = getattr(sp, sys.argv[2])()
+result = sp.minimize(
+    fleet, aggregator=rule, b=6, checkpoint=sys.argv[1], resume=True, max_rounds=40,
+    callback=lambda p: print(p.record.round, flush=True))
 sys.stdout.buffer.write(b"end " + result.w.tobytes().hex().encode())
 """
 
 
-def test_killed_at_any_round_and_resumed_it_ends_in_the_same_bytes(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "rule", ["Median", "CenteredClipping", pytest.param("SafeguardSGD", marks=pytest.mark.slow)]
+)
+def test_killed_at_any_round_and_resumed_it_ends_in_the_same_bytes(
+    rule: str, tmp_path: Path
+) -> None:
     """No seed: the key is drawn by the operating system, and only the checkpoint knows it."""
     path, copy = tmp_path / "run.npz", tmp_path / "whole.npz"
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
 
     def start(checkpoint: Path) -> subprocess.Popen[str]:
-        command = [sys.executable, "-c", SCRIPT, str(checkpoint)]
+        command = [sys.executable, "-c", SCRIPT, str(checkpoint), rule]
         return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
 
     for rounds in (1, 8):

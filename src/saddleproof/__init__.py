@@ -14,16 +14,20 @@ so that `import saddleproof` is quick.
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from saddleproof import errors, problems, theory
+    from saddleproof import errors, problems, theory, torch
     from saddleproof.aggregators.base import Estimate
     from saddleproof.aggregators.bucketing import Bucketing
     from saddleproof.aggregators.bulyan import Bulyan
+    from saddleproof.aggregators.byzantine_sgd import ByzantineSGD
+    from saddleproof.aggregators.centered_clipping import CenteredClipping
     from saddleproof.aggregators.clipping import Clipping
+    from saddleproof.aggregators.draco import Draco
     from saddleproof.aggregators.filtering.iterative_filtering import (
         FilterEstimate,
         IterativeFiltering,
@@ -36,6 +40,8 @@ if TYPE_CHECKING:
     from saddleproof.aggregators.median_of_means import MedianOfMeans
     from saddleproof.aggregators.multi_krum import MultiKrum
     from saddleproof.aggregators.nearest_neighbor_mixing import NearestNeighborMixing
+    from saddleproof.aggregators.norm_trimming import NormTrimming
+    from saddleproof.aggregators.safeguard_sgd import SafeguardSGD
     from saddleproof.aggregators.sever import Sever, Severed, sever_samples
     from saddleproof.aggregators.streams import stream
     from saddleproof.aggregators.trimmed_mean import TrimmedMean
@@ -44,24 +50,31 @@ if TYPE_CHECKING:
     from saddleproof.attacks.bias import Bias
     from saddleproof.attacks.bit_flip import BitFlip
     from saddleproof.attacks.burst import Burst
+    from saddleproof.attacks.delayed import Delayed
     from saddleproof.attacks.drive import Drive
     from saddleproof.attacks.gaussian import Gaussian
     from saddleproof.attacks.inexact_oracle import InexactOracle
     from saddleproof.attacks.inner_product import InnerProduct
+    from saddleproof.attacks.labels import LabelFlip, RandomLabel
+    from saddleproof.attacks.learned_mimic import LearnedMimic
     from saddleproof.attacks.mimic import Mimic
     from saddleproof.attacks.min_max import MinMax
     from saddleproof.attacks.min_sum import MinSum
     from saddleproof.attacks.non_finite import NonFinite
     from saddleproof.attacks.omniscient import Omniscient
     from saddleproof.attacks.optimised_scale import OptimisedScale
+    from saddleproof.attacks.playbook import Playbook
     from saddleproof.attacks.saddle import SaddleAttack
     from saddleproof.attacks.sign_flip import SignFlip
     from saddleproof.attacks.vote import Vote
     from saddleproof.certificate.certify import certify
     from saddleproof.certificate.record import Certificate
+    from saddleproof.codes import Cyclic, Repetition
     from saddleproof.fleets.base import Messages
+    from saddleproof.fleets.grpc.fleet import GrpcFleet
     from saddleproof.fleets.local import LocalFleet
-    from saddleproof.minimize import Result, minimize
+    from saddleproof.fleets.ray import RayFleet
+    from saddleproof.minimize import minimize
     from saddleproof.optimizers.accelerated_curvature import AcceleratedCurvature
     from saddleproof.optimizers.accelerated_pgd import AcceleratedPGD
     from saddleproof.optimizers.byzantine_pgd import ByzantinePGD
@@ -73,10 +86,15 @@ if TYPE_CHECKING:
     from saddleproof.optimizers.neon import Neon
     from saddleproof.optimizers.neon2 import Neon2
     from saddleproof.optimizers.pgd import PGD
+    from saddleproof.optimizers.projected_sgd import ProjectedSGD
     from saddleproof.optimizers.robust_second_order import RobustSecondOrder
     from saddleproof.optimizers.simplified_pgd import SimplifiedPGD
     from saddleproof.optimizers.value_pgd import ValuePGD
     from saddleproof.problems.base import Problem
+    from saddleproof.problems.coded import Coded
+    from saddleproof.redteam.search import redteam
+    from saddleproof.report.workers import workers
+    from saddleproof.result import Result
     from saddleproof.schedule import Practical, Theorem3, Theorem4
 
 __version__ = "0.1.0"
@@ -92,11 +110,17 @@ __all__ = [
     "Bulyan",
     "Burst",
     "ByzantinePGD",
+    "ByzantineSGD",
+    "CenteredClipping",
     "Certificate",
     "CertifiedPGD",
     "Clipping",
     "Coalition",
+    "Coded",
     "CubicNewton",
+    "Cyclic",
+    "Delayed",
+    "Draco",
     "Drive",
     "Estimate",
     "FilterEstimate",
@@ -105,11 +129,14 @@ __all__ = [
     "GeometricMedian",
     "GeometricMedianEstimate",
     "GradientDescent",
+    "GrpcFleet",
     "HessianPGD",
     "InexactOracle",
     "InnerProduct",
     "IterativeFiltering",
     "Krum",
+    "LabelFlip",
+    "LearnedMimic",
     "LocalFleet",
     "Mean",
     "MeanAroundMedian",
@@ -124,13 +151,20 @@ __all__ = [
     "Neon",
     "Neon2",
     "NonFinite",
+    "NormTrimming",
     "Omniscient",
     "OptimisedScale",
+    "Playbook",
     "Practical",
     "Problem",
+    "ProjectedSGD",
+    "RandomLabel",
+    "RayFleet",
+    "Repetition",
     "Result",
     "RobustSecondOrder",
     "SaddleAttack",
+    "SafeguardSGD",
     "Sever",
     "Severed",
     "SignFlip",
@@ -145,10 +179,16 @@ __all__ = [
     "errors",
     "minimize",
     "problems",
+    "redteam",
     "sever_samples",
     "stream",
     "theory",
+    "torch",
+    "workers",
 ]
+
+# A library is silent until its user sets up logging.
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 #: Where each public name lives.
 _HOMES = {
@@ -161,11 +201,17 @@ _HOMES = {
     "Bulyan": "aggregators.bulyan",
     "Burst": "attacks.burst",
     "ByzantinePGD": "optimizers.byzantine_pgd",
+    "ByzantineSGD": "aggregators.byzantine_sgd",
+    "CenteredClipping": "aggregators.centered_clipping",
     "Certificate": "certificate.record",
     "CertifiedPGD": "optimizers.certified_pgd",
     "Clipping": "aggregators.clipping",
     "Coalition": "attacks.base",
+    "Coded": "problems.coded",
     "CubicNewton": "optimizers.cubic_newton",
+    "Cyclic": "codes",
+    "Delayed": "attacks.delayed",
+    "Draco": "aggregators.draco",
     "Drive": "attacks.drive",
     "Estimate": "aggregators.base",
     "FilterEstimate": "aggregators.filtering.iterative_filtering",
@@ -174,11 +220,14 @@ _HOMES = {
     "GeometricMedian": "aggregators.geometric_median",
     "GeometricMedianEstimate": "aggregators.geometric_median",
     "GradientDescent": "optimizers.gradient_descent",
+    "GrpcFleet": "fleets.grpc.fleet",
     "HessianPGD": "optimizers.hessian_pgd",
     "InexactOracle": "attacks.inexact_oracle",
     "InnerProduct": "attacks.inner_product",
     "IterativeFiltering": "aggregators.filtering.iterative_filtering",
     "Krum": "aggregators.krum",
+    "LabelFlip": "attacks.labels",
+    "LearnedMimic": "attacks.learned_mimic",
     "LocalFleet": "fleets.local",
     "Mean": "aggregators.mean",
     "MeanAroundMedian": "aggregators.mean_around_median",
@@ -193,14 +242,21 @@ _HOMES = {
     "Neon": "optimizers.neon",
     "Neon2": "optimizers.neon2",
     "NonFinite": "attacks.non_finite",
+    "NormTrimming": "aggregators.norm_trimming",
     "Omniscient": "attacks.omniscient",
     "OptimisedScale": "attacks.optimised_scale",
     "PGD": "optimizers.pgd",
+    "Playbook": "attacks.playbook",
     "Practical": "schedule",
     "Problem": "problems.base",
-    "Result": "minimize",
+    "ProjectedSGD": "optimizers.projected_sgd",
+    "RandomLabel": "attacks.labels",
+    "RayFleet": "fleets.ray",
+    "Repetition": "codes",
+    "Result": "result",
     "RobustSecondOrder": "optimizers.robust_second_order",
     "SaddleAttack": "attacks.saddle",
+    "SafeguardSGD": "aggregators.safeguard_sgd",
     "Sever": "aggregators.sever",
     "Severed": "aggregators.sever",
     "SignFlip": "attacks.sign_flip",
@@ -212,10 +268,12 @@ _HOMES = {
     "Vote": "attacks.vote",
     "certify": "certificate.certify",
     "minimize": "minimize",
+    "redteam": "redteam.search",
     "sever_samples": "aggregators.sever",
     "stream": "aggregators.streams",
+    "workers": "report.workers",
 }
-_MODULES = ("errors", "problems", "theory")
+_MODULES = ("errors", "problems", "theory", "torch")
 
 
 def __getattr__(name: str) -> Any:
@@ -233,16 +291,16 @@ def __dir__() -> list[str]:
 
 
 class _Package(ModuleType):
-    """This package, in which `minimize` is always the function.
+    """This package, in which `minimize` and `redteam` are always the functions.
 
-    Importing a submodule binds it to its name in the package, and the function `minimize` lives
-    in a module of the same name: without this, what `sp.minimize` means would depend on who
-    imported what before.
+    Importing a submodule binds it to its name in the package, and these functions live in modules
+    of the same name: without this, what `sp.minimize` means would depend on who imported what
+    before.
     """
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name == "minimize" and isinstance(value, ModuleType):
-            value = value.minimize
+        if name in ("minimize", "redteam") and isinstance(value, ModuleType):
+            value = getattr(value, name)
         super().__setattr__(name, value)
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import NoneType
 from typing import Any, Protocol, runtime_checkable
 
 from saddleproof import snapshot
@@ -23,6 +24,9 @@ class RoundRecord:
         charged: worker to reason, for workers proved bad in this round.
         absent: worker to "late" or "dead".
         strangers: sender to reason, for answers from outside the roster.
+        left_out: workers that were heard, but whose rows did not enter the aggregate at the point
+            where the run stands, in any coordinate (`Estimate.kept`). No proof of anything; a
+            worker that is left out round after round, where others take turns, is suspicious.
     """
 
     round: int
@@ -32,16 +36,26 @@ class RoundRecord:
     charged: dict[str, str] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
     strangers: dict[str, str] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Progressed:
-    """Everything that moves in a run: the loop's books and the optimizer's state."""
+    """Everything that moves in a run.
+
+    Attributes:
+        round: the next round's number.
+        excluded: worker to reason, for every worker proved bad so far.
+        trace: one record a round.
+        state: the optimizer's.
+        memory: the rule's; None where it has none.
+    """
 
     round: int
     excluded: dict[str, str]
     trace: tuple[RoundRecord, ...]
     state: Any
+    memory: Any = None
 
 
 @runtime_checkable
@@ -51,8 +65,8 @@ class Checkpoint(Protocol):
     def save(self, loop: Progressed) -> None:
         """Keep `loop`; a crash at any instant leaves the one before or this one."""
 
-    def load(self, state_type: type) -> Progressed | None:
-        """What was kept, its `state` read as a `state_type`; None when nothing was."""
+    def load(self, state_type: type, memory_type: type = NoneType) -> Progressed | None:
+        """What was kept, its state and memory read as these types; None when nothing was."""
 
 
 @dataclass(frozen=True)
@@ -65,17 +79,19 @@ class FileCheckpoint:
         """Replace the file."""
         snapshot.save(self.path, loop)
 
-    def load(self, state_type: type) -> Progressed | None:
+    def load(self, state_type: type, memory_type: type = NoneType) -> Progressed | None:
         """Read the file, if there is one."""
         if not Path(self.path).exists():
             return None
-        saved: Any = snapshot.load(self.path, holding(state_type))
-        return Progressed(saved.round, saved.excluded, saved.trace, saved.state)
+        return snapshot.load(self.path, holding(state_type, memory_type))
 
 
-def holding(state_type: type) -> type:
-    """`Progressed` with `state` declared as `state_type`: what `snapshot.loads` goes by."""
-    fields = {f.name: f.type for f in dataclasses.fields(Progressed)} | {"state": state_type}
+def holding(state_type: type, memory_type: type) -> type[Progressed]:
+    """`Progressed` with the types of `state` and `memory` declared: `snapshot.loads` needs them."""
     return dataclasses.make_dataclass(
-        "Progressed", list(fields.items()), namespace={"__module__": __name__}
+        "Progressed",
+        [("state", state_type), ("memory", memory_type | None, field(default=None))],
+        bases=(Progressed,),
+        frozen=True,
+        namespace={"__module__": __name__},
     )

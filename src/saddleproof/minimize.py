@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy as np
 from saddleproof import certificate, oracle
 from saddleproof.aggregators.base import Aggregator, check_breakdown
 from saddleproof.aggregators.median import Median
+from saddleproof.aggregators.memory import RememberingRule
 from saddleproof.arrays import Vector
 from saddleproof.certificate import Certificate
 from saddleproof.checkpoint import Checkpoint, FileCheckpoint, Progressed, RoundRecord
@@ -23,73 +24,9 @@ from saddleproof.fleets.base import Announcement, Fleet
 from saddleproof.fleets.local import LocalFleet
 from saddleproof.optimizers.base import Optimizer, Status
 from saddleproof.optimizers.certified_pgd import CertifiedPGD
+from saddleproof.result import Progress, Result
 
-
-@dataclass(frozen=True)
-class Progress:
-    """What a callback sees after each round; return True from the callback to stop."""
-
-    record: RoundRecord
-    w: Vector
-    state: Any
-
-
-@dataclass(frozen=True, repr=False)
-class Result:
-    """Where a run ended; `x`, `success` and `nit` are there for SciPy users.
-
-    Attributes:
-        w: (d,) the point.
-        status: the verdict in a word, see `saddleproof.optimizers.base.Status`.
-        message: the verdict in a sentence.
-        rounds: parallel iterations that the optimizer used; the certificate's own round is in
-            `certificate.rounds`.
-        certificate: what is known about `w`, or None when `certify=False`.
-        trace: one `RoundRecord` a round.
-        excluded: worker to reason, for every worker proved bad.
-        state: the optimizer's last state.
-    """
-
-    w: Vector
-    status: str
-    message: str
-    rounds: int
-    certificate: Certificate | None
-    trace: tuple[RoundRecord, ...]
-    excluded: dict[str, str]
-    state: Any
-
-    @property
-    def x(self) -> Vector:
-        """The point, under SciPy's name."""
-        return self.w
-
-    @property
-    def nit(self) -> int:
-        """The rounds, under SciPy's name."""
-        return self.rounds
-
-    @property
-    def success(self) -> bool:
-        """Whether the optimizer ended by its own test; what that proves is in `certificate`."""
-        return self.status in ("second_order", "no_escape_found", "stationary")
-
-    def __repr__(self) -> str:
-        with np.printoptions(precision=4, threshold=8, edgeitems=3):
-            rows = {
-                "status": self.status,
-                "success": self.success,
-                "message": self.message,
-                "rounds": self.rounds,
-                "x": str(self.w).replace("\n", " "),
-            }
-        if self.excluded:
-            rows["excluded"] = ", ".join(f"{k} ({v})" for k, v in self.excluded.items())
-        text = "\n".join(f"{name:>12}: {value}" for name, value in rows.items())
-        if self.certificate is not None:
-            body = str(self.certificate).replace("\n", "\n" + " " * 14)
-            text += f"\n{'certificate':>12}: {body}"
-        return text
+__all__ = ["Progress", "Result", "minimize"]
 
 
 def minimize(
@@ -145,10 +82,11 @@ def minimize(
     server.check()
     fleet.announce(Announcement(aggregator.estimates, b, optimizer))
     start = _starting_point(w0, fleet)
-    loop = Progressed(0, {}, (), optimizer.init(start, seed=seed, max_rounds=max_rounds))
+    state = optimizer.init(start, seed=seed, max_rounds=max_rounds)
+    loop = Progressed(0, {}, (), state, server.fresh_memory(len(start)))
     saver = _Saver(_target(checkpoint), checkpoint_every)
     if resume:
-        loop = saver.load(type(loop.state)) or loop
+        loop = saver.load(loop)
     status = optimizer.status(loop.state)
     try:
         while not status.done and loop.round < max_rounds:
@@ -170,6 +108,8 @@ def minimize(
         found = server.certificate(loop)
         if status.name == "no_escape_found" and found.certified:
             status = Status("second_order", f"second-order point: {found.reason}")
+        elif status.name == "second_order" and found.refuted:  # proof outranks evidence
+            status = Status("saddle", f"still a saddle point: {found.reason}; try HessianPGD")
     w = optimizer.point(loop.state)
     return Result(
         w, status.name, status.message, loop.round, found, loop.trace, loop.excluded, loop.state
@@ -200,6 +140,12 @@ class _Server:
         if self.b > self.optimizer.breakdown(m):
             raise BreakdownError(f"{self._too_few(m, self.b)}; or take another optimizer")
 
+    def fresh_memory(self, d: int) -> Any:
+        """What the rule remembers before the first round; None where it has no memory."""
+        if not isinstance(self.aggregator, RememberingRule):
+            return None
+        return self.aggregator.begin(self.fleet.workers, d)
+
     def round(self, loop: Progressed) -> Progressed:
         """Ask, one round, read, tell."""
         points = self.optimizer.ask(loop.state)
@@ -212,6 +158,7 @@ class _Server:
                 points=points,
                 workers=self.fleet.workers,
                 excluded=loop.excluded,
+                memory=loop.memory,
             )
         except oracle.TooFewWorkers as error:
             raise _CannotGoOn("too_few_workers", f"round {loop.round}: {error}") from error
@@ -227,7 +174,8 @@ class _Server:
         state = self.optimizer.tell(loop.state, reading)
         record = _record(loop.round, reading)
         excluded = {**loop.excluded, **record.charged}
-        return Progressed(loop.round + 1, excluded, (*loop.trace, record), state)
+        trace = (*loop.trace, record)
+        return Progressed(loop.round + 1, excluded, trace, state, reading.memory)
 
     def certificate(self, loop: Progressed) -> Certificate:
         """One more round, at the point that the run returns."""
@@ -240,6 +188,7 @@ class _Server:
             round_id=loop.round,
             timeout=self.timeout,
             excluded=loop.excluded,
+            memory=loop.memory,
         )
 
     def _too_few(self, m: int, b: int) -> str:
@@ -252,6 +201,7 @@ class _Server:
 def _record(round_id: int, reading: oracle.MessageReading) -> RoundRecord:
     with np.errstate(over="ignore"):  # on its way to status "diverged"
         norm = float(np.linalg.norm(reading.gradient[0]))
+    kept = zip(reading.verdicts.heard, reading.kept[0], strict=True)
     return RoundRecord(
         round=round_id,
         queries=len(reading.stack),
@@ -260,6 +210,7 @@ def _record(round_id: int, reading: oracle.MessageReading) -> RoundRecord:
         charged=reading.verdicts.charged,
         absent=reading.verdicts.absent,
         strangers=reading.verdicts.strangers,
+        left_out=tuple(name for name, entered in kept if not entered),
     )
 
 
@@ -288,8 +239,13 @@ class _Saver:
     target: Checkpoint | None
     every: int
 
-    def load(self, state_type: type) -> Progressed | None:
-        return None if self.target is None else self.target.load(state_type)
+    def load(self, fresh: Progressed) -> Progressed:
+        if self.target is None:
+            return fresh
+        kept = self.target.load(type(fresh.state), type(fresh.memory))
+        if kept is None:
+            return fresh
+        return replace(kept, memory=fresh.memory) if kept.memory is None else kept
 
     def after_round(self, loop: Progressed) -> None:
         if loop.round % self.every == 0:

@@ -13,157 +13,33 @@ A query point at which *more than b* workers answer NaN or Inf is void: at least
 honest, so it is the point that overflows, and nobody is charged for it. Its gradient reads NaN
 and its inexactness inf.
 
+A rule with memory is, in each round, the ordinary rule that its memory chose
+(`saddleproof.aggregators.memory`); the memory for the next round comes back with the reading.
+
 Where workers also send losses, a loss is judged as one more coordinate of the gradient beside it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from saddleproof.aggregators.base import Aggregator, Estimate
+from saddleproof.aggregators.base import Aggregator
+from saddleproof.aggregators.memory import RememberingRule
 from saddleproof.arrays import Vector
-from saddleproof.errors import BreakdownError, OptionError
+from saddleproof.errors import BreakdownError
 from saddleproof.fleets.base import MALFORMED, OK, Messages
-from saddleproof.ranks import Interval, interval
+from saddleproof.reading import MessageReading, Verdicts
+
+__all__ = ["MessageReading", "TooFewWorkers", "Verdicts", "read"]
 
 
 class TooFewWorkers(BreakdownError):
     """So few honest rows may be left that the rule means nothing."""
-
-
-@dataclass(frozen=True)
-class Verdicts:
-    """Who was heard in a round, who was not, and why.
-
-    Attributes:
-        heard: names of the workers whose rows were used.
-        charged: worker to reason, for those proved bad in this round.
-        absent: worker to "late" or "dead".
-        strangers: sender to reason, for answers from outside the roster.
-        overflowed: workers that answered NaN or Inf at a void point; not charged.
-    """
-
-    heard: tuple[str, ...] = ()
-    charged: dict[str, str] = field(default_factory=dict)
-    absent: dict[str, str] = field(default_factory=dict)
-    strangers: dict[str, str] = field(default_factory=dict)
-    overflowed: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class MessageReading:
-    """A `Reading` of admitted messages.
-
-    Attributes:
-        stack: (q, m, d) admitted rows, all finite; zero at void points.
-        void: (q,), the points that overflow.
-        aggregator, b: the rule, and the Byzantine budget that is left.
-        verdicts: who was heard.
-        losses: (q, m) admitted values, zero at void points; None where nobody was asked.
-    """
-
-    stack: Vector
-    void: NDArray[np.bool_]
-    aggregator: Aggregator
-    b: int
-    verdicts: Verdicts
-    losses: Vector | None = None
-
-    @cached_property
-    def _all(self) -> Estimate:
-        return self.combination(np.eye(len(self.stack)))
-
-    @property
-    def gradient(self) -> Vector:
-        """(q, d): GradAGG at every query point."""
-        vector: Vector = self._all.vector
-        return vector
-
-    @property
-    def inexactness(self) -> Vector:
-        """(q,): how far each row of `gradient` may be from the truth; inf where unknown."""
-        known: Vector | None = self._all.inexactness
-        return np.full(len(self.stack), np.inf) if known is None else known
-
-    @cached_property
-    def values(self) -> Interval:
-        """See `Reading.values`: F at every query point, fields (q,)."""
-        if self.losses is None:
-            raise OptionError(
-                "the workers sent no losses: the optimizer needs `needs_values = True`, and the "
-                "problem a `values`"
-            )
-        with np.errstate(over="ignore", invalid="ignore"):
-            found = interval(self.losses, self.b)
-        return _voided(found, self.void)
-
-    def per_worker(self, function: Callable[[Vector], Vector]) -> Estimate:
-        """See `Reading.per_worker`: one estimate, vector (1, p); NaN when a point is void."""
-        m = self.stack.shape[1]
-        with np.errstate(all="ignore"):
-            # A liar's messages may overflow here; as a huge finite row it is one more outlier.
-            rows = np.stack([function(self.stack[:, i]) for i in range(m)])
-            estimate = self.aggregator.estimates(np.nan_to_num(rows)[None], self.b)
-        if self.void.any():
-            return Estimate(np.full_like(estimate.vector, np.nan), None, estimate.kept)
-        return estimate
-
-    def combination(self, coefficients: Vector) -> Estimate:
-        """See `Reading.combination`: (p, q) coefficients to p estimates."""
-        q, m, d = self.stack.shape
-        with np.errstate(over="ignore", invalid="ignore"):
-            rows = (coefficients @ self.stack.reshape(q, m * d)).reshape(-1, m, d)
-            estimate = self.aggregator.estimates(rows, self.b)
-        void = self._touches_void(coefficients)
-        if not void.any():
-            return estimate
-        vector = np.where(void[:, None], np.nan, estimate.vector)
-        inexactness = estimate.inexactness
-        if inexactness is not None:
-            inexactness = np.where(void, np.inf, inexactness)
-        return Estimate(vector, inexactness, estimate.kept)
-
-    def contrast(self, coefficients: Vector, directions: Vector) -> Interval:
-        """See `Reading.contrast`: (p, q) coefficients and (p, d) directions to p intervals."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            projected = np.einsum("qmd,pd->pqm", self.stack, directions, optimize=True)
-            found = interval(np.einsum("pq,pqm->pm", coefficients, projected), self.b)
-        return _voided(found, self._touches_void(coefficients))
-
-    def intervals(self, coefficients: Vector, errors: Vector) -> Interval:
-        """See `Reading.intervals`: (p, q) coefficients and errors to p times d intervals."""
-        rows = self.stack.reshape(len(self.stack), -1)
-        shape = (len(coefficients), *self.stack.shape[1:])
-        with np.errstate(over="ignore", invalid="ignore"):
-            values = np.moveaxis((coefficients @ rows).reshape(shape), 1, -1)
-            own = np.moveaxis(np.abs(errors @ rows).reshape(shape), 1, -1)
-            low, high = interval(values - own, self.b).low, interval(values + own, self.b).high
-            mid = interval(values, self.b).mid
-        lost = (self._touches_void(coefficients) | self._touches_void(errors))[:, None]
-        return Interval(
-            np.where(lost | np.isnan(low), -np.inf, low),
-            np.where(lost, np.nan, mid),
-            np.where(lost | np.isnan(high), np.inf, high),
-        )
-
-    def _touches_void(self, coefficients: Vector) -> NDArray[np.bool_]:
-        touched: NDArray[np.bool_] = ((coefficients != 0) & self.void).any(axis=1)
-        return touched
-
-
-def _voided(found: Interval, void: NDArray[np.bool_]) -> Interval:
-    """Nothing is known where the points are void."""
-    return Interval(
-        np.where(void, -np.inf, found.low),
-        np.where(void, np.nan, found.mid),
-        np.where(void, np.inf, found.high),
-    )
 
 
 def read(
@@ -174,6 +50,7 @@ def read(
     points: Vector,
     workers: tuple[str, ...],
     excluded: Collection[str] = (),
+    memory: Any = None,
 ) -> MessageReading:
     """Admit the messages of one round and make them readable.
 
@@ -184,6 +61,8 @@ def read(
         points: (q, d) query points that were sent; they fix the shape and dtype of an answer.
         workers: the roster.
         excluded: workers proved bad in earlier rounds; they are not heard again.
+        memory: what a rule with memory remembers; without it the rule answers as in a first
+            round, and learns nothing.
 
     Raises:
         TooFewWorkers: more workers were proved bad than b allows for, or fewer rows are left
@@ -232,7 +111,21 @@ def read(
     budget = b - len(excluded) - len(charged)
     _check_budget(aggregator, budget, b, verdicts, excluded)
     admitted = None if losses is None else stack[:, :, d]
-    return MessageReading(stack[:, :, :d], void, aggregator, budget, verdicts, admitted)
+    reading = MessageReading(stack[:, :, :d], void, aggregator, budget, verdicts, admitted)
+    return reading if memory is None else _recall(reading, memory, points)
+
+
+def _recall(reading: MessageReading, memory: Any, points: Vector) -> MessageReading:
+    """The reading, by the rule that this round's memory chooses."""
+    if not isinstance(reading.aggregator, RememberingRule):
+        return reading
+    try:
+        recalled = reading.aggregator.recall(
+            memory, reading.stack, reading.b, workers=reading.verdicts.heard, points=points
+        )
+    except BreakdownError as error:
+        raise TooFewWorkers(str(error)) from error
+    return replace(reading, recalled=recalled)
 
 
 def _flaw(value: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> str | None:

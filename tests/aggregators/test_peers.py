@@ -10,12 +10,15 @@ import pytest
 from saddleproof import oracle
 from saddleproof.aggregators import Median, TrimmedMean
 from saddleproof.aggregators.bulyan import Bulyan
+from saddleproof.aggregators.byzantine_sgd import ByzantineSGD
+from saddleproof.aggregators.centered_clipping import CenteredClipping
 from saddleproof.aggregators.clipping import Clipping
 from saddleproof.aggregators.geometric_median import GeometricMedian
 from saddleproof.aggregators.krum import Krum
 from saddleproof.aggregators.median_of_means import MedianOfMeans
 from saddleproof.aggregators.multi_krum import MultiKrum
 from saddleproof.aggregators.nearest_neighbor_mixing import NearestNeighborMixing
+from saddleproof.aggregators.safeguard_sgd import SafeguardSGD
 from saddleproof.errors import BreakdownError, OptionError
 from saddleproof.fleets.base import OK, Messages
 
@@ -29,6 +32,9 @@ RULES = (
     Bulyan(),
     NearestNeighborMixing(),
     Clipping(),
+    CenteredClipping(),
+    ByzantineSGD(),
+    SafeguardSGD(),
 )
 NAMES = [type(rule).__name__ for rule in RULES]
 every_rule = pytest.mark.parametrize("rule", RULES, ids=NAMES)

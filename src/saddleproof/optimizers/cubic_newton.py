@@ -3,14 +3,14 @@
     g_i, H_i, s_i    a worker's gradient, Hessian and step
     M                cubic
     eta              step
-    beta             belongs to the rule: the share of the longest s_i that is dropped
+    beta             belongs to the rule, `NormTrimming`: share of the longest s_i that is dropped
 
 Every worker solves its own cubic model,
 
     s_i = argmin_s  <g_i, s> + s'H_i s / 2 + (M/6) |s|^3,
 
-and w <- w + eta * (the rule over the s_i). With the rule that drops the longest s_i and averages
-the rest this is DIST-CURE with norm-based thresholding; any other rule works as well.
+and w <- w + eta * (the rule over the s_i). With `NormTrimming(beta)`, which drops the longest s_i
+and averages the rest, this is DIST-CURE with norm-based thresholding; any other rule works as well.
 
 Of the paper's printed form (a factor gamma in the model, gradient steps as its solver, M = 10 in
 the experiments) only this is from memory; here gamma = 1 and the model is solved exactly.
@@ -52,6 +52,8 @@ class CubicNewton(Machine):
     s_i is a step of length 2|lambda_min|/M or more along the lowest eigenvector. Its *sign*,
     though, is that of the worker's own small gradient: at an exact saddle honest workers leave it
     to both sides, and cancel. Ties are broken the same way by all workers.
+
+        sp.minimize(problem, sp.CubicNewton(cubic=10.0), aggregator=sp.NormTrimming(0.3), b=4)
 
     Args:
         cubic: M > 0; the theory takes M >= rho.

@@ -16,6 +16,7 @@ from saddleproof.optimizers.hessian_pgd import HessianPGD
 from saddleproof.optimizers.neon import Neon
 from saddleproof.optimizers.neon2 import Neon2
 from saddleproof.optimizers.pgd import PGD
+from saddleproof.optimizers.projected_sgd import ProjectedSGD
 from saddleproof.optimizers.robust_second_order import RobustSecondOrder
 from saddleproof.optimizers.simplified_pgd import SimplifiedPGD
 from saddleproof.optimizers.value_pgd import ValuePGD
@@ -32,6 +33,7 @@ OPTIMIZERS: dict[str, type[Optimizer[Any]]] = {
     "neon": Neon,
     "neon2": Neon2,
     "pgd": PGD,
+    "projected_sgd": ProjectedSGD,
     "robust_second_order": RobustSecondOrder,
     "simplified_pgd": SimplifiedPGD,
     "value_pgd": ValuePGD,

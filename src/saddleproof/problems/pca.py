@@ -1,9 +1,9 @@
-"""Principal components of the scikit-learn digits: every eigenvector is a critical point.
+"""Principal components: every eigenvector is a critical point.
 
     F_i(w) = |w|^4 / 4 - w'S_i w / 2,    grad F_i = (w'w) w - S_i w
 
-sqrt(lambda_k) v_k is critical for each eigenpair of the pooled S; the minima are +-sqrt(lambda_1)
-v_1, and all others are strict saddles (lambda_min = lambda_k - lambda_1).
+sqrt(lambda_k) v_k is critical for each eigenpair of the pooled S, scaled to lambda_1 = 1; the
+minima are +-v_1, and all others are strict saddles (lambda_min = lambda_k - lambda_1).
 """
 
 from __future__ import annotations
@@ -11,11 +11,48 @@ from __future__ import annotations
 import numpy as np
 
 from saddleproof.arrays import Vector
-from saddleproof.errors import MissingExtraError, OptionError
+from saddleproof.errors import OptionError
+from saddleproof.problems.digits import principal_scores
 from saddleproof.problems.saddle import SaddleProblem
 
 
-class PCADigits(SaddleProblem):
+class PrincipalComponents(SaddleProblem):
+    """F above; a member calls `_from_rows`."""
+
+    def _from_rows(self, shards: Vector, k: int) -> None:
+        """Take (m, n, d) rows; the saddle is the k-th eigenvector, counted from 1."""
+        S = shards.transpose(0, 2, 1) @ shards / shards.shape[1]  # (m, d, d)
+        self.S = S / np.linalg.eigvalsh(S.mean(axis=0))[-1]  # lambda_1 = 1
+        self._pooled = self.S.mean(axis=0)
+        self._wide = np.hstack(list(self.S))  # (d, m d)
+        eigenvalues, vectors = np.linalg.eigh(self._pooled)
+        self._leading = vectors[:, -1]
+        self._place(np.sqrt(eigenvalues[-k]) * vectors[:, -k])
+
+    @property
+    def minimum(self) -> Vector:
+        """v_1: (d,); -v_1 is the other one."""
+        return self._leading
+
+    def values(self, w: Vector) -> Vector:
+        """|w|^4 / 4 - w'S_i w / 2: (d,) to (m,)."""
+        values: Vector = (w @ w) ** 2 / 4 - w @ self.S @ w / 2
+        return values
+
+    def hessian(self, w: Vector) -> Vector:
+        """(w'w) I + 2 ww' - S: (d,) to (d, d)."""
+        hessian: Vector = (w @ w) * np.eye(self.d) + 2 * np.outer(w, w) - self._pooled
+        return hessian
+
+    def _gradients(self, points: Vector) -> Vector:
+        """(w'w) w - S_i w."""
+        common = (points**2).sum(axis=1, keepdims=True) * points
+        products = (points @ self._wide).reshape(len(points), self.m, self.d)
+        gradients: Vector = common[:, None, :] - products
+        return gradients
+
+
+class PCADigits(PrincipalComponents):
     """PCA of 1797 real images over the workers, starting at the 10th eigenvector.
 
     Args:
@@ -36,44 +73,35 @@ class PCADigits(SaddleProblem):
                 f"pca_digits starts at the 10th of at most 64 components; got {components}"
             )
         super().__init__(d=components, workers=workers, seed=seed)
-        scores = _principal_scores(components)  # (1797, d)
+        scores, _ = principal_scores(components)  # (1797, d)
         n = len(scores) // workers
         if n == 0:
             raise OptionError(f"pca_digits has {len(scores)} images; got {workers} workers")
         rows = self._rng.permutation(len(scores))[: n * workers]
-        shards = scores[rows].reshape(workers, n, components)
-        S = shards.transpose(0, 2, 1) @ shards / n  # (m, d, d)
-        self.S = S / np.linalg.eigvalsh(S.mean(axis=0))[-1]  # lambda_1 = 1
-        self._wide = np.hstack(list(self.S))  # (d, m d)
-        eigenvalues, vectors = np.linalg.eigh(self.S.mean(axis=0))
-        self._place(np.sqrt(eigenvalues[-10]) * vectors[:, -10])
-
-    def values(self, w: Vector) -> Vector:
-        """|w|^4 / 4 - w'S_i w / 2: (d,) to (m,)."""
-        values: Vector = (w @ w) ** 2 / 4 - w @ self.S @ w / 2
-        return values
-
-    def hessian(self, w: Vector) -> Vector:
-        """(w'w) I + 2 ww' - S: (d,) to (d, d)."""
-        hessian: Vector = (w @ w) * np.eye(self.d) + 2 * np.outer(w, w) - self.S.mean(axis=0)
-        return hessian
-
-    def _gradients(self, points: Vector) -> Vector:
-        """(w'w) w - S_i w."""
-        common = (points**2).sum(axis=1, keepdims=True) * points
-        products = (points @ self._wide).reshape(len(points), self.m, self.d)
-        gradients: Vector = common[:, None, :] - products
-        return gradients
+        self._from_rows(scores[rows].reshape(workers, n, components), k=10)
 
 
-def _principal_scores(components: int) -> Vector:
-    """The digits, pixels / 16 and centred, in their first principal components."""
-    try:
-        from sklearn.datasets import load_digits
-    except ImportError as error:
-        raise MissingExtraError("scikit-learn", "data") from error
-    pixels = load_digits().data / 16
-    centred = pixels - pixels.mean(axis=0)
-    _, _, directions = np.linalg.svd(centred, full_matrices=False)
-    scores: Vector = centred @ directions[:components].T
-    return scores
+class SpikedPCA(PrincipalComponents):
+    """PCA in any dimension: two directions above isotropic noise, starting at the second.
+
+    Rows are z_1 u_1 + sqrt(.6) z_2 u_2 + .1 noise, all of them normal: eigenvalues about 1.01, .61
+    and .01, so that the workers' Hessians differ by about 1/sqrt(n) along u_1 and u_2 and by
+    .01 sqrt(d / n) elsewhere.
+
+    Args:
+        workers: m.
+        seed: of the directions and the rows.
+        n: rows a worker.
+        d: dimension, at least 2.
+    """
+
+    name = "spiked_pca"
+
+    def __init__(self, *, workers: int = 20, seed: int = 0, n: int = 500, d: int = 100) -> None:
+        if d < 2:
+            raise OptionError(f"spiked_pca needs d >= 2; got {d}")
+        super().__init__(d=d, workers=workers, seed=seed, n=n)
+        directions = np.linalg.qr(self._rng.standard_normal((d, 2)))[0]
+        spikes = self._rng.standard_normal((workers, n, 2)) * [1.0, np.sqrt(0.6)]
+        noise = 0.1 * self._rng.standard_normal((workers, n, d))
+        self._from_rows(spikes @ directions.T + noise, k=2)

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from saddleproof.problems.deeplin import DeepLin
 from saddleproof.problems.gmm import Gmm12
-from saddleproof.problems.pca import PCADigits
+from saddleproof.problems.known import KnownProblem
+from saddleproof.problems.linear_autoencoder import LinearAutoencoder
+from saddleproof.problems.logistic import Logistic
+from saddleproof.problems.lower_bound import LowerBound
+from saddleproof.problems.matrix_factorization import MatrixFactorization
+from saddleproof.problems.pca import PCADigits, SpikedPCA
 from saddleproof.problems.phase import Phase
 from saddleproof.problems.quartic import Example1, Example2, Hetero10, RotatedQuartic
+from saddleproof.problems.robust_regression import RobustRegression
 from saddleproof.problems.saddle import SaddleProblem
 from saddleproof.problems.sensing import Sensing
 from saddleproof.problems.tensor import Tensor
+from saddleproof.problems.two_layer import TwoLayer
 
+#: The suite: saddles that a run is meant to leave, whoever lies.
 PROBLEMS: dict[str, type[SaddleProblem]] = {
     problem.name: problem
     for problem in (
@@ -24,5 +32,16 @@ PROBLEMS: dict[str, type[SaddleProblem]] = {
         DeepLin,
         Gmm12,
         Hetero10,
+        LinearAutoencoder,
+        SpikedPCA,
     )
+}
+#: Every problem: also those where nothing separates (`TwoLayer`), nobody may be asked to win
+#: (`LowerBound`), or there is no saddle at all.
+ALL_PROBLEMS: dict[str, type[KnownProblem]] = {
+    **PROBLEMS,
+    **{
+        problem.name: problem
+        for problem in (MatrixFactorization, TwoLayer, LowerBound, RobustRegression, Logistic)
+    },
 }

@@ -7,8 +7,10 @@ Each suite is a list of small claims. Nothing here is needed at run time.
 """
 
 from saddleproof.testing.aggregators import check_aggregator
+from saddleproof.testing.attacks import check_attack
 from saddleproof.testing.claims import Bowl
-from saddleproof.testing.fleets import check_attack, check_fleet
+from saddleproof.testing.fleets import check_fleet
+from saddleproof.testing.memory import check_memory
 from saddleproof.testing.optimizers import check_optimizer
 from saddleproof.testing.problems import check_problem
 from saddleproof.testing.resilience import check_resilience
@@ -18,6 +20,7 @@ __all__ = [
     "check_aggregator",
     "check_attack",
     "check_fleet",
+    "check_memory",
     "check_optimizer",
     "check_problem",
     "check_resilience",

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from saddleproof.aggregators.base import Aggregator
+from saddleproof.aggregators.memory import RememberingRule
 from saddleproof.arrays import Vector
 from saddleproof.errors import BreakdownError, OptionError
 from saddleproof.testing.claims import holds, refuses, same
+from saddleproof.testing.memory import check_memory
 
 
 def check_aggregator(
@@ -26,6 +28,8 @@ def check_aggregator(
     rotation: bool = False,
 ) -> None:
     """Assert that `rule` is an equivariant, robust, pure rule for every array library.
+
+    A rule with memory is tried as it answers in a first round, and then by `check_memory`.
 
     Args:
         rule: the rule, with its options.
@@ -56,6 +60,8 @@ def check_aggregator(
     _check_estimate(rule, x, b, answer, equivariant=equivariant)
     _check_purity(rule, x, b)
     _check_misuse(rule, x, b)
+    if isinstance(rule, RememberingRule):
+        check_memory(rule, x, b)
     if robust:
         _check_breakdown(rule, x, b, reach)
     if find_spec("torch") is not None:

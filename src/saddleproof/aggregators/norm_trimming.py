@@ -1,0 +1,77 @@
+"""Norm-based trimming (Ghosh, Maity, Mazumdar, Ramchandran 2021, arXiv:2103.09424)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from saddleproof.aggregators.base import Estimate, Rule
+from saddleproof.aggregators.row_blocks import Rows, to_numpy
+from saddleproof.aggregators.weighted import points, require, weighted_sums
+from saddleproof.arrays import Array, Vector
+from saddleproof.errors import OptionError
+
+
+@dataclass(frozen=True)
+class NormTrimming(Rule):
+    """Drop the longest rows, average the rest.
+
+    Of the m rows the ceil(beta m) with the largest 2-norm are left out, ties by index. What is
+    left of the liars is no longer than the longest honest row, and that is all: a rule for
+    *steps* that workers propose, which should be short, not for gradients that differ from zero.
+    There b liars of honest length in any one direction move the mean by b/m of it. With
+    `CubicNewton` it makes DIST-CURE, the algorithm that it comes from.
+
+    Not indifferent to shifts. Inexactness: the rank bound of `saddleproof.aggregators.inexactness`.
+    Breakdown: b <= beta m, and fewer than half. Cost O(m d).
+
+    Args:
+        beta: share that is dropped, in [0, 1); the paper takes it above b/m, b/m + 2/m in its
+            experiments (from memory). None drops b rows.
+
+    Raises:
+        OptionError: beta outside its range.
+
+    >>> NormTrimming()(np.array([[1.0], [-2.0], [0.0], [9.0]]), b=1)
+    array([-0.33333333])
+    """
+
+    beta: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.beta is not None and not 0 <= self.beta < 1:
+            raise OptionError(f"NormTrimming needs 0 <= beta < 1 or None; got {self.beta}")
+
+    def breakdown(self, m: int) -> int:
+        """As many as are dropped, and fewer than half."""
+        return (m - 1) // 2 if self.beta is None else min(self.dropped(m, 0), (m - 1) // 2)
+
+    def dropped(self, m: int, b: int) -> int:
+        """ceil(beta m), or b."""
+        # The product of a share such as 3/10 with m may round to just above a whole number.
+        return b if self.beta is None else min(math.ceil(self.beta * m - 1e-9), m - 1)
+
+    def estimates(self, stack: Array, b: int) -> Estimate:
+        """Vectors, inexactness and kept for q query points at once: a (q, m, d) stack."""
+        require(self, int(stack.shape[1]), b, "b <= beta m and 2b < m")
+        return super().estimates(stack, b)
+
+    def _batch(self, stack: Array, b: int) -> Estimate:
+        m = int(stack.shape[1])
+        k = m - self.dropped(m, b)
+        weights = []
+        for x in points(stack):
+            shortest = np.argsort(squared_lengths(x), kind="stable")[:k]
+            weights.append(np.isin(np.arange(m), shortest) / k)
+        return weighted_sums(stack, weights, b)
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def squared_lengths(x: Array) -> Vector:
+    """(m,) of (m, d) messages, in float64; inf where a row has none."""
+    found = np.zeros(len(x))
+    for _, block in Rows.of(x).blocks():
+        found += to_numpy((block * block).sum(1))
+    return np.nan_to_num(found, nan=np.inf, posinf=np.inf)

@@ -1,0 +1,102 @@
+"""A problem whose workers do each other's work too, so that lies show (DRACO)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from saddleproof.arrays import Vector
+from saddleproof.codes import Code
+
+
+class Coded:
+    """The same F, its parts handed out according to a code: worker i's F_i is sum_j W_ij F_j.
+
+    Worker i holds the r parts with W_ij != 0 and sends one message, as before, so any fleet can
+    run it; each worker computes r times as much. `saddleproof.Draco` undoes the code. Workers that
+    hold the same parts add them up in the same order and so send the same bits, as long as the
+    loss itself is deterministic.
+
+    Args:
+        problem: anything with `m`, `d` and `gradients(points)`; with `loss` and `shards` it can
+            also be computed by workers elsewhere, each of which is sent its own r shards.
+        code: `Repetition` or `Cyclic`.
+
+    Everything else (start, saddle, value, Hessian) is the problem's own.
+
+    Raises:
+        OptionError: there is no such code for the problem's m workers.
+
+    >>> import saddleproof as sp
+    >>> problem = sp.problems.Example2(workers=9, seed=0)
+    >>> coded = sp.Coded(problem, sp.Repetition(s=1))
+    >>> fleet = sp.Coalition(sp.LocalFleet(coded), sp.SignFlip(100.0), members=[4])
+    >>> options = dict(aggregator=sp.Draco(sp.Repetition(s=1)), b=1, seed=0, max_rounds=9)
+    >>> attacked = sp.minimize(fleet, sp.GradientDescent(step=0.1), **options)
+    >>> free = sp.minimize(coded, sp.GradientDescent(step=0.1), **options)
+    >>> bool((attacked.w == free.w).all())
+    True
+    """
+
+    def __init__(self, problem: Any, code: Code) -> None:
+        self.problem, self.code = problem, code
+        self.m, self.d = int(problem.m), int(problem.d)
+        self._rows = [
+            [(int(j), float(row[j])) for j in np.flatnonzero(row)] for row in code.matrix(self.m)
+        ]
+        if hasattr(problem, "loss") and hasattr(problem, "shards"):
+            self.loss = CodedLoss(problem.loss)
+            self.shards = tuple(tuple((c, problem.shards[j]) for j, c in row) for row in self._rows)
+
+    def gradients(self, points: Vector) -> Vector:
+        """Every worker's coded gradient: (q, d) points to (q, m, d)."""
+        pieces = self.problem.gradients(points)
+        with np.errstate(over="ignore", invalid="ignore"):
+            rows = [_total([(c, pieces[:, j]) for j, c in row]) for row in self._rows]
+            return np.stack(rows, axis=1)
+
+    def values(self, w: Vector) -> Vector:
+        """Every worker's coded loss: (d,) to (m,)."""
+        pieces = self.problem.values(w)
+        return np.array([_total([(c, pieces[j]) for j, c in row]) for row in self._rows])
+
+    def __getattr__(self, name: str) -> Any:
+        """What is not coded is the problem's own."""
+        if name.startswith("_") or name in ("problem", "loss", "shards"):
+            raise AttributeError(name)
+        return getattr(self.problem, name)
+
+
+@dataclass(frozen=True)
+class CodedLoss:
+    """sum_j c_j f(w; part j): a loss whose data are pairs of a coefficient and a part.
+
+    Args:
+        loss: f.
+    """
+
+    loss: Any
+
+    @property
+    def d(self) -> int:
+        """The loss's own."""
+        return int(self.loss.d)
+
+    def value(self, w: Vector, data: Any) -> float:
+        """(d,) to a number."""
+        return float(_total([(c, self.loss.value(w, part)) for c, part in data]))
+
+    def gradient(self, points: Vector, data: Any) -> Vector:
+        """(q, d) to (q, d)."""
+        found: Vector = _total([(c, np.asarray(self.loss.gradient(points, p))) for c, p in data])
+        return found
+
+
+def _total(terms: list[tuple[float, Any]]) -> Any:
+    """sum c x, in this order: equal terms give equal bits."""
+    found = terms[0][0] * terms[0][1]
+    for c, x in terms[1:]:
+        found = found + c * x
+    return found

@@ -1,0 +1,79 @@
+"""What a run hands out: after each round to a callback, and in the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from saddleproof.arrays import Vector
+from saddleproof.certificate import Certificate
+from saddleproof.checkpoint import RoundRecord
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a callback sees after each round; return True from the callback to stop."""
+
+    record: RoundRecord
+    w: Vector
+    state: Any
+
+
+@dataclass(frozen=True, repr=False)
+class Result:
+    """Where a run ended; `x`, `success` and `nit` are there for SciPy users.
+
+    Attributes:
+        w: (d,) the point.
+        status: the verdict in a word, see `saddleproof.optimizers.base.Status`.
+        message: the verdict in a sentence.
+        rounds: parallel iterations that the optimizer used; the certificate's own round is in
+            `certificate.rounds`.
+        certificate: what is known about `w`, or None when `certify=False`.
+        trace: one `RoundRecord` a round.
+        excluded: worker to reason, for every worker proved bad.
+        state: the optimizer's last state.
+    """
+
+    w: Vector
+    status: str
+    message: str
+    rounds: int
+    certificate: Certificate | None
+    trace: tuple[RoundRecord, ...]
+    excluded: dict[str, str]
+    state: Any
+
+    @property
+    def x(self) -> Vector:
+        """The point, under SciPy's name."""
+        return self.w
+
+    @property
+    def nit(self) -> int:
+        """The rounds, under SciPy's name."""
+        return self.rounds
+
+    @property
+    def success(self) -> bool:
+        """Whether the optimizer ended by its own test; what that proves is in `certificate`."""
+        return self.status in ("second_order", "no_escape_found", "stationary")
+
+    def __repr__(self) -> str:
+        with np.printoptions(precision=4, threshold=8, edgeitems=3):
+            rows = {
+                "status": self.status,
+                "success": self.success,
+                "message": self.message,
+                "rounds": self.rounds,
+                "x": str(self.w).replace("\n", " "),
+            }
+        if self.excluded:
+            rows["excluded"] = ", ".join(f"{k} ({v})" for k, v in self.excluded.items())
+        text = "\n".join(f"{name:>12}: {value}" for name, value in rows.items())
+        if self.certificate is not None:
+            body = str(self.certificate).replace("\n", "\n" + " " * 14)
+            text += f"\n{'certificate':>12}: {body}"
+        return text

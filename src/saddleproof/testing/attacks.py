@@ -1,0 +1,124 @@
+"""What every attack must do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from saddleproof.arrays import Vector
+from saddleproof.attacks.base import Attack, AttackView, Coalition
+from saddleproof.fleets.base import LATE, OK, Announcement, Messages
+from saddleproof.fleets.local import LocalFleet
+from saddleproof.testing.claims import Bowl, equal, holds
+
+#: Query points of the rounds of the trial run.
+ROUNDS = (1, 7, 1, 3, 7)
+
+
+def check_attack(attack: Attack, problem: Any = None) -> None:
+    """Assert that `attack` works in a `Coalition`, touches no honest row and can be replayed.
+
+    It is tried in a short run whose rounds ask for different numbers of points, with a member
+    that is late in one of them, and with losses where the problem has some. A second coalition
+    must tell the same lies in the same run; so must the first, when a new run is announced.
+
+    Args:
+        attack: the attack, with its options.
+        problem: what the workers compute; a small saddle unless given.
+
+    Raises:
+        AssertionError: names the claim that does not hold.
+    """
+    problem = Bowl() if problem is None else problem
+    members = (0, problem.m // 2, problem.m - 1)
+    coalition = Coalition(_Tardy(problem, members[1]), attack, members)
+    first = _run(coalition, problem)
+    _check_rounds(first, problem, members)
+    _check_same(first, _run(coalition, problem), "a new run must begin without a memory")
+    other = Coalition(_Tardy(problem, members[1]), attack, members)
+    _check_same(first, _run(other, problem), "the same run must meet the same lies")
+    _check_pure(attack, problem, members)
+
+
+class _Tardy(LocalFleet):
+    """One worker is late in one round."""
+
+    def __init__(self, problem: Any, worker: int) -> None:
+        super().__init__(problem)
+        self._worker = worker
+
+    def round(self, points: Vector, *, round_id: int, timeout: float | None = None) -> Messages:
+        full = super().round(points, round_id=round_id, timeout=timeout)
+        late = [round_id == 3 and i == self._worker for i in range(len(self.workers))]
+        answers = [None if gone else row for gone, row in zip(late, full.answers, strict=True)]
+        status = tuple(LATE if gone else OK for gone in late)
+        return Messages(answers, status, losses=full.losses)
+
+
+class _WithValues:
+    """An optimizer that asks for losses."""
+
+    needs_values = True
+
+
+def _points(round_id: int, d: int) -> Vector:
+    return np.random.default_rng(round_id).standard_normal((ROUNDS[round_id], d))
+
+
+def _run(coalition: Coalition, problem: Any) -> list[Messages]:
+    from saddleproof.aggregators.median import Median
+
+    with_values = _WithValues() if hasattr(problem, "values") else None
+    coalition.announce(Announcement(Median().estimates, len(coalition.members), with_values))
+    heard = []
+    for round_id in range(len(ROUNDS)):
+        points = _points(round_id, len(problem.start))
+        sent = points.copy()
+        heard.append(coalition.round(points, round_id=round_id))
+        holds(np.array_equal(points, sent), "the query points must not be changed")
+    return heard
+
+
+def _check_rounds(heard: list[Messages], problem: Any, members: tuple[int, ...]) -> None:
+    for round_id, messages in enumerate(heard):
+        points = _points(round_id, len(problem.start))
+        truth = problem.gradients(points)
+        holds(len(messages.answers) == problem.m, "every worker answers once")
+        for i, answer in enumerate(messages.answers):
+            if i not in members:
+                holds(np.array_equal(answer, truth[:, i]), "honest rows must not be touched")
+        for i, loss in enumerate(messages.loss_answers or []):
+            if i not in members:
+                honest = [problem.values(w)[i] for w in points]
+                holds(np.array_equal(loss, honest), "honest losses must not be touched")
+
+
+def _check_same(one: list[Messages], other: list[Messages], claim: str) -> None:
+    for mine, yours in zip(one, other, strict=True):
+        pairs = zip(mine.answers, yours.answers, strict=True)
+        holds(all(equal(x, y) for x, y in pairs), claim)
+        losses = zip(mine.loss_answers or [], yours.loss_answers or [], strict=True)
+        holds(all(equal(x, y) for x, y in losses), f"{claim}: losses")
+
+
+def _check_pure(attack: Attack, problem: Any, members: tuple[int, ...]) -> None:
+    """An attack is a function: asked twice it answers the same, and changes nothing."""
+    points = _points(1, len(problem.start))
+    view = AttackView(
+        points=points,
+        messages=problem.gradients(points),
+        members=members,
+        round_id=5,
+        b=len(members),
+        aggregate=lambda stack: np.median(stack, axis=1),
+        optimizer=None,
+        problem=problem,
+    )
+    before = view.messages.copy()
+    first, second = list(attack(view)), list(attack(view))
+    holds(np.array_equal(view.messages, before), "what the view shows must not be changed")
+    holds(
+        len(first) == len(second) and all(equal(x, y) for x, y in zip(first, second, strict=True)),
+        "an attack must be a pure function of its view",
+    )
