@@ -68,6 +68,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no momentum": {"MOMENTUM": 0.0},
     "momentum .9": {"MOMENTUM": 0.9},
     "no polish": {"POLISH": 0},
+    "descend to the last bit": {"STILL": 0.0},
     "no soft jumps": {"SOFT_JUMPS": 0},
     "jump at once": {"IMPROVES": 1e9},
     "escapes of 10 rounds": {"ROUNDS": 10},

@@ -30,11 +30,10 @@ from typing import Any
 import numpy as np
 
 import saddleproof as sp
-from common import table
+from common import honest_lambda_min, table
 from saddleproof.attacks.base import Attack, AttackView
 from saddleproof.attacks.table import ATTACKS
 from saddleproof.certificate import Certificate, certify
-from saddleproof.certificate.hessian import difference_points
 from saddleproof.optimizers.hessian_pgd import HessianPGD
 from saddleproof.problems.table import PROBLEMS
 from saddleproof.runs.shares import Share, wilson
@@ -64,9 +63,12 @@ class Lie:
         return np.repeat(lie[:, None], len(view.members), axis=1)
 
 
+#: Attacks that are here in all their styles, or that need labels in the data.
+NEEDY = ("saddle", "label_flip", "random_label")
+
 #: Every attack of the library that needs no options, the saddle attack's styles, and the two lies.
 LIES: dict[str, Callable[[], Attack]] = {
-    **{name: make for name, make in ATTACKS.items() if name != "saddle"},
+    **{name: make for name, make in ATTACKS.items() if name not in NEEDY},
     **{style: lambda style=style: sp.SaddleAttack(style=style) for style in ("push", "hold")},
     "cancel": lambda: sp.SaddleAttack(style="cancel"),
     "hide": lambda: Lie(1e3),
@@ -170,16 +172,6 @@ def cells(counts: Counter[str], *, long: bool = True) -> list[str]:
         found = wilson(k, n) if n else Share(0, 1, 0.0, 1.0)
         texts.append(f"{k}/{n} [{found.low:.3f}, {found.high:.3f}]" if long else f"{k}/{n}")
     return texts
-
-
-def honest_lambda_min(problem: sp.problems.SaddleProblem, w: np.ndarray) -> float:
-    """The lowest eigenvalue of the honest workers' pooled Hessian, by central differences."""
-    points = difference_points(w, float(np.cbrt(np.finfo(float).eps)) * (1 + np.abs(w).max()))
-    d = len(w)
-    gradients = problem.gradients(points)[:, len(LIARS) :].mean(axis=1)
-    spans = np.diagonal(points[1 : d + 1] - points[d + 1 :])
-    hessian = (gradients[1 : d + 1] - gradients[d + 1 :]) / spans[:, None]
-    return float(np.linalg.eigvalsh((hessian + hessian.T) / 2)[0])
 
 
 if __name__ == "__main__":

@@ -1,21 +1,39 @@
-"""What the benchmarks share: the coalition, a count of jumps, shares and a table."""
+"""What the benchmarks share: the coalition, a count of jumps, the truth, shares and a table."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 import saddleproof as sp
+from saddleproof.certificate.hessian import difference_points
 from saddleproof.runs.shares import wilson
 
 #: Liars among the 20 workers of a benchmark, unless it says otherwise.
 BYZANTINE = 6
 
 
-def attacked(problem: Any, style: str = "push") -> sp.Coalition:
-    """The problem's workers, the first six of which lie about the saddle."""
+def attacked(problem: Any, style: str = "push", liars: int = BYZANTINE) -> sp.Coalition:
+    """The problem's workers, the first `liars` of which lie about the saddle."""
     attack = sp.SaddleAttack(problem.saddle, style=style)
-    return sp.Coalition(sp.LocalFleet(problem), attack, members=range(BYZANTINE))
+    return sp.Coalition(sp.LocalFleet(problem), attack, members=range(liars))
+
+
+def honest_lambda_min(problem: Any, w: np.ndarray, liars: int = BYZANTINE) -> float:
+    """The lowest eigenvalue of the honest workers' pooled Hessian, by central differences.
+
+    Beyond d = 256 that of all workers', which the problem knows.
+    """
+    if len(w) > 256:
+        return float(np.linalg.eigvalsh(problem.hessian(w))[0])
+    points = difference_points(w, float(np.cbrt(np.finfo(float).eps)) * (1 + np.abs(w).max()))
+    d = len(w)
+    gradients = problem.gradients(points)[:, liars:].mean(axis=1)
+    spans = np.diagonal(points[1 : d + 1] - points[d + 1 :])
+    hessian = (gradients[1 : d + 1] - gradients[d + 1 :]) / spans[:, None]
+    return float(np.linalg.eigvalsh((hessian + hessian.T) / 2)[0])
 
 
 class Jumps:
@@ -26,10 +44,10 @@ class Jumps:
         shadow: where plain descent was when the run compared itself with it, or None.
     """
 
-    def __init__(self, problem: Any) -> None:
+    def __init__(self, problem: Any, liars: int = BYZANTINE) -> None:
         self.rises: list[float] = []
         self.shadow: Any = None
-        self._problem = problem
+        self._problem, self._liars = problem, liars
         self._before: Any = None
 
     def __call__(self, progress: Any) -> None:
@@ -43,6 +61,18 @@ class Jumps:
             if before.phase == "compare":
                 self.shadow = before.shadow
         self._before = state
+
+    def beyond(self, result: sp.Result) -> bool:
+        """Whether F(out) - F(own plain descent) exceeds the bound that the run printed.
+
+        F is what the bound is about, the honest workers' pooled loss.
+        """
+        ending = result.state.ending
+        if self.shadow is None or ending is None or ending.evidence is None:
+            return False
+        bound = ending.evidence.numbers.get("loss_above_plain_descent_at_most", float("inf"))
+        difference = self._problem.values(result.w) - self._problem.values(self.shadow.w)
+        return bool(difference[self._liars :].mean() > bound + 1e-12)
 
 
 def share(outcomes: Sequence[bool]) -> str:

@@ -132,6 +132,27 @@ def test_where_noise_hides_the_curvature_it_does_not_say_second_order() -> None:
     )
 
 
+def test_what_the_certificate_disproves_is_not_called_second_order() -> None:
+    """n = 300: the survey reaches far beyond the minima, no start grows, and the Hessian knows."""
+    problem = sp.problems.RotatedQuartic(n=300, seed=1)
+    result = run(problem, seed=1, certify=True)
+    assert not problem.left_saddle(result.w)
+    assert result.certificate.refuted
+    assert result.status == "saddle"
+    assert not result.success
+
+
+def test_workers_who_agree_that_they_are_done_end_the_run() -> None:
+    """Phase retrieval without noise: every worker's gradient vanishes at the minimum."""
+    problem = sp.problems.Phase(seed=0)
+    last: list[Any] = []
+    options = {"fleet": attacked(problem, "cancel"), "aggregator": sp.TrimmedMean()}
+    result = run(problem, callback=last.append, **options)
+    assert problem.left_saddle(result.w)
+    assert result.rounds <= 70
+    assert last[-1].record.gradient_norm < 1e-7
+
+
 def test_plain_descent_rides_in_every_batch() -> None:
     """The shadow is the robust descent that would have been, to the last bit but rounding."""
     problem = sp.problems.Example2(seed=0)

@@ -63,6 +63,7 @@ def certify(
     excluded: Collection[str] = (),
     tolerance: float | None = None,
     seed: int | None = None,
+    memory: object = None,
 ) -> Certificate:
     """Say how nearly `w` is second-order stationary, and how sure that is (Definition 1).
 
@@ -88,6 +89,7 @@ def certify(
         excluded: workers proved bad earlier.
         tolerance: eps_H of Definition 1; unless given, that of `evidence`, else 0.01 ||H_hat||_2.
         seed: for experiments; None draws a Krylov space's start from fresh entropy.
+        memory: what a rule with memory remembers of the run that ended at w; it is only read.
 
     Returns:
         Certificate. A fleet that cannot answer, or a point that overflows, gives level "none".
@@ -100,7 +102,7 @@ def certify(
     """
     _check(w, rho, delta, hessian, tolerance)
     fleet.announce(Announcement(aggregator.estimates, b))
-    ask = _Questions(fleet, aggregator, b, round_id, timeout, tuple(excluded))
+    ask = _Questions(fleet, aggregator, b, round_id, timeout, tuple(excluded), memory)
     method = hessian
     if hessian == "auto":
         method = "full" if len(w) <= FULL_HESSIAN else "krylov"
@@ -155,6 +157,7 @@ class _Questions:
     round_id: int
     timeout: float | None
     excluded: tuple[str, ...]
+    memory: object = None
     rounds: int = 0
 
     def __call__(self, points: Vector) -> oracle.MessageReading:
@@ -169,6 +172,7 @@ class _Questions:
             points=points,
             workers=self.fleet.workers,
             excluded=self.excluded,
+            memory=self.memory,
         )
         self.excluded += tuple(reading.verdicts.charged)
         return reading

@@ -70,6 +70,11 @@ class Certificate:
         """Whether Definition 1 is proved; failed escapes alone never make it true."""
         return self.level == "proved" and self.stationary
 
+    @property
+    def refuted(self) -> bool:
+        """Whether Definition 1 is disproved: lambda_min < -tolerance along a direction."""
+        return self.level == "witness" and self.curvature.high < -self.tolerance
+
     def __str__(self) -> str:
         word = "certified" if self.certified else "not certified"
         norm, error, found = self.gradient_norm, self.inexactness, self.curvature

@@ -25,7 +25,8 @@ class Status:
     Attributes:
         name: "running" until the optimizer ends by itself, then its verdict, such as
             "stationary", "second_order", "no_escape_found", "unresolved" or "budget"; the loop
-            adds "interrupted", "stopped" and "too_few_workers".
+            adds "interrupted", "stopped", "too_few_workers", and "saddle" where the certificate
+            disproves "second_order".
         message: one sentence for a person.
     """
 

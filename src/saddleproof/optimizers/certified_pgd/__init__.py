@@ -37,22 +37,27 @@ class CertifiedPGD:
             unless given. Required by mode "simple".
         step: eta0, a first guess of the step size; any order of magnitude will do, since one
             probe round finds the step (three at most).
-        mode: "default", or "simple": the predecessor with a fixed curvature, kept as a baseline
-            (`saddleproof.optimizers.certified_pgd.simple`).
+        mode: "default", or "simple": the predecessor with a fixed curvature
+            (`saddleproof.optimizers.certified_pgd.simple`). It bounds every query point by itself,
+            so it is also what to take where other b workers may lie at every point.
         strict: return the escaped point only if it is *certified* to be lower than where plain
             robust descent got to; otherwise it is kept unless descent is certified to be lower.
 
     Status:
         second_order: no way down was found, and lambda_min >= -tolerance is proved by the
             workers' Hessians or supported by the failed escape; `certificate` has the numbers.
+            What the certificate disproves is called "saddle" by `minimize`.
         no_escape_found: no way down was found, but noise could have hidden one.
         unresolved: the budget ended while noise hid whether this is a saddle.
         budget: the budget ended before a verdict.
 
     Needs b < m/3 at the start (`breakdown`): beyond it liars can blow up every rank interval. Each
     run must keep the same workers under the same names: sums over the points of a round are only
-    sound when the same b workers lie in all of them. About 30 to 65 rounds a run on problems with
-    one saddle; per round 4 query points, 9 more in an escape and 24 more when it tests, whatever d.
+    sound when the same b workers lie in all of them. Within a round a worker must use the same data
+    at all points; from round to round it may draw them afresh.
+
+    About 30 to 65 rounds a run on problems with one saddle; per round 4 query points, 9 more in an
+    escape and 24 more when it tests, whatever d.
 
     Reference: Yin, Chen, Ramchandran, Bartlett, ICML 2019, Algorithm 1 and Definition 1; the test
     by line integrals and the worker-wise differences are this library's own.

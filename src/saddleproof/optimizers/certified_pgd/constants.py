@@ -10,6 +10,8 @@ TINY: Final = 1e-300
 # --- descent -------------------------------------------------------------------------------------
 #: The current point is a candidate when |g_hat| <= STATIONARY * Delta_hat (Theorem 3's epsilon).
 STATIONARY: Final = 3.0
+#: It is one too when step * |g_hat| <= STILL * (1 + |w|): further steps would be lost beside w.
+STILL: Final = 1e-5
 #: Rounds of further descent at a candidate, while its one-number-per-worker slope is certain.
 POLISH: Final = 8
 #: A step is accepted iff step * |difference of gradients| / |difference of points| is at most this.

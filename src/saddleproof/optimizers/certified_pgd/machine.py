@@ -30,6 +30,7 @@ from saddleproof.optimizers.certified_pgd.constants import (
     ROUNDS,
     SOFT_JUMPS,
     STATIONARY,
+    STILL,
     WAIT,
 )
 from saddleproof.optimizers.certified_pgd.escape import Landing
@@ -160,12 +161,17 @@ class DefaultMachine(Machine):
         return replace(after, phase=DESCEND)
 
     def _descended(self, state: CertifiedState, reading: Reading, batch: Batch) -> CertifiedState:
-        """Go on, or survey: the gradient is within its noise and its slope is uncertain too."""
+        """Go on, or survey: the gradient is within its noise and its slope is uncertain too.
+
+        Where all workers agree that they are done, Delta_hat falls with the gradient and never
+        reaches a third of it. A step that is lost beside w ends the descent there.
+        """
         main = state.main
         norm = float(np.linalg.norm(main.gradient))
-        if norm > STATIONARY * main.inexactness:
+        still = main.step * norm <= STILL * (1 + float(np.linalg.norm(main.w)))
+        if norm > STATIONARY * main.inexactness and not still:
             return replace(state, phase=DESCEND)
-        if state.polish < POLISH and norm > 0:
+        if state.polish < POLISH and not still:
             here = batch.at("main")[[int(main.accepted)]]
             slope = reading.contrast(here, main.gradient[None] / norm)
             if slope.low[0] > 0:
