@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -140,6 +141,10 @@ def test_ctrl_c_in_a_comparison_shows_what_is_done_and_leaves_no_process(inside)
     assert "runs: 20 of 200" in line
     assert "interrupted after" in output
     assert "Traceback" not in errors
+    for _ in range(100):  # multiprocessing's own helper ends when it sees that its parent did
+        if not living(process.pid):
+            break
+        time.sleep(0.1)
     assert not living(process.pid)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
@@ -135,6 +135,7 @@ def test_what_is_no_snapshot_is_refused_and_nothing_is_run(data: bytes) -> None:
         snapshot.loads(data, Outer)
 
 
+@settings(max_examples=300)
 @given(st.data())
 def test_a_damaged_byte_is_refused_or_harmless(data: st.DataObject) -> None:
     good = bytearray(snapshot.dumps(FULL))

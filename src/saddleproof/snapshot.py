@@ -25,6 +25,11 @@ FORMAT = 1
 T = TypeVar("T")
 
 
+#: What reading a damaged archive may raise; RuntimeError is zipfile's for a bit that reads
+#: "encrypted", and NotImplementedError, a kind of it, for an unknown compression.
+DAMAGED = (KeyError, ValueError, TypeError, zipfile.BadZipFile, OSError, EOFError, RuntimeError)
+
+
 def dumps(state: object) -> bytes:
     """A dataclass of arrays, scalars, strings, tuples, dicts and dataclasses, as bytes.
 
@@ -61,7 +66,7 @@ def loads(data: bytes, expected: type[T]) -> T:
         state = _decode(tree["state"], arrays, expected)
         if not isinstance(state, expected):
             raise StoreError(f"not a snapshot of {expected.__name__}: found {state!r}")
-    except (KeyError, ValueError, TypeError, zipfile.BadZipFile, OSError, EOFError) as error:
+    except DAMAGED as error:
         raise StoreError(f"not a snapshot of {expected.__name__}: {error}") from error
     return state
 

@@ -61,7 +61,7 @@ class Noisy:
         return points[:, None, :] - 1.0 + noise
 
 
-def run(rule, rounds: int = 250) -> sp.Result:
+def run(rule, rounds: int = 400) -> sp.Result:
     fleet = sp.Coalition(
         sp.LocalFleet(Noisy()), sp.Bias(1.5, direction=[1.0, 1.0]), members=range(4)
     )
@@ -73,7 +73,7 @@ def run(rule, rounds: int = 250) -> sp.Result:
 
 def test_byzantine_sgd_converges_where_history_free_rules_keep_a_bias() -> None:
     """40 % of the workers lie by 1.5 noise levels, always to the same side."""
-    rule = sp.ByzantineSGD(horizon=250)
+    rule = sp.ByzantineSGD(horizon=400)
     with_history, median = run(rule), run(sp.Median())
     ends = [np.linalg.norm(r.state.x - 1.0) for r in (with_history, median)]
     assert with_history.trace[0].left_out == ()  # each message alone is within the noise
