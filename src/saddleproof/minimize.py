@@ -28,6 +28,9 @@ from saddleproof.result import Progress, Result
 
 __all__ = ["Progress", "Result", "minimize"]
 
+#: A gradient's entry from which squares, and with them every bound on its error, overflow.
+DIVERGED = 1e140
+
 
 def minimize(
     problem_or_fleet: Any,
@@ -170,6 +173,9 @@ class _Server:
         if reading.void[0]:
             who = ", ".join(reading.verdicts.overflowed)
             why = f"round {loop.round}: the current point overflows ({who})"
+            raise _CannotGoOn("diverged", why)
+        if (longest := np.abs(reading.gradient[0]).max()) > DIVERGED:
+            why = f"round {loop.round}: the current point overflows (a gradient of {longest:.0e})"
             raise _CannotGoOn("diverged", why)
         state = self.optimizer.tell(loop.state, reading)
         record = _record(loop.round, reading)
