@@ -8,7 +8,7 @@ BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint format bench docs clean
+.PHONY: help demo test test-slow test-all lint format bench docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -19,8 +19,10 @@ demo: .venv/.demo  ## train on digits while 6 of 20 workers lie, and say where t
 test: .venv/.dev  ## the quick tests
 	$(BIN)/pytest -n 2
 
-test-all: .venv/.dev  ## all tests, the slow ones too
-	$(BIN)/pytest -n 2 -m ""
+test-slow: .venv/.dev  ## the tests that take more than a few seconds
+	$(BIN)/pytest -n 2 -m slow
+
+test-all: test test-slow  ## both
 
 lint: .venv/.dev  ## style, types, and who imports whom
 	$(BIN)/ruff check

@@ -174,7 +174,7 @@ class _Server:
             who = ", ".join(reading.verdicts.overflowed)
             why = f"round {loop.round}: the current point overflows ({who})"
             raise _CannotGoOn("diverged", why)
-        if (longest := np.abs(reading.gradient[0]).max()) > DIVERGED:
+        if (longest := float(np.abs(reading.gradient[0]).max())) > DIVERGED:
             why = f"round {loop.round}: the current point overflows (a gradient of {longest:.0e})"
             raise _CannotGoOn("diverged", why)
         state = self.optimizer.tell(loop.state, reading)
