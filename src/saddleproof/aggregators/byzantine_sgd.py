@@ -23,12 +23,13 @@ from saddleproof.aggregators.guards import (
     check_guard,
     excess,
     normal_extreme,
+    require_some,
     stays,
     typical,
 )
 from saddleproof.aggregators.memory import MeanOf, Recalled, Remembering, positions
 from saddleproof.arrays import Vector
-from saddleproof.errors import BreakdownError, OptionError
+from saddleproof.errors import OptionError
 
 
 @dataclass(frozen=True)
@@ -179,12 +180,3 @@ class ByzantineSGD(Remembering):
         widened = memory.widened + (g_med.widened or B_med.widened or too_many)
         following = MartingaleMemory(memory.workers, start, A, B, trusted, scales, rounds, widened)
         return Recalled(MeanOf(trusted[at]), following)
-
-
-def require_some(trusted: NDArray[np.bool_]) -> None:
-    """Raise `BreakdownError` where nobody who was heard is trusted."""
-    if not trusted.any():
-        raise BreakdownError(
-            f"none of the {len(trusted)} workers that were heard is trusted any more; the others "
-            "must come back, or the run begin again"
-        )

@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from saddleproof.aggregators.gram import distances, gram
 from saddleproof.arrays import Vector
-from saddleproof.errors import OptionError
+from saddleproof.errors import BreakdownError, OptionError
 from saddleproof.ranks import rank_bounds
 
 Mask = NDArray[np.bool_]
@@ -133,3 +133,12 @@ def check_guard(noise: float | None, horizon: int, p: float) -> None:
         raise OptionError(f"horizon (T) must be at least 1 round; got {horizon}")
     if not 0 < p < 1:
         raise OptionError(f"p, the share of runs that may go wrong, must be in (0, 1); got {p}")
+
+
+def require_some(trusted: Mask) -> None:
+    """Raise `BreakdownError` where nobody who was heard is trusted."""
+    if not trusted.any():
+        raise BreakdownError(
+            f"none of the {len(trusted)} workers that were heard is trusted any more; the others "
+            "must come back, or the run begin again"
+        )

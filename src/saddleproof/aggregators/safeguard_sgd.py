@@ -18,12 +18,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from saddleproof.aggregators.byzantine_sgd import require_some
 from saddleproof.aggregators.guards import (
     center,
     check_guard,
     excess,
     normal_extreme,
+    require_some,
     stays,
     typical,
 )

@@ -45,7 +45,7 @@ module are names of `saddleproof` itself; a name in parentheses is an argument.
 #: Formulas that a verdict uses, as a terminal shows them.
 _PLAIN = {
     r"\Delta": "Delta", r"\alpha": "alpha", r"\gamma": "gamma", r"\mu": "mu", r"\rho": "rho",
-    r"\sqrt": "sqrt ", r"\ge": ">=", r"\le": "<=", r"\min": "min", r"\|": "|", r"\,": " ",
+    r"\sqrt": " sqrt ", r"\ge": ">=", r"\le": "<=", r"\min": "min", r"\|": "|", r"\,": " ",
     r"\log": " log ", "{": "", "}": "", "$": "",
 }  # fmt: skip
 
