@@ -70,8 +70,10 @@ class Rows:
         """Minibatches without replacement: `size` rows of every worker, or all that it has.
 
         Worker i draws from the random stream of (seed, i, round_id) and no other, so that a round
-        can be replayed, alone and in any order.
+        can be replayed, alone and in any order. Batches that are whole shards are the shards.
         """
+        if size >= self.sizes.max():
+            return self._full
         return [self._drawn(w, size, seed, round_id) for w in _groups(self.sizes.clip(max=size))]
 
     def _drawn(self, workers: NDArray[np.intp], size: int, seed: int, round_id: int) -> Batch:
