@@ -58,6 +58,15 @@ def test_a_proof_in_the_certificate_lifts_the_status() -> None:
     assert result.status == "second_order"
 
 
+def test_failed_escapes_are_no_success_where_the_certificate_proves_a_saddle() -> None:
+    problem = sp.problems.PCADigits(seed=0)
+    fleet = sp.Coalition(sp.LocalFleet(problem), sp.SaddleAttack(problem.saddle), range(6))
+    found = sp.minimize(fleet, sp.PGD(step=0.4), b=6, w0=problem.start, seed=0, max_rounds=300)
+    assert found.status == "no_escape_found"
+    assert found.certificate.refuted
+    assert not found.success
+
+
 def test_the_budget_is_a_status() -> None:
     result = sp.minimize(PROBLEM, sp.GradientDescent(step=0.1), b=3, max_rounds=7)
     assert (result.status, result.rounds, result.success) == ("budget", 7, False)

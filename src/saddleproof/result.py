@@ -58,8 +58,14 @@ class Result:
 
     @property
     def success(self) -> bool:
-        """Whether the optimizer ended by its own test; what that proves is in `certificate`."""
-        return self.status in ("second_order", "no_escape_found", "stationary")
+        """Whether the optimizer ended by its own test, and its certificate does not belie it.
+
+        Failed escapes count for nothing where the certificate proves a saddle point. What is
+        proved beyond that is in `certificate`.
+        """
+        if self.status == "no_escape_found":
+            return self.certificate is None or not self.certificate.refuted
+        return self.status in ("second_order", "stationary")
 
     def __repr__(self) -> str:
         with np.printoptions(precision=4, threshold=8, edgeitems=3):
