@@ -16,7 +16,7 @@ certificate speaks of.
     certified         of the true second-order points among minima and ends
     seen              of the saddles, those with a witness
 
-Shares come with 95 % Wilson intervals. Two seeds are 900 trials, five 2250.
+Shares come with 95 % Wilson intervals. A seed is five trials for every problem and attack.
 """
 
 from __future__ import annotations

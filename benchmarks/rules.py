@@ -286,6 +286,9 @@ def draw(times: Times) -> None:
 
 PAGE = """# Benchmarks
 
+How fast the coordinate-wise rules are, beside a copy of the messages, the sorts of NumPy and
+PyTorch, and three other libraries.
+
 What `python benchmarks/rules.py --peers DIR --write` printed on {cores} cores, at a load average of
 {load:.1f}: beyond {cores}, other programs took their share, and two threads suffer more than one.
 The head of that file says how it measures. float32, {numbers:.0e} numbers, 20 % of the rows

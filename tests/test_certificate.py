@@ -15,7 +15,13 @@ from saddleproof.aggregators.median import Median
 from saddleproof.arrays import Vector
 from saddleproof.attacks.base import AttackView, Coalition
 from saddleproof.certificate import Certificate, certify
-from saddleproof.certificate.hessian import WorkerHessians, difference_points, worker_hessians
+from saddleproof.certificate.hessian import (
+    Bracket,
+    WorkerHessians,
+    difference_points,
+    worker_hessians,
+)
+from saddleproof.certificate.record import verdict
 from saddleproof.errors import OptionError
 from saddleproof.fleets.base import DEAD, LATE, OK, Announcement, Messages
 from saddleproof.fleets.local import LocalFleet
@@ -316,6 +322,15 @@ def test_beyond_a_third_liars_can_deny_but_not_forge() -> None:
         assert any("deny" in sentence for sentence in found.assumptions)
 
 
+def test_an_unknown_inexactness_makes_no_gradient_small() -> None:
+    problem = workers(4, [0.5, 1.0])
+    found = certify(LocalFleet(problem), np.array([5.0, 5.0]), Median(), 7)  # 7 of 20: no Delta
+    assert (found.level, found.inexactness) == ("proved", np.inf)
+    assert not found.stationary
+    assert not found.certified
+    assert "unknown inexactness" in found.reason
+
+
 def test_failed_escapes_are_evidence_and_never_a_certificate() -> None:
     problem = workers(3, [0.05, 1.0], unlike=0.3)
     evidence = Evidence(
@@ -454,6 +469,27 @@ def test_float32_workers_are_certified_with_a_wider_step() -> None:
     assert found.numbers["step"] > 1e-3
 
 
+class Single(Workers):
+    """Workers that compute in float32, whatever they were sent."""
+
+    def gradients(self, points: Vector) -> Vector:
+        return super().gradients(points.astype(np.float32)).astype(points.dtype)
+
+
+@pytest.mark.parametrize("hessian", ["full", "krylov"])
+def test_float32_in_float64_messages_proves_nothing_that_is_false(hessian: str) -> None:
+    rng = np.random.default_rng(0)
+    valley = np.full((M, 2, 2), 2.0)  # eigenvalues 0 and 4
+    for _ in range(60):
+        w = rng.standard_normal(2) * 10 ** rng.uniform(-1, 2)
+        w = w.astype(np.float32).astype(float)
+        problem = Single(valley, np.tile(-valley[0] @ w, (M, 1)))
+        found = certify(LocalFleet(problem), w, Median(), B, tolerance=0.0, hessian=hessian, seed=0)
+        assert found.curvature.low <= 0 <= found.curvature.high
+    saddle = Single(np.tile(np.diag([-1.0, 2.0]), (M, 1, 1)), np.zeros((M, 2)))
+    assert certify(LocalFleet(saddle), np.ones(2), Median(), B, hessian=hessian).refuted
+
+
 def test_the_text_names_bounds_level_method_assumptions_and_rounds() -> None:
     problem = workers(7, [0.5, 1.0], unlike=0.01)
     text = str(certify(LocalFleet(problem), np.zeros(2), Median(), B))
@@ -467,3 +503,15 @@ def test_the_text_names_bounds_level_method_assumptions_and_rounds() -> None:
 def test_options_that_cannot_work_are_refused(options: dict[str, object]) -> None:
     with pytest.raises(OptionError):
         certify(LocalFleet(workers(0, [1.0])), np.zeros(1), Median(), B, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "level"), [(0.4, "witness"), (1.5, "proved"), (2, "witness")]
+)
+def test_a_tolerance_of_the_hessians_own_size_proves_no_saddle_to_be_none(
+    tolerance: float, level: str
+) -> None:
+    saddle = Bracket("entries", low=-1.0, high=-0.5)
+    assert verdict((saddle,), tolerance, size=2.0, evidence=None)[0] == level
+    valley = Bracket("entries", low=-0.1, high=0.1)
+    assert verdict((valley,), 2.0, size=2.0, evidence=None)[0] == "proved"

@@ -213,3 +213,30 @@ def test_a_checkpoint_of_another_optimizer_is_refused(tmp_path: Path) -> None:
     sp.minimize(PROBLEM, sp.GradientDescent(step=0.1), b=3, max_rounds=3, checkpoint=path)
     with pytest.raises(sp.errors.StoreError):
         sp.minimize(PROBLEM, sp.CertifiedPGD(), b=3, checkpoint=path, resume=True)
+
+
+RULES = [sp.Median(), sp.CenteredClipping(), sp.ByzantineSGD(), sp.SafeguardSGD()]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: type(rule).__name__)
+@pytest.mark.parametrize("optimizer", [sp.GradientDescent(step=0.1), sp.CertifiedPGD()])
+def test_a_run_asks_in_one_dtype(optimizer: Any, rule: Any) -> None:
+    asked = []
+
+    class Noting(sp.LocalFleet):
+        def round(self, points: np.ndarray, *, round_id: int, timeout: Any = None) -> Messages:
+            asked.append(points.dtype)
+            return super().round(points, round_id=round_id, timeout=timeout)
+
+    w0 = PROBLEM.start.astype(np.float32)
+    options: dict[str, Any] = {"w0": w0, "seed": 1, "max_rounds": 8, "certify": False}
+    result = sp.minimize(Noting(PROBLEM), optimizer, aggregator=rule, b=3, **options)
+    assert result.status in ("budget", "second_order")
+    assert {*asked} == {result.w.dtype}
+
+
+def test_a_float32_run_that_diverges_says_so() -> None:
+    w0 = np.full(PROBLEM.d, 1e5, dtype=np.float32)
+    for rule in RULES:
+        found = sp.minimize(PROBLEM, sp.GradientDescent(step=1.0), aggregator=rule, b=3, w0=w0)
+        assert found.status == "diverged"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -234,3 +235,16 @@ def test_a_rule_without_inexactness_reads_as_unknown() -> None:
             return type(found)(found.vector, None, found.kept)
 
     assert (read(rows(), rule=Silent()).inexactness == np.inf).all()
+
+
+def test_honest_messages_are_copied_once() -> None:
+    rows_ = [np.ones((1, 2**18)) for _ in range(M)]
+    points = np.zeros((1, 2**18))
+    size = M * points.nbytes
+    tracemalloc.start()
+    try:
+        oracle.read(Messages(rows_, ("ok",) * M), Median(), 2, points=points, workers=ROSTER)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.5 * size

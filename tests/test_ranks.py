@@ -101,3 +101,13 @@ def test_halfwidth_and_selection() -> None:
     both = Interval(np.array([0.0, 1.0]), np.array([1.0, 2.0]), np.array([4.0, 3.0]))
     np.testing.assert_array_equal(both.halfwidth, [2.0, 1.0])
     assert both[1].high == 3.0
+
+
+@pytest.mark.parametrize(("m", "b"), [(20, 7), (20, 9), (10, 4), (101, 50)])
+def test_beyond_a_third_liars_who_copy_cannot_shrink_the_interval(m: int, b: int) -> None:
+    """Two standard errors must carry the honest median to the honest mean all the same."""
+    honest = np.random.default_rng(m).standard_normal((2000, m - b))
+    median = np.sort(honest, axis=1)[:, [(m - b) // 2]]
+    found = interval(np.concatenate([honest, np.repeat(median, b, axis=1)], axis=1), b)
+    mean = honest.mean(axis=1)
+    assert ((found.low <= mean) & (mean <= found.high)).mean() > 0.95

@@ -225,7 +225,7 @@ def _locate(
 
 @lru_cache(maxsize=16)
 def _circulant(code: Cyclic, m: int) -> Vector:
-    h = np.poly(np.exp(2j * np.pi * code.frequencies(m) / m)).real
+    h = np.atleast_1d(np.poly(np.exp(2j * np.pi * code.frequencies(m) / m))).real  # s = 0: 1
     h = h / h.sum()
     W = np.zeros((m, m))
     for t, value in enumerate(h):

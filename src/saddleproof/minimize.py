@@ -28,8 +28,9 @@ from saddleproof.result import Progress, Result
 
 __all__ = ["Progress", "Result", "minimize"]
 
-#: A gradient's entry from which squares, and with them every bound on its error, overflow.
-DIVERGED = 1e140
+#: A gradient's entry from which squares, and with them every bound on its error, overflow: the
+#: largest number of its dtype to this power, 1e123 in float64 and 2e15 in float32.
+DIVERGED = 0.4
 
 
 def minimize(
@@ -174,7 +175,8 @@ class _Server:
             who = ", ".join(reading.verdicts.overflowed)
             why = f"round {loop.round}: the current point overflows ({who})"
             raise _CannotGoOn("diverged", why)
-        if (longest := float(np.abs(reading.gradient[0]).max())) > DIVERGED:
+        largest = float(np.finfo(reading.gradient.dtype).max)
+        if (longest := float(np.abs(reading.gradient[0]).max())) > largest**DIVERGED:
             why = f"round {loop.round}: the current point overflows (a gradient of {longest:.0e})"
             raise _CannotGoOn("diverged", why)
         state = self.optimizer.tell(loop.state, reading)

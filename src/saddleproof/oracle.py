@@ -104,7 +104,8 @@ def read(
             charged[name] = "NaN or Inf"
             del rows[name]
     overflowed = tuple(np.array(list(rows), dtype=object)[~finite[void][:, ~poisoned].all(axis=0)])
-    stack = stack[:, ~poisoned, :]
+    # Selecting copies all messages; mostly there is nothing to leave out.
+    stack = stack[:, ~poisoned, :] if poisoned.any() else stack
     stack[void] = 0.0
     strangers = {name: why for name, why in messages.notes.items() if name not in workers}
     verdicts = Verdicts(tuple(rows), charged, absent, strangers, overflowed)

@@ -73,7 +73,8 @@ class Interval:
 def interval(values: Vector, b: int) -> Interval:
     """Rank interval of the honest median, widened by two standard errors of a median.
 
-    low, high = x_((mh-1)//2) - t, x_(mh//2+b) + t with t = 2 * 1.2533 * 1.4826 MAD / sqrt(mh).
+    low, high = x_((mh-1)//2) - t, x_(mh//2+b) + t with t = 2 * 1.2533 * 1.4826 MAD / sqrt(mh);
+    MAD is that of `deviation`.
     The ranks are a proof about the honest median; t carries it to the honest mean and the
     population, for honest values without strong skew (|mean - median| <= std always).
 
@@ -92,8 +93,27 @@ def interval(values: Vector, b: int) -> Interval:
     low, high = rank_bounds(m, b)
     ordered = np.sort(values, axis=-1)
     mid = (ordered[..., (m - 1) // 2] + ordered[..., m // 2]) / 2
+    scale = deviation(values, mid, b)
+    slack = STANDARD_ERRORS * MEDIAN_EFFICIENCY * MAD_TO_SIGMA * scale / np.sqrt(m - b)
+    return Interval(ordered[..., low] - slack, mid, ordered[..., high] + slack)
+
+
+def deviation(values: Vector, mid: Vector, b: int) -> Vector:
+    """MAD of (..., m) values about (...) mid; for b >= m/3 one that liars cannot shrink.
+
+    From a third on, liars who all copy the honest median would make the MAD as small as they
+    like. The deviation of rank mh//2 + b is at least the honest values' own median deviation;
+    they can stretch it instead, which denies and does not forge.
+
+    >>> copied = np.array([-2.0, -1.0, 0.0, 1.0, 2.0, 0.0, 0.0, 0.0, 0.0])
+    >>> float(deviation(copied, np.array(0.0), b=2)), float(deviation(copied, np.array(0.0), b=4))
+    (0.0, 1.0)
+    """
+    m = values.shape[-1]
     # Sorted, a liar's NaN (inf - inf) is one more outlier; np.median would make it the answer.
     spread = np.sort(np.abs(values - mid[..., None]), axis=-1)
-    mad = (spread[..., (m - 1) // 2] + spread[..., m // 2]) / 2
-    slack = STANDARD_ERRORS * MEDIAN_EFFICIENCY * MAD_TO_SIGMA * mad / np.sqrt(m - b)
-    return Interval(ordered[..., low] - slack, mid, ordered[..., high] + slack)
+    if inflatable(m, b):
+        far: Vector = spread[..., rank_bounds(m, b)[1]]
+        return far
+    mad: Vector = (spread[..., (m - 1) // 2] + spread[..., m // 2]) / 2
+    return mad

@@ -33,6 +33,15 @@ def test_rows_and_columns_sum_to_one_and_a_worker_holds_few_parts(code: Code, m:
     assert (held == 2 * code.s + 1 + (isinstance(code, Cyclic) and m % 2 == 0)).all()
 
 
+@pytest.mark.parametrize("m", [1, 2, 5])
+def test_a_code_for_no_liars_is_no_code(m: int) -> None:
+    for code in (Cyclic(0), Repetition(0)):
+        np.testing.assert_array_equal(code.matrix(m), np.eye(m))
+        messages = np.arange(2.0 * m).reshape(m, 2)
+        weights = code.weights(messages, np.arange(m), m)
+        np.testing.assert_allclose(weights @ messages, messages.mean(axis=0))
+
+
 @pytest.mark.parametrize("m", [5, 9, 10, 15])
 def test_cyclic_messages_have_no_part_at_the_code_frequencies(m: int) -> None:
     code = Cyclic(2)

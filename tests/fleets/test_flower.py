@@ -364,3 +364,77 @@ def test_a_server_app_hands_its_fleet_to_train_and_closes_it(
     np.testing.assert_array_equal(kept[1].w, here.w)
     with pytest.raises(sp.errors.FleetError, match="closed"):
         kept[0].round(POINTS, round_id=0)
+
+
+def test_one_key_written_in_two_ways_is_one_key(keys: Any) -> None:
+    with pytest.raises(OptionError, match=r"^two workers have the same key"):
+        server_app(lambda fleet, context: None, workers={"a": keys["worker-0"].upper()} | keys)
+
+
+def test_who_changes_a_signed_answer_on_its_way_does_not_charge_its_owner(
+    federation: Federation, honest: Any, keys: Any
+) -> None:
+    def changed(message: Message) -> Message:
+        reply = honest(3)(message)
+        array = reply.content["answer"]["gradient"]
+        array.stype = "numpy.ndarray"  # all else is as worker-3 signed it
+        return reply
+
+    for i in range(3):
+        federation.join(honest(i))
+    node_id = federation.join(changed)
+    messages = answers(FlowerFleet(federation, keys, deadline=QUICK))
+    assert messages.status[3] == "late"
+    assert messages.notes == {f"node {node_id}": "not signed by worker-3 for this question"}
+
+
+def test_what_a_worker_sends_writes_no_line_into_the_log(
+    federation: Federation, honest: Any
+) -> None:
+    def hostile(message: Message) -> Message:
+        content = honest(3)(message).content
+        content["answer"] = ArrayRecord({"x\nround 7: all is well": Array(np.zeros(1))})
+        return Message(content, reply_to=message)
+
+    for i in range(3):
+        federation.join(honest(i))
+    federation.join(hostile)
+    messages = answers(FlowerFleet(federation, 4, insecure=True))
+    assert messages.status[3] == "malformed"
+    assert "\n" not in messages.notes["worker-3"]
+
+
+def test_strangers_nodes_take_so_much_room_only(
+    federation: Federation, honest: Any, keys: Any
+) -> None:
+    for i in range(4):
+        federation.join(honest(i))
+    for _ in range(100):
+        federation.join(lambda message: Message(RecordDict(), reply_to=message))
+    messages = answers(FlowerFleet(federation, keys))
+    assert messages.status == ("ok",) * 4
+    assert len(messages.notes) <= 64
+
+
+def test_a_reply_that_flower_cannot_read_is_nobodys_vote_and_stops_nothing(
+    federation: Federation, honest: Any, keys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Flower's grid of a deployment does, which unpacks the sender's bytes in our process."""
+    for i in range(3):
+        federation.join(honest(i))
+    poisoner = federation.join(honest(3))
+    pull = federation.pull_messages
+
+    def unpacking(ids: Any) -> Any:
+        store = federation.state.message_ins_store
+        poisoned = [i for i in ids if i in store and store[i].metadata.dst_node_id == poisoner]
+        if poisoned:
+            raise ValueError("Invalid object")
+        return pull(ids)
+
+    monkeypatch.setattr(federation, "pull_messages", unpacking)
+    fleet = FlowerFleet(federation, keys, deadline=QUICK)
+    for round_id in range(2):
+        messages = fleet.round(POINTS, round_id=round_id)
+        assert messages.status == ("ok", "ok", "ok", "late")
+        assert messages.notes == {f"node {poisoner}": "Flower cannot read it"}

@@ -252,3 +252,13 @@ def test_a_module_loss_computes_on_any_data_without_a_problem() -> None:
     loss = ModuleLoss(module, cross_entropy)
     w = TorchProblem(module, cross_entropy, [data]).start
     assert loss.value(w, data) == pytest.approx(cross_entropy(module(data[0]), data[1]).item())
+
+
+def test_read_only_arrays_are_as_good_as_any() -> None:
+    x, y = np.ones((4, 5)), np.zeros(4, dtype=np.int64)
+    for array in (x, y):
+        array.setflags(write=False)
+    problem = TorchProblem(network(), cross_entropy, [(x, y)] * 3)
+    w = problem.start
+    w.setflags(write=False)
+    assert problem.gradients(w[None]).shape == (1, 3, problem.d)

@@ -160,3 +160,22 @@ def test_a_start_in_single_precision_stays_there() -> None:
     w0 = problem.start.astype(np.float32)
     optimizer = sp.GradientDescent(step=0.1)
     assert sp.minimize(problem, optimizer, b=1, w0=w0, max_rounds=3, certify=False).w.dtype == "f4"
+
+
+def test_a_certificate_of_a_fleet_with_momentum_is_one_of_its_gradients() -> None:
+    problem = TorchProblem(network().double(), cross_entropy, blobs(4))
+    optimizer = sp.GradientDescent(step=0.1)
+    fleet = WorkerMomentum(sp.LocalFleet(problem), beta=0.5)
+    found = sp.minimize(fleet, optimizer, b=1, max_rounds=3)
+    same = sp.certify(sp.LocalFleet(problem), found.w, sp.Median(), 1)
+    assert found.certificate is not None
+    assert found.certificate.gradient_norm == same.gradient_norm
+    assert found.certificate.brackets == same.brackets
+
+
+def test_liars_may_be_named_by_anything_that_can_be_counted_once() -> None:
+    options = {"b": 2, "rounds": 2, "attack": sp.SignFlip(), "seed": 0}
+    module, shards = network(), blobs()
+    listed = fit(module, cross_entropy, shards, liars=[7, 8], **options)[1]
+    counted = fit(module, cross_entropy, shards, liars=iter([7, 8]), **options)[1]
+    assert str(listed.certificate) == str(counted.certificate)

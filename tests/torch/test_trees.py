@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 
 import numpy as np
 import pytest
@@ -87,3 +87,17 @@ def test_rules_take_lists_of_tensors() -> None:
     rows = [torch.tensor([float(k), 1.0]) for k in range(5)]
     assert torch.equal(sp.Median()(rows, b=2), torch.tensor([2.0, 1.0]))
     np.testing.assert_array_equal(sp.Median()([row.numpy() for row in rows], b=2), [2.0, 1.0])
+
+
+def test_what_a_mapping_carries_beside_its_keys_survives() -> None:
+    module = nn.Linear(2, 1)
+    merged = aggregate(sp.Median(), [module.state_dict() for _ in range(3)], b=1)
+    assert merged._metadata == module.state_dict()._metadata  # type: ignore[attr-defined]
+    filled = aggregate(sp.Median(), [defaultdict(list, w=torch.ones(2)) for _ in range(3)], b=1)
+    assert filled["other"] == []
+
+
+@pytest.mark.parametrize("leaf", [0.1, torch.ones(2, dtype=torch.complex64)])
+def test_what_no_rule_can_take_is_the_callers_mistake_and_no_lie(leaf: object) -> None:
+    with pytest.raises(OptionError, match="Leave it out"):
+        aggregate(sp.Median(), [{"w": torch.ones(2), "x": leaf} for _ in range(3)], b=1)

@@ -1,4 +1,4 @@
-"""Bulyan (El Mhamdi, Guerraoui, Rouault, ICML 2018; row of Table 2)."""
+"""Bulyan (El Mhamdi, Guerraoui, Rouault, ICML 2018)."""
 
 from __future__ import annotations
 

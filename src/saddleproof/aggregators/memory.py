@@ -65,7 +65,7 @@ class Recalled:
         """(p, m, d) combinations and the (p,) sums of their coefficients to p estimates."""
         if self.origin is None:
             return self.rule.estimates(rows, b)
-        shift = totals[:, None] * self.origin  # (p, d)
+        shift = (totals[:, None] * self.origin).astype(rows.dtype)  # (p, d)
         found = self.rule.estimates(rows - shift[:, None, :], b)
         return replace(found, vector=found.vector + shift)
 

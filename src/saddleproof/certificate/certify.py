@@ -1,4 +1,7 @@
-"""Ask the workers for a certificate of one point: one round, two with rho, 13 beyond small d."""
+"""Ask the workers for a certificate of one point: one round, two with rho, 13 beyond small d.
+
+Workers that compute in float32 and send float64 are asked once more, with a wider step.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,10 @@ from saddleproof.aggregators.base import Aggregator
 from saddleproof.arrays import Vector
 from saddleproof.certificate.hessian import (
     Bracket,
+    best_step,
     by_oracle,
     difference_points,
+    precision,
     worker_hessians,
 )
 from saddleproof.certificate.krylov import search
@@ -106,7 +111,7 @@ def certify(
     method = hessian
     if hessian == "auto":
         method = "full" if len(w) <= FULL_HESSIAN else "krylov"
-    step = float(np.finfo(w.dtype).eps) ** (1 / 3) * max(1.0, float(np.abs(w).max()))
+    step = best_step(w, float(np.finfo(w.dtype).eps))
     try:
         if method == "full":
             reading, found = _full(ask, w, step, rho, delta)
@@ -119,15 +124,18 @@ def certify(
     if reading.void[0]:
         return Certificate("none", "the point itself overflows", rounds=ask.rounds)
 
-    norm = float(np.linalg.norm(reading.gradient[0]))
+    with np.errstate(over="ignore"):  # a float32 of 1e20 has no square
+        norm = float(np.linalg.norm(reading.gradient[0]))
     inexactness = max(float(reading.inexactness[0]), delta or 0.0)
     if tolerance is None:
         asked = None if evidence is None else evidence.tolerance
         tolerance = RELATIVE * found.size if asked is None else asked
-    stationary = norm <= STATIONARY * inexactness + found.size * step
+    known = bool(np.isfinite(inexactness))  # an unknown Delta makes no gradient small
+    stationary = known and norm <= STATIONARY * inexactness + found.size * step
     level, reason = verdict(found.brackets, tolerance, found.size, evidence, found.lanczos)
     if level == "proved" and not stationary:
-        reason += ", but the gradient is not small against its inexactness"
+        small = "not small against its inexactness" if known else "of unknown inexactness"
+        reason += f", but the gradient is {small}"
     basis = () if delta is not None else (_ALWAYS, _LOSS)
     failed = evidence if level == "evidence" and evidence is not None else Evidence()
     return Certificate(
@@ -200,6 +208,9 @@ def _full(
     """2d points about w; with rho, another 2d at the step of the classical bound."""
     points = difference_points(w, step)
     reading = ask(points)
+    if (least := best_step(w, precision(reading.stack))) > step:  # float32 in float64's clothes
+        step, points = least, difference_points(w, least)
+        reading = ask(points)
     estimates: list[Vector] = []
     brackets: list[Bracket] = []
     assumptions: tuple[str, ...] = ()
@@ -251,7 +262,7 @@ def _krylov(
         v=seen.v,
         size=seen.space.size,
         lanczos=seen.evidence,
-        numbers={"step": step} | seen.evidence.numbers,
+        numbers={"step": seen.step} | seen.evidence.numbers,
     )
 
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from saddleproof.arrays import Vector
-from saddleproof.ranks import MAD_TO_SIGMA, interval
+from saddleproof.ranks import MAD_TO_SIGMA, deviation, interval
 
 #: Rounding errors of a computed gradient, in units of the last place of |g| + |H| |w|. Generous,
 #: since the same term has to cover the even part of a Hessian's change, see `worker_hessians`.
@@ -93,19 +93,36 @@ class WorkerHessians:
 
 def along(stack: Vector, w: Vector, v: Vector, step: float, b: int) -> Bracket:
     """`WorkerHessians.along` from v's stencil alone: (3, m, d) at w, w + h v, w - h v."""
+    eps = max(precision(stack), float(np.finfo(w.dtype).eps))
     here, plus, minus = stack = np.asarray(stack, dtype=float)
     with np.errstate(over="ignore", invalid="ignore"):
         product, bend = (plus - minus) / (2 * step), (plus + minus - 2 * here) / (2 * step)
         size = np.abs(stack).max(axis=(0, 2))
         size = size + np.abs(product).max(axis=1) * max(1.0, float(np.abs(w).max()))
-        error = np.abs(bend @ v) + ROUNDINGS * float(np.finfo(w.dtype).eps) * size / step
+        error = np.abs(bend @ v) + ROUNDINGS * eps * size / step
         return _above(product @ v + error, b)
 
 
 def _above(own: Vector, b: int) -> Bracket:
-    sigma = MAD_TO_SIGMA * float(np.median(np.abs(own - np.median(own))))
-    high = float(interval(own, b).high) + sigma
+    found = interval(own, b)
+    high = float(found.high + MAD_TO_SIGMA * deviation(own, found.mid, b))
     return Bracket("direction", high=np.inf if np.isnan(high) else high)
+
+
+def best_step(w: Vector, eps: float) -> float:
+    """h = eps^(1/3) |w|, at which rounding and curvature cost a difference about the same."""
+    return float(eps ** (1 / 3)) * max(1.0, float(np.abs(w).max()))
+
+
+def precision(stack: Vector) -> float:
+    """eps of what most workers compute in, from their (q, m, d) messages.
+
+    A worker may compute in float32 and send float64. Its numbers then all fit a float32.
+    """
+    with np.errstate(over="ignore"):
+        short = (stack == stack.astype(np.float32)).all(axis=(0, 2))
+    single = stack.any() and 2 * int(short.sum()) > stack.shape[1]
+    return float(np.finfo(np.float32 if single else stack.dtype).eps)
 
 
 def difference_points(w: Vector, step: float) -> Vector:
@@ -127,7 +144,7 @@ def worker_hessians(stack: Vector, points: Vector, b: int, rho: float | None) ->
     """
     d = points.shape[1]
     scale = max(1.0, float(np.abs(points[0]).max()))
-    eps = float(np.finfo(points.dtype).eps)
+    eps = precision(stack)
     wide = np.asarray(points, dtype=float)
     ahead = (np.diagonal(wide[1 : d + 1]) - wide[0])[:, None, None]  # h, as the workers saw it
     behind = (wide[0] - np.diagonal(wide[d + 1 :]))[:, None, None]

@@ -16,7 +16,7 @@ import numpy as np
 
 from saddleproof import oracle
 from saddleproof.arrays import Vector
-from saddleproof.certificate.hessian import Bracket, along
+from saddleproof.certificate.hessian import Bracket, along, best_step, precision
 from saddleproof.optimizers.base import Evidence
 from saddleproof.optimizers.curvature import stencil
 from saddleproof.optimizers.krylov import DELTA, ROUNDS, Krylov
@@ -37,11 +37,13 @@ class Found:
         space: the space in the end.
         v: (d,) unit direction of its lowest curvature.
         bracket: lambda_min <= v'Hv <= high; None where the last round failed.
+        step: h of the differences.
     """
 
     space: Krylov
     v: Vector
     bracket: Bracket | None
+    step: float
 
     @property
     def evidence(self) -> Evidence:
@@ -84,13 +86,16 @@ def search(
     """
     space, bracket = Krylov.begin(Stream.open(seed).draw()[0], len(w)), None
     first = ask(space.points(w, step))
+    if (least := best_step(w, precision(first.stack))) > step:
+        step, first = least, ask(space.points(w, least))
     space = space.grow(first, w, step, error or 0.0)
     with contextlib.suppress(oracle.TooFewWorkers):  # then what is there has to do
         while space.rounds < ROUNDS and len(space.block) and space.finite:
             space = space.grow(ask(space.points(w, step)), w, step, error or 0.0)
         if space.finite:
             bracket = _witness(ask, space.lowest()[1], w, step, error)
-    return first, Found(space, space.lowest()[1], bracket) if space.finite else None
+    found = Found(space, space.lowest()[1], bracket, step) if space.finite else None
+    return first, found
 
 
 def _witness(

@@ -21,7 +21,8 @@ class Certificate:
         reason: the verdict in a sentence.
         gradient_norm: ||g_hat||, the aggregate's 2-norm at the point.
         inexactness: Delta_hat, how far g_hat may be from grad F; inf where unknown.
-        stationary: whether ||g_hat|| is as small as Delta_hat lets anyone tell.
+        stationary: whether ||g_hat|| is as small as Delta_hat lets anyone tell; an unknown one
+            lets nobody.
         brackets: bounds of lambda_min, one a method; they hold together.
         tolerance: eps_H.
         evidence: what the optimizer knows of failed escapes.
@@ -137,7 +138,9 @@ def verdict(
             f"the bounds contradict each other, lambda_min >= {low:.4g} and <= {high:.4g}: more "
             "than b liars, or honest Hessians with strong skew"
         )
-    if -np.inf < low >= -tolerance and size > 0:
+    # Of a tolerance as large as the Hessian itself every point is "second-order stationary".
+    says_nothing = tolerance >= size and high < 0
+    if -np.inf < low >= -tolerance and size > 0 and not says_nothing:
         return "proved", f"lambda_min >= {low:.4g}, no less than -{tolerance:.4g}"
     if high < 0:
         return "witness", f"negative curvature witnessed, lambda_min <= {high:.4g}"

@@ -22,9 +22,19 @@ if TYPE_CHECKING:
 
 
 @click.command("demo")
-@click.option("--seeds", type=click.IntRange(1), default=20, show_default=True, help="Runs a row.")
 @click.option(
-    "--out", type=click.Path(path_type=Path), default="saddleproof-demo", show_default=True
+    "--seeds",
+    type=click.IntRange(1),
+    default=20,
+    show_default=True,
+    help="Seeds 0 to N - 1, a run of each in every row.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default="saddleproof-demo",
+    show_default=True,
+    help="Folder of the report, the picture and trials.csv.",
 )
 @jobs_option
 def demo(seeds: int, out: Path, jobs: int | None) -> None:
@@ -48,7 +58,11 @@ def demo(seeds: int, out: Path, jobs: int | None) -> None:
     "--seeds", type=click.IntRange(1), default=10, show_default=True, help="Seeds 0 to N - 1."
 )
 @click.option(
-    "--out", type=click.Path(path_type=Path), default="saddleproof-compare", show_default=True
+    "--out",
+    type=click.Path(path_type=Path),
+    default="saddleproof-compare",
+    show_default=True,
+    help="Folder of the report, the picture and trials.csv.",
 )
 @jobs_option
 def compare(config: Path, seeds: int, out: Path, jobs: int | None) -> None:

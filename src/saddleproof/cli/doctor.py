@@ -17,13 +17,29 @@ from saddleproof import __version__
 from saddleproof.errors import SaddleproofError
 
 #: Package to the extra that brings it, for those that a plain installation lacks.
-_EXTRAS = {"matplotlib": "plot", "scikit-learn": "data", "torch": "torch"}
-_CORE = ("numpy", "scipy", "array-api-compat", "click", "rich")
+_EXTRAS = {
+    "matplotlib": "plot",
+    "scikit-learn": "data",
+    "mlxtend": "images",
+    "torch": "torch",
+    "jax": "jax",
+    "ray": "ray",
+    "grpcio": "grpc",
+    "flwr": "flower",
+    "prometheus-client": "metrics",
+}
+_CORE = ("numpy", "scipy", "numba", "array-api-compat", "click", "rich")
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @click.command("doctor")
-@click.option("--out", type=click.Path(path_type=Path), default="saddleproof-runs")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default="saddleproof-runs",
+    show_default=True,
+    help="Folder of the run store that is looked at.",
+)
 def command(out: Path) -> None:
     """Check this installation: versions, extras, threads, the run store, and a short run."""
     healthy = True

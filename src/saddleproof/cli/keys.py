@@ -9,7 +9,7 @@ import click
 
 _folder = click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 _days = click.option(
-    "--days", type=click.IntRange(1), default=365, show_default=True, help="How long they hold."
+    "--days", type=click.IntRange(1), default=365, show_default=True, help="Days until they expire."
 )
 
 
@@ -35,7 +35,7 @@ def init(folder: Path, days: int) -> None:
 @command.command("issue")
 @_folder
 @click.argument("names", nargs=-1)
-@click.option("--count", type=click.IntRange(1), help="Names worker-0 to worker-(N - 1).")
+@click.option("--count", type=click.IntRange(1), help="Call N of them worker-0 to worker-(N - 1).")
 @_days
 def issue(folder: Path, names: tuple[str, ...], count: int | None, days: int) -> None:
     """Make certificates for workers called NAMES, signed by the authority in FOLDER."""

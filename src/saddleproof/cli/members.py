@@ -12,7 +12,7 @@ FAMILIES = ("problems", "attacks", "aggregators", "optimizers", "schedules")
 @click.command("list")
 @click.argument("family", type=click.Choice(FAMILIES))
 def command(family: str) -> None:
-    """Name the members of FAMILY, with a line on each."""
+    """Name the members of FAMILY, with a line on each and the options it takes."""
     import inspect
 
     from rich.table import Table

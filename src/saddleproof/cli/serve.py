@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -98,6 +99,9 @@ def command(
     setup = build(chosen)
     names = setup.fleet.workers if roster is None else _names(roster)
     with ExitStack() as stack:
+        # A supervisor's way to say Ctrl-C: the state is kept, and no worker of ours is left behind.
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+        stack.callback(signal.signal, signal.SIGTERM, before)
         if local_workers and keys is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="saddleproof-keys-"))
             keys = _fresh_keys(Path(folder) / "keys", names)

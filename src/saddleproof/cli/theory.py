@@ -14,13 +14,29 @@ if TYPE_CHECKING:
 
 
 @click.command("theory")
-@click.option("--L", "smoothness", type=float, required=True, help="Smoothness of F.")
-@click.option("--rho", type=float, required=True, help="Lipschitz constant of the Hessian of F.")
-@click.option("--delta-inexact", "inexactness", type=float, required=True, help="Delta.")
-@click.option("--d", "d", type=click.IntRange(1), required=True, help="Dimension.")
-@click.option("--excess", type=float, default=1.0, show_default=True, help="F_0 - F*.")
+@click.option("--L", "smoothness", type=float, required=True, help="Smoothness of F, > 0.")
+@click.option("--rho", type=float, required=True, help="Lipschitz constant of its Hessian, > 0.")
 @click.option(
-    "--delta", type=float, default=0.05, show_default=True, help="Admitted probability of failure."
+    "--delta-inexact",
+    "inexactness",
+    type=float,
+    required=True,
+    help="Delta, > 0: how wrong the aggregate may be.",
+)
+@click.option("--d", "d", type=click.IntRange(1), required=True, help="Dimension.")
+@click.option(
+    "--excess",
+    type=float,
+    default=1.0,
+    show_default=True,
+    help="F_0 - F*, > 0: how far the loss can fall.",
+)
+@click.option(
+    "--delta",
+    type=float,
+    default=0.05,
+    show_default=True,
+    help="Admitted probability of failure, in (0, 1).",
 )
 @click.option(
     "--curvature",

@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 @click.option("--server", required=True, help="HOST:PORT of the server.")
 @click.option("--name", required=True, help="Whose certificate to show.")
 @click.option(
-    "--keys", type=click.Path(path_type=Path), default="saddleproof-keys", show_default=True
+    "--keys",
+    type=click.Path(path_type=Path),
+    default="saddleproof-keys",
+    show_default=True,
+    help="Folder of authority.pem and this worker's two files.",
 )
 @click.option(
     "--load",
@@ -31,7 +35,9 @@ if TYPE_CHECKING:
     help="Called here without arguments; returns this worker's loss and data.",
 )
 @click.option(
-    "--index", type=click.IntRange(0), help="Which shard of CONFIG's problem; from the name."
+    "--index",
+    type=click.IntRange(0),
+    help="Which shard of CONFIG's problem, from 0; the number that ends the name unless given.",
 )
 @click.option("--attack", is_flag=True, help="For experiments: lie as CONFIG's [attack] says.")
 @click.option("--verbose", is_flag=True, help="Log connections too, not only what goes wrong.")

@@ -5,8 +5,9 @@
 
 `saddleproof.columns.aggregate` is what drives them. `ColumnFleet` runs each worker in a process of
 this machine: the point is a file that all of them map, and what comes back through pipes is raw
-bytes of known length, never a pickle. Its workers may die, dawdle or lie; they are not asked to be
-honest, only to be ours, since a stalled pipe would stall the server.
+bytes of known length, never a pickle. A worker has one question at a time, and is asked again when
+its old answer, which nobody counts any more, is in. Workers may die, dawdle or lie; they are not
+asked to be honest, only to be ours, since half an answer would stall the server.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from saddleproof.fleets.base import DEAD, LATE, MALFORMED, OK, Messages
 
 #: What, which round, and the columns from start to stop.
 _HEADER = struct.Struct("<4Q")
-_POINT, _COLUMNS, _BYE = 0, 1, 2
+_COLUMNS, _BYE = 0, 1
 #: Columns of the point that are written at a time.
 _PIECE = 2**20
 
@@ -70,9 +71,10 @@ class ColumnFleet:
             self._lines.append(ours)
             self._processes.append(process)
         self._dead: set[int] = set()
+        self._owed: dict[int, bytes] = {}  # the question that a worker has not answered yet
 
     def open(self, w: Vector) -> None:
-        """Send the (d,) point, a memory map perhaps, and let the workers compute.
+        """Hand out the (d,) point, a memory map perhaps; who is asked for columns computes.
 
         Raises:
             FleetError: the fleet is closed, or the point has another shape or dtype.
@@ -85,8 +87,6 @@ class ColumnFleet:
         with self._file.open("r+b") as file:
             for start in range(0, self.d, _PIECE):
                 file.write(np.ascontiguousarray(w[start : start + _PIECE]).tobytes())
-        for i in range(len(self.workers)):
-            self._send(i, _HEADER.pack(_POINT, self._round, 0, self.d))
 
     def columns(self, start: int, stop: int, *, timeout: float | None = None) -> Messages:
         """Coordinates start to stop of everybody's gradient: values (1, m, stop - start).
@@ -97,9 +97,8 @@ class ColumnFleet:
             timeout: seconds to wait; the slower ones are late.
         """
         m, header = len(self.workers), _HEADER.pack(_COLUMNS, self._round, start, stop)
-        for i in range(m):
-            self._send(i, header)
-        limit = _HEADER.size + 8 * (stop - start)
+        for i in set(range(m)) - self._owed.keys():
+            self._ask(i, header)
         answers: list[Any] = [None] * m
         status = [LATE] * m
         waiting: dict[Any, int] = {
@@ -112,6 +111,8 @@ class ColumnFleet:
                 break
             for line in ready:
                 i = waiting[line]
+                owed = self._owed.pop(i, header)
+                limit = _size(owed)
                 try:
                     # No more is read than was asked for, whatever length the pipe announces.
                     text = self._lines[i].recv_bytes(limit)
@@ -119,14 +120,18 @@ class ColumnFleet:
                     self._dead.add(i)
                     del waiting[line]
                     continue
-                if text[: _HEADER.size] != header:
-                    continue  # the answer to a question that nobody waits for any more
+                if owed != header:  # the answer to a question that nobody waits for any more
+                    self._ask(i, header)
+                    continue
                 del waiting[line]
-                status[i] = OK if len(text) == limit else MALFORMED
+                right = text[: _HEADER.size] == header and len(text) == limit
+                status[i] = OK if right else MALFORMED
                 if status[i] == OK:
                     answers[i] = np.frombuffer(text, np.float64, offset=_HEADER.size)[None]
         status = [DEAD if i in self._dead else status[i] for i in range(m)]
-        flaws = {self.workers[i]: "wrong length" for i in range(m) if status[i] == MALFORMED}
+        flaws = {
+            self.workers[i]: "not what was asked for" for i in range(m) if status[i] == MALFORMED
+        }
         return Messages(answers, tuple(status), flaws)
 
     def close(self) -> None:
@@ -145,6 +150,10 @@ class ColumnFleet:
             line.close()
         self._folder.cleanup()
 
+    def _ask(self, i: int, header: bytes) -> None:
+        self._owed[i] = header
+        self._send(i, header)
+
     def _send(self, i: int, text: bytes) -> None:
         if i in self._dead:
             return
@@ -154,20 +163,24 @@ class ColumnFleet:
             self._dead.add(i)
 
 
+def _size(header: bytes) -> int:
+    """Bytes of the answer to a question: its header, and the numbers."""
+    start, stop = map(int, _HEADER.unpack(header)[2:])
+    return _HEADER.size + 8 * (stop - start)
+
+
 def _serve(worker: Any, line: Connection, file: str) -> None:
     """The worker's process: map the point, compute once, hand out what is asked for."""
     gradient: Any = None
+    known = 0
     with contextlib.suppress(EOFError, OSError, KeyboardInterrupt):
         while True:
             text = line.recv_bytes()
-            what, _, start, stop = _HEADER.unpack(text)
+            what, number, start, stop = _HEADER.unpack(text)
             if what == _BYE:
                 return
-            if what == _POINT:
-                gradient = None
-                continue
-            if gradient is None:
+            if number != known:
                 point = np.memmap(file, np.float64, mode="r")
-                gradient = worker.answer(point[None])[0][0]
+                known, gradient = number, worker.answer(point[None])[0][0]
             part = np.ascontiguousarray(gradient[start:stop], dtype=np.float64)
             line.send_bytes(text + part.tobytes())

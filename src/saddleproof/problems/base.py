@@ -118,7 +118,9 @@ class Problem:
         if points.ndim != 2 or points.shape[1] != self.d:
             raise OptionError(f"points must be (q, d={self.d}); got shape {points.shape}")
         with np.errstate(over="ignore", invalid="ignore"):
-            return self._gradients(points)
+            # In the points' own precision, as the oracle wants it; whole numbers give float64.
+            dtype = np.result_type(points.dtype, np.float32)
+            return self._gradients(points).astype(dtype, copy=False)
 
     def gradient(self, w: Vector) -> Vector:
         """grad F(w), the mean over the workers: (d,) to (d,)."""

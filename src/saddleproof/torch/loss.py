@@ -118,7 +118,8 @@ class ModuleLoss:
 
     def tensor(self, x: Vector) -> Tensor:
         """A vector of the server as the module's own kind of tensor."""
-        return torch.as_tensor(x, dtype=self.layout.dtype, device=self.layout.device)
+        # A copy: what the server hands over may be read-only, and is not ours to share.
+        return torch.tensor(x, dtype=self.layout.dtype, device=self.layout.device)
 
     def array(self, x: Tensor, like: Vector) -> Vector:
         """An answer as the server's kind of array: the dtype of the points that it sent."""

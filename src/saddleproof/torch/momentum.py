@@ -18,7 +18,8 @@ class WorkerMomentum:
     """A fleet whose workers send an average over their past gradients.
 
     For optimizers with one trajectory, one point a round: an average over several points, or over
-    a certificate's differences, means nothing. A worker that is absent keeps its momentum.
+    a certificate's differences, means nothing. So what is asked without an optimizer, as a
+    certificate does, is answered with plain gradients. A worker that is absent keeps its momentum.
 
     The step of a run means the same with and without momentum: a constant gradient g is sent as g
     in the end. PyTorch's SGD(momentum=beta) adds up instead, and steps 1 / (1 - beta) times as
@@ -41,6 +42,7 @@ class WorkerMomentum:
         self.fleet, self.beta = fleet, beta
         self.workers = fleet.workers
         self._momentum: dict[str, Vector] = {}
+        self._plain = False
 
     @property
     def problem(self) -> object:
@@ -50,14 +52,17 @@ class WorkerMomentum:
     def announce(self, announcement: Announcement) -> None:
         """A new run begins: forget the last one's momenta, and pass the rules on."""
         self._momentum = {}
+        self._plain = announcement.optimizer is None
         self.fleet.announce(announcement)
 
     def round(self, points: Vector, *, round_id: int, timeout: float | None = None) -> Messages:
         """Every worker's momentum at the one point of this round.
 
         Raises:
-            OptionError: more than one point was asked for.
+            OptionError: an optimizer asked for more than one point.
         """
+        if self._plain:
+            return self.fleet.round(points, round_id=round_id, timeout=timeout)
         if len(points) != 1:
             raise OptionError(
                 f"worker momentum follows one point a round; this optimizer asks for {len(points)}."

@@ -112,7 +112,9 @@ def _tensors(
             f"worker {worker}'s shard must be a tuple (inputs..., target) or a Dataset; "
             f"got {type(shard).__name__}"
         )
-    tensors = tuple(torch.as_tensor(x).to(device) for x in shard)
+    # Arrays are copied: a memory map may be read-only.
+    made = (torch.tensor(x) if isinstance(x, np.ndarray) else torch.as_tensor(x) for x in shard)
+    tensors = tuple(x.to(device) for x in made)
     tensors = tuple(x.to(dtype) if x.is_floating_point() else x for x in tensors)
     lengths = {len(x) if x.ndim else 0 for x in tensors}
     if len(lengths) > 1 or lengths == {0}:

@@ -118,7 +118,7 @@ def fit(
         # Sampling noise is far above the last place of a float32, and messages are half as long.
         start = _start(problem, _numpy_dtype(problem))
     aggregator = NearestNeighborMixing() if aggregator is None else aggregator
-    members = range(b) if liars is None else liars
+    members = tuple(range(b) if liars is None else liars)  # two coalitions need them
     with _bar(rounds, progress) as advance:
         found = minimize(
             fleet if attack is None else Coalition(fleet, attack, members),

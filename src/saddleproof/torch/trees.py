@@ -12,8 +12,9 @@ as in `saddleproof.oracle`.
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any, TypeVar
 
 import torch
@@ -39,7 +40,7 @@ def aggregate(rule: Aggregator, trees: Sequence[Tree], b: int) -> Tree:
 
     Raises:
         BreakdownError: b is more than the rule can hold, or more than b trees are bad.
-        OptionError: no trees, or nothing in them.
+        OptionError: no trees, nothing in them, or complex tensors or Python numbers in most.
 
     >>> import saddleproof as sp
     >>> states = [{"w": torch.tensor([x]), "steps": torch.tensor(7)} for x in (1.0, 2.0, 1e9)]
@@ -51,6 +52,7 @@ def aggregate(rule: Aggregator, trees: Sequence[Tree], b: int) -> Tree:
     check_breakdown(rule, len(trees), b)
     rows = [_leaves(tree) for tree in trees]
     usual = Counter(map(_signature, rows)).most_common(1)[0][0]
+    _check_kinds(usual)
     good = [i for i, row in enumerate(rows) if _signature(row) == usual and _finite(row)]
     bad = len(rows) - len(good)
     if bad > b:
@@ -110,6 +112,14 @@ def _signature(row: list[tuple[tuple[Any, ...], Any]]) -> tuple[Any, ...]:
     )
 
 
+def _check_kinds(usual: tuple[Any, ...]) -> None:
+    """What most trees have is no lie; where no rule can take it, the question was wrong."""
+    for path, *kind in usual:
+        what = kind[-1]
+        if what.is_complex if isinstance(what, torch.dtype) else what != "NoneType":
+            raise OptionError(f"trees hold real tensors or None; at {path}: {what}. Leave it out")
+
+
 def _finite(row: list[tuple[tuple[Any, ...], Any]]) -> bool:
     return all(
         x is None or (isinstance(x, Tensor) and bool(torch.isfinite(x).all())) for _, x in row
@@ -120,6 +130,10 @@ def _rebuilt(tree: Any, following: Callable[[], Any]) -> Any:
     """A tree like `tree`, with `following()` in the place of each leaf."""
     if isinstance(tree, Mapping):
         new = {key: _rebuilt(tree[key], following) for key in sorted(tree, key=str)}
+        if isinstance(tree, MutableMapping):
+            same = copy.copy(tree)  # keeps what a state dict carries beside its keys
+            same.update(new)
+            return same
         return type(tree)({key: new[key] for key in tree})  # type: ignore[call-arg]
     if isinstance(tree, tuple) and hasattr(tree, "_fields"):
         return type(tree)(*(_rebuilt(part, following) for part in tree))

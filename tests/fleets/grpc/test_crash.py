@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import select
 import signal
@@ -95,6 +96,28 @@ def test_one_command_runs_liars_and_all_in_processes_and_ends_as_the_local_run(c
     assert "certificate: certified" in told.stdout
     assert "PRIVATE" not in told.stdout + told.stderr
     assert ended(far) == ended(near)
+
+
+@pytest.mark.slow
+def test_a_server_that_is_told_to_stop_leaves_no_process_and_no_key_behind(config, tmp_path):
+    serve = saddleproof("serve", config, "--local-workers", "--out", tmp_path / "out")
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    server = subprocess.Popen(
+        serve, stdout=subprocess.PIPE, env=os.environ | {"TMPDIR": str(temporary)},
+        start_new_session=True,
+    )  # fmt: skip
+    with server:
+        try:
+            assert b"waiting" in server.stdout.readline()  # the workers are started
+            server.terminate()
+            assert server.wait(60) != 0
+            with pytest.raises(ProcessLookupError):
+                os.killpg(server.pid, 0)
+            assert list(temporary.glob("saddleproof-keys-*")) == []
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(server.pid, signal.SIGKILL)
 
 
 @pytest.mark.slow

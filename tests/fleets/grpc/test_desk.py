@@ -235,3 +235,24 @@ def test_whatever_two_liars_say_the_third_is_heard(mail):
     for value, status in zip(messages.answers, messages.status, strict=True):
         assert (value is not None) == (status == "ok")
         assert value is None or value.shape == POINTS.shape
+
+
+def test_a_frame_of_a_question_that_is_over_is_not_to_be_had(desk):
+    """A writer whose peer does not read holds one frame, and not the whole old question."""
+    first = ask(desk).ask
+    assert desk.frame(first, 0) is not None
+    assert desk.frame(first, 1) is None
+    desk.close()
+    assert desk.frame(first, 0) is None
+    assert ask(desk).ask == first + 1
+    assert desk.frame(first, 0) is None
+
+
+def test_a_connection_that_was_replaced_holds_no_half_answer(desk):
+    points = np.zeros((1, f.PIECE // 8 + 1))
+    desk.open(points, losses=False, round_id=0)
+    _, question = desk.question_for(desk.made["ann"], 0)
+    say(desk, "ann", next(frames(answer_to(decode(question[0])[0]), points)))
+    assert desk.made["ann"].assembly is not None
+    desk.connect(Connection("ann"))
+    assert desk.made["ann"].assembly is None

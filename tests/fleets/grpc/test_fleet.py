@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import threading
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -255,3 +257,22 @@ def test_a_roster_has_different_names(folder):
 
 
 NAMES = tuple(f"worker-{i}" for i in range(5))
+
+
+def test_a_round_that_was_broken_off_does_not_close_the_next_one(folder):
+    with contextlib.closing(GrpcFleet(["worker-0", "worker-1"], folder)) as fleet:
+        fleet.gather(0.0)
+        for _ in range(5):
+            work = fleet._round(POINTS, 0, 30.0)
+            broken = asyncio.run_coroutine_threadsafe(work, fleet._loop)
+            time.sleep(0.01)
+            broken.cancel()  # as Ctrl-C does
+            assert fleet.round(POINTS, round_id=0, timeout=0.02).status == ("dead", "dead")
+
+
+def test_a_fleet_that_has_gathered_does_not_gather_again(folder):
+    with contextlib.closing(GrpcFleet(["worker-0"], folder)) as fleet:
+        assert fleet.gather(0.0) == ("worker-0",)
+        began = time.monotonic()
+        fleet.round(POINTS, round_id=0, timeout=2.0)
+        assert time.monotonic() - began < 3.5  # and not 4

@@ -7,6 +7,7 @@ import gzip
 import logging
 import socket
 import time
+import tracemalloc
 
 import grpc
 import numpy as np
@@ -254,6 +255,23 @@ def test_who_never_reads_holds_nobody_up(four, peer):
     points = np.zeros((300, 4))  # of no use to anybody but this peer's buffers
     for round_id in range(30):
         assert four.round(points, round_id=round_id).status == ("late", *FOUR_OK)
+
+
+def test_who_never_reads_holds_no_old_question_and_four_streams_at_most(folder, peer):
+    points = np.zeros((1 << 18, 4))  # 8 frames
+    with contextlib.closing(GrpcFleet(["worker-0"], folder)) as fleet:
+        fleet.gather(0.0)
+        tracemalloc.start()
+        for round_id in range(3):  # each connection hears the beginning of another question
+            connected(fleet, peer)
+            fleet.round(points, round_id=round_id, timeout=0.5)
+        held = tracemalloc.get_traced_memory()[0]
+        tracemalloc.stop()
+        connected(fleet, peer)
+        fleet.round(points, round_id=3, timeout=0.5)
+        fifth = peer(fleet, "worker-0").refusal()
+        assert fifth.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert held < points.nbytes
 
 
 def test_sockets_that_never_shake_hands_cost_no_round(four):

@@ -72,3 +72,8 @@ def test_the_commands_make_what_the_functions_make_and_print_no_key(tmp_path):
     again = run.invoke(main, ["keys", "issue", home, "ann"])
     assert again.exit_code == 1
     assert "never overwritten" in again.output
+
+
+def test_a_name_given_twice_is_issued_once(home):
+    written = keys.issue(home, ["zoe", "zoe"])
+    assert [path.name for path in written] == ["zoe.key", "zoe.pem"]

@@ -138,7 +138,7 @@ def read(
         if not isinstance(signature, bytes) or not keys.verifies(publics[name], signature, text):
             raise Refused(f"not signed by {name} for this question")
     if arrays.keys() != question.expected.keys():
-        return Answer(name, flaw=f"sent {', '.join(sorted(arrays)) or 'nothing'}"[:80])
+        return Answer(name, flaw=f"sent {sorted(arrays)!a:.80}")
     try:
         found = {
             key: _unpacked(arrays[key], shape, question.points.dtype)
@@ -164,6 +164,13 @@ def flwr_app() -> Any:
     return flwr.app
 
 
+def unreadable() -> tuple[type[Exception], ...]:
+    """What unpacking a sender's bytes may raise in Flower; the network raises other kinds."""
+    from google.protobuf.message import DecodeError
+
+    return DecodeError, ValueError, TypeError, LookupError, AttributeError
+
+
 def _packed(array: Vector) -> Any:
     little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
     return flwr_app().Array(array.dtype.name, tuple(array.shape), _RAW, little.tobytes())
@@ -171,7 +178,7 @@ def _packed(array: Vector) -> Any:
 
 def _unpacked(array: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Vector:
     if array.stype != _RAW or array.dtype != dtype.name:
-        raise Refused(f"wrong dtype {array.dtype!s:.20} ({array.stype!s:.20}), not {dtype}")
+        raise Refused(f"wrong dtype {array.dtype!a:.20} ({array.stype!a:.20}), not {dtype}")
     if tuple(array.shape) != shape:
         raise Refused(f"wrong shape {array.shape!s:.40}, not {shape}")
     if len(array.data) != int(np.prod(shape)) * dtype.itemsize:
@@ -187,7 +194,10 @@ def _dtype(name: str) -> np.dtype[Any]:
 
 
 def _text(question: Question, name: str, node: int, arrays: Mapping[str, Any]) -> bytes:
-    sent = {key: (array.dtype, array.shape, array.data) for key, array in arrays.items()}
+    sent = {
+        key: (f"{array.stype}:{array.dtype}", array.shape, array.data)
+        for key, array in arrays.items()
+    }
     return keys.text_of(
         session=question.session, ask=question.ask, node=node, name=name, arrays=sent
     )

@@ -22,6 +22,8 @@ from saddleproof.fleets.logs import log_messages
 _log = logging.getLogger(__name__)
 #: Seconds that Flower keeps a question for a node after its round is over.
 _TTL = 60.0
+#: Refusals that are noted in a round; anybody may register nodes, as many as he likes.
+_STRANGERS = 64
 
 
 class FlowerFleet:
@@ -62,6 +64,7 @@ class FlowerFleet:
         self._session, self._asks = secrets.token_bytes(16), 0
         self._misses = (0.0,) * len(self.workers)
         self._b, self._losses, self._closed = 0, False, False
+        self._unreadable, self._singly = envelope.unreadable(), False
         self._busy: dict[str, int] = {}  # questions of earlier rounds that are still open
         self._seat: dict[str, int] = {}  # worker to the node that it last answered from
         self._wait_for_nodes(start_timeout)
@@ -87,7 +90,11 @@ class FlowerFleet:
         gone: set[int] = set()
         notes: dict[str, str] = {}
         while watch.left(votes, gone) > 0:
-            replies = list(self._grid.pull_messages([*asked, *self._busy]))
+            replies, unreadable = self._pull([*asked, *self._busy])
+            for about in unreadable & asked.keys():
+                self._refuse(question, asked.pop(about), "Flower cannot read it", notes)
+            for about in unreadable & self._busy.keys():
+                asked |= self._ask(question, [self._busy.pop(about)], round_id)
             for message in replies:
                 about = message.metadata.reply_to_message_id
                 if about in self._busy:
@@ -132,12 +139,36 @@ class FlowerFleet:
             vote = envelope.read(message.content, question, node=node, publics=self._publics)
             self._seat_of(vote.name, node)
         except Refused as why:
-            notes[f"node {node}"] = str(why)
-            _log.warning("round %s: node %d is refused (%s)", message.metadata.group_id, node, why)
+            self._refuse(question, node, str(why), notes)
             return
         i = self.workers.index(vote.name)
         gone.discard(i)
         votes[i] = Answer(vote.name, flaw="second vote") if i in votes else vote
+
+    def _refuse(self, question: Question, node: int, why: str, notes: dict[str, str]) -> None:
+        if len(notes) < _STRANGERS:
+            notes[f"node {node}"] = why
+            _log.warning("question %d: node %d is refused (%s)", question.ask, node, why)
+
+    def _pull(self, ids: list[str]) -> tuple[list[Any], set[str]]:
+        """Replies, and questions whose reply makes Flower raise where it unpacks it for us.
+
+        The first one takes along what came with it; from then on each is pulled by itself.
+        """
+        if not self._singly:
+            try:
+                return list(self._grid.pull_messages(ids)), set()
+            except self._unreadable:
+                self._singly = True
+                _log.warning("Flower cannot read one of the replies: they are pulled singly now")
+        replies: list[Any] = []
+        unreadable: set[str] = set()
+        for one in ids:
+            try:
+                replies += self._grid.pull_messages([one])
+            except self._unreadable:
+                unreadable.add(one)
+        return replies, unreadable
 
     def _seat_of(self, name: str, node: int) -> None:
         """Let the worker take the node's seat; without keys, who comes first keeps a name."""

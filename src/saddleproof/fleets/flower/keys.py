@@ -3,7 +3,7 @@
 Flower hands over a reply with the sender's number as the sender wrote it. So a worker signs its
 answer together with the question, and with the node that was asked:
 
-    sign(tag, session, ask, node, name, dtype, shape, SHA-256 of the numbers)
+    sign(tag, session, ask, node, name, encoding, shape, SHA-256 of the numbers)
 
 An answer of yesterday, of another run, of another node or with other numbers does not verify.
 """
@@ -65,15 +65,17 @@ def public_keys(roster: Mapping[str, str]) -> dict[str, Any]:
     Raises:
         OptionError: something is no public key, or two workers have the same.
     """
-    if len(set(roster.values())) < len(roster):
-        raise OptionError("two workers have the same key: a key is one vote, make another")
+    make = _ed25519().Ed25519PublicKey.from_public_bytes
     try:
-        make = _ed25519().Ed25519PublicKey.from_public_bytes
-        return {name: make(bytes.fromhex(key)) for name, key in roster.items()}
+        raw = {name: bytes.fromhex(key) for name, key in roster.items()}
+        made = {name: make(key) for name, key in raw.items()}
     except ValueError as error:
         raise OptionError(
             f"a public key is 64 hexadecimal digits, as new_key returns them: {error}"
         ) from error
+    if len(set(raw.values())) < len(raw):
+        raise OptionError("two workers have the same key: a key is one vote, make another")
+    return made
 
 
 def text_of(
@@ -86,11 +88,11 @@ def text_of(
         ask: number of the question in it.
         node: the Flower node that was asked.
         name: the worker.
-        arrays: name to (dtype, shape, bytes) of what is sent.
+        arrays: name to (encoding, shape, bytes) of what is sent; whatever is judged is signed.
     """
     parts = [_TAG, session, str(ask).encode(), str(node).encode(), name.encode()]
-    for key, (dtype, shape, data) in sorted(arrays.items()):
-        parts += [key.encode(), dtype.encode(), str(tuple(shape)).encode()]
+    for key, (encoding, shape, data) in sorted(arrays.items()):
+        parts += [key.encode(), encoding.encode(), str(tuple(shape)).encode()]
         parts.append(hashlib.sha256(data).digest())
     return b"".join(len(part).to_bytes(8, "little") + part for part in parts)
 

@@ -115,7 +115,9 @@ class Client:
         code, details = error.code(), error.details()
         if code in (codes.PERMISSION_DENIED, codes.ABORTED, codes.INVALID_ARGUMENT):
             raise FleetError(f"the server at {self.server} refuses this worker: {details}")
-        _log.info("no connection to %s: %s", self.server, code)
+        failed = not self._answered and delay < self.pause <= 2 * delay  # so often: tell it, once
+        told = logging.WARNING if failed else logging.INFO
+        _log.log(told, "no connection to %s: %s (%s)", self.server, code.name, details)
         return _FIRST if self._answered else min(2 * delay, self.pause)
 
     def _session(self, channel: Any) -> bool:

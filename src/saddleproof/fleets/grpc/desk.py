@@ -100,6 +100,7 @@ class Desk:
         self.lines[line.name] = line
         if before is not None:
             self.count(line.name, "refused")
+            before.assembly = None  # it may last, if its peer does not read
             before.drop("another connection with this certificate took its place")
         return None
 
@@ -114,6 +115,13 @@ class Desk:
         if asked is None or asked.ask.ask == seen or self._voted[line.name] == asked.ask.ask:
             return seen, ()
         return asked.ask.ask, asked.frames
+
+    def frame(self, ask: int, i: int) -> bytes | None:
+        """Frame i of question `ask`; None when it has no more, or is not open any more."""
+        asked = self._round
+        if asked is None or asked.ask.ask != ask or i >= len(asked.frames):
+            return None
+        return asked.frames[i]
 
     # --- rounds ---
 

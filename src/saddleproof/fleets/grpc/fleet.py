@@ -79,6 +79,7 @@ class GrpcFleet:
         self._b, self._losses, self._begun, self._closed = 0, False, False, False
         self._loop = asyncio.new_event_loop()
         self._changed = asyncio.Event()
+        self._turn = asyncio.Lock()
         self._streams = Streams(self._desk, self._changed, self._wake)
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="saddleproof-grpc", daemon=True
@@ -102,14 +103,20 @@ class GrpcFleet:
             points: (q, d), float64 or float32.
             round_id: told to the workers.
             timeout: seconds after which the round ends in any case; `deadline.limit` unless given.
+                The first round, unless `gather` came before it, first waits as long for the roster.
         """
         self._open()
         return self._wait(self._round(points, round_id, timeout))
 
     def gather(self, timeout: float) -> tuple[str, ...]:
-        """Wait until the whole roster is connected, or `timeout` seconds; who is missing then."""
+        """Wait until the whole roster is connected, or `timeout` seconds; who is missing then.
+
+        The first round does not wait for them again.
+        """
         self._open()
-        return self._wait(self._gather(timeout))
+        missing = self._wait(self._gather(timeout))
+        self._begun = True
+        return missing
 
     def counters(self) -> Mapping[str, Mapping[str, int]]:
         """Worker, or stranger, to what was counted since the start; see `desk.COUNTERS`.
@@ -186,6 +193,10 @@ class GrpcFleet:
         return tuple(name for name in self.workers if name not in self._desk.lines)
 
     async def _round(self, points: Vector, round_id: int, timeout: float | None) -> Messages:
+        async with self._turn:  # a round that Ctrl-C broke off closes before the next one opens
+            return await self._ask(points, round_id, timeout)
+
+    async def _ask(self, points: Vector, round_id: int, timeout: float | None) -> Messages:
         deadline = self.deadline if timeout is None else replace(self.deadline, limit=timeout)
         if not self._begun:
             await self._gather(deadline.limit)

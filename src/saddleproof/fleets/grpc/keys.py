@@ -78,7 +78,7 @@ def issue(
         OptionError: a name that a certificate or a file cannot carry.
         FleetError: there is no authority, or a file is there already.
     """
-    wanted = tuple(names)
+    wanted = tuple(dict.fromkeys(names))
     for name in wanted:
         if not _NAME.fullmatch(name) or name in (AUTHORITY, SERVER):
             raise OptionError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from collections import Counter
 from collections.abc import Callable, Coroutine
@@ -25,6 +26,11 @@ class Stream(Line):
         self.news = asyncio.Event()
         self.reason: str | None = None
         self.over: bool | None = None
+
+    @property
+    def ending(self) -> bool:
+        """Whether nothing more is asked over this connection."""
+        return self.over is not None or self.reason is not None
 
     def post(self) -> None:
         """There is a new question."""
@@ -107,14 +113,17 @@ class Streams:
         while True:
             await line.news.wait()
             line.news.clear()
-            if line.over is not None or line.reason is not None:
+            if line.ending:
                 if line.over:
                     await context.write(Header(DONE).packed())
                 return line.reason
-            seen, frames = self._desk.question_for(line, seen)
-            for frame in frames:
-                if line.over is None:
-                    await context.write(frame)
+            before, seen = seen, self._desk.question_for(line, seen)[0]
+            # One frame at a time: who does not read on holds that one, and no old question.
+            for i in itertools.count() if seen != before else ():
+                frame = self._desk.frame(seen, i)
+                if frame is None or line.ending:
+                    break
+                await context.write(frame)
 
 
 def _name(context: Any) -> str:

@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
+import numpy as np
+
 from saddleproof.arrays import Vector
 from saddleproof.errors import OptionError
 from saddleproof.optimizers.base import Evidence, Optimizer, Reading, Status
@@ -87,8 +89,11 @@ class CertifiedPGD:
         return DefaultMachine(self.curvature, 1.0 if self.step is None else self.step, self.strict)
 
     def init(self, w0: Vector, *, seed: int | None = None, max_rounds: int | None = None) -> Any:
-        """The state before the first round; see `Optimizer.init`."""
-        return self._machine.init(w0, seed=seed, max_rounds=max_rounds)
+        """The state before the first round; see `Optimizer.init`.
+
+        In float64, whatever w0 is: small differences between points are what all of this rests on.
+        """
+        return self._machine.init(w0.astype(np.float64), seed=seed, max_rounds=max_rounds)
 
     def ask(self, state: Any) -> Vector:
         """(q, d) query points of the coming round; the first is where the run stands."""
