@@ -1,6 +1,6 @@
 """Multi-Krum and the geometric median against plain NumPy and, where installed, other libraries.
 
-    python benchmarks/gram_rules.py [m] [d] [b]
+    PYTHONPATH=DIR python benchmarks/gram_rules.py [m] [d] [b]    # DIR: where the others are
 
 Float32 rows at a common offset of 1e4 spreads, as gradients far from a minimum have it. b of them
 lie: moved by half a spread in every coordinate for Multi-Krum, which is hard to see, and with the
@@ -15,7 +15,9 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -77,7 +79,7 @@ def multi_krums(x: Any, b: int) -> list[Contestant]:
         ("NumPy, Gram as it comes", lambda: choose(x, b, raw_distances(x))),
     ]
     if installed("byzfl"):
-        from byzfl import MultiKrum as ByzFL
+        from byzfl.aggregators.aggregators import MultiKrum as ByzFL
 
         found.append(("ByzFL, NumPy", lambda: ByzFL(f=b)(x)))
     if installed("byzpy"):
@@ -96,7 +98,7 @@ def geometric_medians(x: Any) -> list[Contestant]:
         ("NumPy, Weiszfeld on rows", lambda: weiszfeld(x)),
     ]
     if installed("byzfl"):
-        from byzfl import GeometricMedian as ByzFL
+        from byzfl.aggregators.aggregators import GeometricMedian as ByzFL
 
         found.append(("ByzFL, NumPy", lambda: ByzFL()(x)))
     return found
@@ -132,8 +134,17 @@ def weiszfeld(x: Any, tolerance: float = 1e-6) -> Any:
 
 
 def installed(module: str) -> bool:
-    """Whether another library is here."""
-    return find_spec(module) is not None
+    """Whether another library is here, to be entered without what its package imports first."""
+    spec = find_spec(module)
+    if spec is None or spec.submodule_search_locations is None:
+        return False
+    if spec.loader is not None:  # not entered yet
+        bare = ModuleType(module)
+        bare.__path__ = list(spec.submodule_search_locations)
+        bare.__spec__ = ModuleSpec(module, None, is_package=True)
+        bare.__spec__.submodule_search_locations = bare.__path__
+        sys.modules[module] = bare
+    return True
 
 
 if __name__ == "__main__":
