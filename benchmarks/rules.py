@@ -1,7 +1,6 @@
 """The coordinate-wise rules against a copy of the messages, NumPy, PyTorch and three peers.
 
     python benchmarks/rules.py [--repeats 5] [--numbers 2e7] [--m 8 20 ...] [--peers DIR] [--write]
-    python benchmarks/rules.py --stream 8            # gigabytes on disk, in bounded memory
 
 float32, normal; 20 % of the rows trimmed on each side. All contenders of one size take turns, so
 that whatever else the machine does meets them alike; medians of the repeats. "Copies" are times
@@ -21,9 +20,7 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import sys
-import tempfile
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -36,9 +33,8 @@ import torch
 
 from common import table
 from roofline import roofline
-from saddleproof import Mean, Median, MultiKrum, TrimmedMean
+from saddleproof import Mean, Median, TrimmedMean
 from saddleproof.aggregators.mean_around_median import MeanAroundMedian
-from saddleproof.aggregators.streams import stream
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -74,11 +70,7 @@ def main() -> None:
     parser.add_argument("--m", type=int, nargs="*", default=SIZES)
     parser.add_argument("--peers", type=Path, default=PEERS if PEERS.exists() else None)
     parser.add_argument("--write", action="store_true")
-    parser.add_argument("--stream", type=float, metavar="GB")
     options = parser.parse_args()
-    if options.stream:
-        print(streamed(options.stream))
-        return
     others = STANDARD | peers(options.peers)
     times = {
         (m, threads): timed(m, int(options.numbers) // m, threads, options.repeats, others)
@@ -227,40 +219,6 @@ def memory(sizes: tuple[int, ...], numbers: int) -> str:
             cells.append(f"{(peak - answer.nbytes) / x.nbytes:.2%}")
         rows.append((m, *cells))
     return "Memory beyond messages and answer, two threads, of the messages:\n\n" + table(rows)
-
-
-def streamed(gigabytes: float, m: int = 100) -> str:
-    """A rule of one pass and a rule of two over rows on disk, each with its inexactness."""
-    d = int(gigabytes * 1e9 / 4 / m)
-    lines = []
-    with tempfile.TemporaryDirectory() as folder:
-        rng = np.random.default_rng(0)
-        for i in range(m):
-            np.save(f"{folder}/{i}.npy", rng.standard_normal(d, dtype=np.float32))
-        rows = [np.load(f"{folder}/{i}.npy", mmap_mode="r") for i in range(m)]
-        for rule in (Median(), MultiKrum()):
-            stream(rule, [np.zeros(4096, np.float32)] * m, m // 5)  # compiled
-            before, start = peak_memory(), time.perf_counter()
-            found = stream(rule, rows, m // 5, progress=progress)
-            seconds = time.perf_counter() - start
-            grown = peak_memory() - before
-            lines.append(
-                f"{type(rule).__name__}, m={m} d={d}, {gigabytes} GB: {seconds:.1f} s, peak "
-                f"memory rose by {grown / 1e6:.0f} MB, an answer is {d * 4 / 1e6:.0f} MB; "
-                f"inexactness {found.inexactness:.4g}"
-            )
-            del found
-    return "\n".join(lines)
-
-
-def progress(done: int, d: int) -> None:
-    """A line that is written over."""
-    print(f"\r{done / d:.0%}", end="" if done < d else "\n", file=sys.stderr, flush=True)
-
-
-def peak_memory() -> int:
-    """Bytes, as Linux counts them."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def draw(times: Times) -> None:
