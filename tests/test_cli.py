@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -105,9 +106,16 @@ def test_run_prints_the_result_with_its_certificate_and_where_it_is_kept(inside)
     assert (inside / "saddleproof-runs" / "runs.sqlite").exists()
 
 
-def test_resume_without_an_unfinished_run_says_so(inside):
-    invoke("run", "c.toml")
-    assert "no unfinished run" in invoke("run", "c.toml", "--resume", status=1)
+@pytest.mark.parametrize("command", ["run", "serve"])
+def test_resume_begins_a_run_and_one_that_has_ended_is_told_and_not_led_again(inside, command):
+    first = invoke("run", "c.toml", "--resume")
+    assert "run 1 in saddleproof-runs" in first
+    again = invoke(command, "c.toml", "--resume")  # a server would listen, and wait for workers
+    assert "run 1 in saddleproof-runs/runs.sqlite has ended" in again
+    status = re.search(r"status: (.+)", again)[1]
+    assert status in first
+    assert again == invoke(command, "c.toml", "--resume")
+    assert "run 2 in saddleproof-runs" in invoke("run", "c.toml")
 
 
 def test_a_mistake_in_the_configuration_is_one_line(inside):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saddleproof.ranks import Interval, inflatable, interval, rank_bounds
+from saddleproof.ranks import Interval, deviation, inflatable, interval, rank_bounds
 
 number = st.floats(-1e6, 1e6)
 lie = st.one_of(number, st.sampled_from([1e300, -1e300, np.inf, -np.inf]))
@@ -91,20 +91,33 @@ def test_a_liars_overflow_cannot_blind_the_interval() -> None:
 
 def test_by_hand() -> None:
     found = interval(np.array([4.0, 0.0, 1.0, 2.0, 3.0]), b=1)
-    # mh = 4: ranks 1 and 3; MAD 1; slack 2 * 1.2533 * 1.4826 / sqrt(4) = 1.858.
-    assert found.low == pytest.approx(1 - 1.858, abs=1e-3)
+    # mh = 4: ranks 1 and 3; deviations 0, 1, 1, 2, 2, of which rank 3 counts: twice
+    # 2 * 1.2533 * 1.4826 / sqrt(4) = 1.858.
+    assert found.low == pytest.approx(1 - 2 * 1.858, abs=1e-3)
     assert found.mid == 2.0
-    assert found.high == pytest.approx(3 + 1.858, abs=1e-3)
+    assert found.high == pytest.approx(3 + 2 * 1.858, abs=1e-3)
 
 
 def test_halfwidth_and_selection() -> None:
-    both = Interval(np.array([0.0, 1.0]), np.array([1.0, 2.0]), np.array([4.0, 3.0]))
+    both = Interval(
+        np.array([0.0, 1.0]), np.array([1.0, 2.0]), np.array([4.0, 3.0]), np.array([1.0, 2.0])
+    )
     np.testing.assert_array_equal(both.halfwidth, [2.0, 1.0])
     assert both[1].high == 3.0
 
 
-@pytest.mark.parametrize(("m", "b"), [(20, 7), (20, 9), (10, 4), (101, 50)])
-def test_beyond_a_third_liars_who_copy_cannot_shrink_the_interval(m: int, b: int) -> None:
+@given(votes(third=True))
+def test_fewer_than_a_third_cannot_stretch_the_deviation_beyond_the_honest_ones(
+    case: tuple[np.ndarray, np.ndarray, int],
+) -> None:
+    honest, everybody, b = case
+    mid = np.median(everybody)
+    assert deviation(everybody, mid, b) <= np.abs(honest - mid).max()
+    assert deviation(everybody, mid, b) >= np.median(np.abs(honest - mid))
+
+
+@pytest.mark.parametrize(("m", "b"), [(20, 3), (20, 6), (100, 33), (20, 9), (10, 4), (101, 50)])
+def test_liars_who_copy_cannot_shrink_the_interval(m: int, b: int) -> None:
     """Two standard errors must carry the honest median to the honest mean all the same."""
     honest = np.random.default_rng(m).standard_normal((2000, m - b))
     median = np.sort(honest, axis=1)[:, [(m - b) // 2]]

@@ -53,13 +53,24 @@ def middle(ordered: Array) -> Array:
 class Interval:
     """Where the honest location of one number per worker lies: `low <= mid <= high`.
 
-    The fields are floats or arrays of one shape. `high < 0` is a vote: at least mh//2 + 1 honest
-    workers report a negative number.
+    The fields are floats or arrays of one shape.
+
+    Attributes:
+        low, high: the ends; they hold the honest mean, to two standard errors.
+        mid: the median of all values.
+        slack: how much of each end is statistics; without it, ranks alone, the interval still
+            holds the honest median.
     """
 
     low: Vector
     mid: Vector
     high: Vector
+    slack: Vector
+
+    @property
+    def vote(self) -> Vector:
+        """The upper end by ranks alone; below 0, mh//2 + 1 honest workers or more say "less"."""
+        return self.high - self.slack
 
     @property
     def halfwidth(self) -> Vector:
@@ -67,14 +78,14 @@ class Interval:
         return (self.high - self.low) / 2
 
     def __getitem__(self, index: Any) -> Interval:
-        return Interval(self.low[index], self.mid[index], self.high[index])
+        return Interval(self.low[index], self.mid[index], self.high[index], self.slack[index])
 
 
 def interval(values: Vector, b: int) -> Interval:
     """Rank interval of the honest median, widened by two standard errors of a median.
 
-    low, high = x_((mh-1)//2) - t, x_(mh//2+b) + t with t = 2 * 1.2533 * 1.4826 MAD / sqrt(mh);
-    MAD is that of `deviation`.
+    low, high = x_((mh-1)//2) - t, x_(mh//2+b) + t with t = 2 * 1.2533 * 1.4826 D / sqrt(mh);
+    D is that of `deviation`.
     The ranks are a proof about the honest median; t carries it to the honest mean and the
     population, for honest values without strong skew (|mean - median| <= std always).
 
@@ -95,25 +106,21 @@ def interval(values: Vector, b: int) -> Interval:
     mid = (ordered[..., (m - 1) // 2] + ordered[..., m // 2]) / 2
     scale = deviation(values, mid, b)
     slack = STANDARD_ERRORS * MEDIAN_EFFICIENCY * MAD_TO_SIGMA * scale / np.sqrt(m - b)
-    return Interval(ordered[..., low] - slack, mid, ordered[..., high] + slack)
+    return Interval(ordered[..., low] - slack, mid, ordered[..., high] + slack, slack)
 
 
 def deviation(values: Vector, mid: Vector, b: int) -> Vector:
-    """MAD of (..., m) values about (...) mid; for b >= m/3 one that liars cannot shrink.
+    """Median deviation of (..., m) values about (...) mid, one that liars cannot shrink.
 
-    From a third on, liars who all copy the honest median would make the MAD as small as they
-    like. The deviation of rank mh//2 + b is at least the honest values' own median deviation;
+    The MAD of all m values is theirs to halve: b of them say the honest median. The deviation of
+    rank mh//2 + b is at least the honest values' own upper median deviation, whatever they say;
     they can stretch it instead, which denies and does not forge.
 
-    >>> copied = np.array([-2.0, -1.0, 0.0, 1.0, 2.0, 0.0, 0.0, 0.0, 0.0])
-    >>> float(deviation(copied, np.array(0.0), b=2)), float(deviation(copied, np.array(0.0), b=4))
+    >>> copied = np.array([-2.0, -1.0, 0.0, 1.0, 2.0, 0.0, 0.0])
+    >>> float(np.median(np.abs(copied))), float(deviation(copied, np.array(0.0), b=2))
     (0.0, 1.0)
     """
-    m = values.shape[-1]
     # Sorted, a liar's NaN (inf - inf) is one more outlier; np.median would make it the answer.
     spread = np.sort(np.abs(values - mid[..., None]), axis=-1)
-    if inflatable(m, b):
-        far: Vector = spread[..., rank_bounds(m, b)[1]]
-        return far
-    mad: Vector = (spread[..., (m - 1) // 2] + spread[..., m // 2]) / 2
-    return mad
+    far: Vector = spread[..., rank_bounds(values.shape[-1], b)[1]]
+    return far

@@ -146,14 +146,11 @@ class MessageReading:
         with np.errstate(over="ignore", invalid="ignore"):
             values = np.moveaxis((coefficients @ rows).reshape(shape), 1, -1)
             own = np.moveaxis(np.abs(errors @ rows).reshape(shape), 1, -1)
-            low, high = interval(values - own, self.b).low, interval(values + own, self.b).high
+            below, above = interval(values - own, self.b), interval(values + own, self.b)
+            slack = np.minimum(below.slack, above.slack)
             mid = interval(values, self.b).mid
         lost = (self._touches_void(coefficients) | self._touches_void(errors))[:, None]
-        return Interval(
-            np.where(lost | np.isnan(low), -np.inf, low),
-            np.where(lost, np.nan, mid),
-            np.where(lost | np.isnan(high), np.inf, high),
-        )
+        return _voided(Interval(below.low, mid, above.high, slack), lost)
 
     def _touches_void(self, coefficients: Vector) -> NDArray[np.bool_]:
         touched: NDArray[np.bool_] = ((coefficients != 0) & self.void).any(axis=1)
@@ -161,9 +158,10 @@ class MessageReading:
 
 
 def _voided(found: Interval, void: NDArray[np.bool_]) -> Interval:
-    """Nothing is known where the points are void."""
+    """Nothing is known where the points are void, or where huge lies made an end NaN."""
     return Interval(
-        np.where(void, -np.inf, found.low),
+        np.where(void | np.isnan(found.low), -np.inf, found.low),
         np.where(void, np.nan, found.mid),
-        np.where(void, np.inf, found.high),
+        np.where(void | np.isnan(found.high), np.inf, found.high),
+        np.where(void | np.isnan(found.slack), 0.0, found.slack),
     )

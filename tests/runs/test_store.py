@@ -95,6 +95,17 @@ def test_a_finished_run_is_not_offered_for_a_resume(store):
     assert store.trace(checkpoint.run) == result.trace
 
 
+def test_the_last_run_of_a_configuration_is_the_one_that_counts(store):
+    store.begin("a", "0.1")
+    latest = store.begin("a", "0.1")
+    store.begin("b", "0.1")
+    store.finish(latest.run, sp.minimize(sp.problems.Example1(), b=0, max_rounds=1, seed=0))
+    assert store.last("a").id == latest.run
+    assert store.last("a").ended is not None
+    assert store.unfinished("a") is None  # though an earlier one was cut short
+    assert store.last("c") is None
+
+
 def test_the_file_is_in_wal_mode_with_its_schema_version_and_foreign_keys(store):
     assert store._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert store._db.execute("PRAGMA user_version").fetchone() == (SCHEMA,)

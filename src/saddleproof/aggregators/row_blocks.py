@@ -10,6 +10,7 @@ from __future__ import annotations
 import mmap
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -86,8 +87,13 @@ class Rows:
         xp = namespace(like)
         if self.host is None:
             return xp.concat([xp.astype(piece, like.dtype) for piece in pieces], axis=-1)
-        dtype = self.host[0].dtype
-        whole = np.concatenate([piece.astype(dtype) for piece in pieces], axis=-1)
+        pieces = iter(pieces)
+        first = next(pieces)
+        whole = np.empty((*first.shape[:-1], self.d), self.host[0].dtype)
+        start = 0
+        for piece in chain([first], pieces):
+            whole[..., start : start + piece.shape[-1]] = piece
+            start += piece.shape[-1]
         return whole if isinstance(like, np.ndarray) else xp.asarray(whole)
 
 

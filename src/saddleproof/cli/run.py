@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from saddleproof import __version__
-from saddleproof.cli.terminal import INTERRUPTED, config_argument, console, say
+from saddleproof.cli.terminal import INTERRUPTED, config_argument, console, resume_option, say
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from saddleproof.result import Progress, Result
+    from saddleproof.runs.records import Config
+    from saddleproof.runs.store import RunCheckpoint, Store
 
 
 @click.command("run")
 @config_argument
-@click.option("--resume", is_flag=True, help="Go on with the last run of CONFIG that did not end.")
+@resume_option
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -32,19 +34,15 @@ def command(config: Path, *, resume: bool, out: Path) -> None:
     from saddleproof.report.workers import workers
     from saddleproof.runs.config import load
     from saddleproof.runs.setup import build, first_warnings
-    from saddleproof.runs.store import Store
+    from saddleproof.runs.store import CUT_SHORT, Store
 
     terminal, chosen = console(), load(config)
     setup = build(chosen)
     with Store(out / "runs.sqlite") as store:
-        checkpoint = store.unfinished(chosen.text) if resume else None
-        if resume and checkpoint is None:
-            raise click.ClickException(
-                f"{store.path} holds no unfinished run of exactly this configuration; "
-                "start one without --resume"
-            )
-        if checkpoint is None:
-            checkpoint = store.begin(chosen.text, __version__)
+        if resume and (over := ended(store, chosen)) is not None:
+            say(terminal, over)
+            return
+        checkpoint = begin(store, chosen, resume=resume)
         with first_warnings() as notes:
             result = with_progress(terminal, setup, checkpoint)
         store.finish(checkpoint.run, result)
@@ -53,9 +51,29 @@ def command(config: Path, *, resume: bool, out: Path) -> None:
     say(terminal, str(result))
     say(terminal, f"\n{workers(result, setup.fleet.workers)}")
     say(terminal, f"\nrun {checkpoint.run} in {out / 'runs.sqlite'}")
-    if result.status == "interrupted":
+    if result.status in CUT_SHORT:
         say(terminal, f"go on with: saddleproof run {config} --resume --out {out}")
-        sys.exit(INTERRUPTED)
+        sys.exit(INTERRUPTED if result.status == "interrupted" else 1)
+
+
+def ended(store: Store, chosen: Config) -> str | None:
+    """How the last run of this configuration ended, in words; None when it did not, or is none.
+
+    Such a run is not led again: who calls `--resume` in a loop wants one end, not many.
+    """
+    last = store.last(chosen.text)
+    if last is None or last.ended is None:
+        return None
+    told = (f"status: {last.status}", last.message, f"certificate: {last.certificate or 'none'}")
+    return "\n".join(
+        [f"run {last.id} in {store.path} has ended; without --resume a new one begins", *told]
+    )
+
+
+def begin(store: Store, chosen: Config, *, resume: bool) -> RunCheckpoint:
+    """Where the run is kept: with `resume` the last one, unless it has ended, or else a new one."""
+    unfinished = store.unfinished(chosen.text) if resume else None
+    return store.begin(chosen.text, __version__) if unfinished is None else unfinished
 
 
 def with_progress(terminal: Console, setup: Any, checkpoint: Any) -> Result:

@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from saddleproof import __version__
-from saddleproof.cli.run import with_progress
-from saddleproof.cli.terminal import INTERRUPTED, config_argument, console, say
+from saddleproof.cli.run import begin, ended, with_progress
+from saddleproof.cli.terminal import INTERRUPTED, config_argument, console, resume_option, say
 from saddleproof.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from saddleproof.minimize import Result
     from saddleproof.runs.records import Config
     from saddleproof.runs.setup import Setup
-    from saddleproof.runs.store import RunCheckpoint, Store
 
 #: One process computes with one thread: the processes are the parallelism.
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -47,7 +45,7 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     type=click.Path(path_type=Path, dir_okay=False),
     help="File with a worker's name a line; worker-0, worker-1, ... unless given.",
 )
-@click.option("--resume", is_flag=True, help="Go on with CONFIG's last run, if one did not end.")
+@resume_option
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -93,9 +91,15 @@ def command(
     from saddleproof.fleets.grpc.fleet import GrpcFleet
     from saddleproof.runs.config import load
     from saddleproof.runs.setup import build, first_warnings
+    from saddleproof.runs.store import CUT_SHORT, Store
 
     logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, format="%(message)s")
     terminal, chosen = console(), load(config)
+    if resume:
+        with Store(out / "runs.sqlite") as store:
+            if (over := ended(store, chosen)) is not None:
+                say(terminal, over)
+                return
     setup = build(chosen)
     names = setup.fleet.workers if roster is None else _names(roster)
     with ExitStack() as stack:
@@ -117,7 +121,7 @@ def command(
             run, result = lead(
                 chosen, replace(setup, fleet=fleet), out, resume=resume, terminal=terminal
             )
-        unfinished = result.status in ("interrupted", "too_few_workers")
+        unfinished = result.status in CUT_SHORT
         if unfinished and not local_workers:
             fleet.close(done=False)  # the workers dial in again, when the run goes on
     for note in notes:
@@ -140,25 +144,19 @@ def lead(
         chosen: the configuration that `setup` was made from.
         setup: its fleet computes.
         out: folder of the store.
-        resume: go on with the last run of this configuration that did not end, if there is one.
+        resume: go on with the last run of this configuration, if there is one that has not ended.
         terminal: where the progress is shown.
     """
     from saddleproof.runs.store import Store
 
     with Store(out / "runs.sqlite") as store:
-        checkpoint = _checkpoint(store, chosen, resume=resume)
+        checkpoint = begin(store, chosen, resume=resume)
         if terminal is None:
             result: Result = setup.minimize(checkpoint=checkpoint, resume=True)
         else:
             result = with_progress(terminal, setup, checkpoint)
         store.finish(checkpoint.run, result)
     return checkpoint.run, result
-
-
-def _checkpoint(store: Store, chosen: Config, *, resume: bool) -> RunCheckpoint:
-    """Where the run is kept: with `resume` the last one that did not end, or else a new one."""
-    unfinished = store.unfinished(chosen.text) if resume else None
-    return store.begin(chosen.text, __version__) if unfinished is None else unfinished
 
 
 def _names(roster: Path) -> tuple[str, ...]:

@@ -17,6 +17,11 @@ _WIDE = 120
 INTERRUPTED = 130
 
 config_argument = click.argument("config", type=click.Path(path_type=Path, dir_okay=False))
+resume_option = click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on with CONFIG's last run; if it has ended, only say how. Without one, begin.",
+)
 jobs_option = click.option(
     "--jobs", type=click.IntRange(1), help="Worker processes; 2 unless there is one core only."
 )

@@ -30,6 +30,8 @@ from saddleproof.result import Result
 
 SCHEMA = 2
 RUNNING = "running"
+#: How a run stops that stays open, to be resumed.
+CUT_SHORT = ("interrupted", "too_few_workers")
 
 _TABLES = """
 CREATE TABLE runs (
@@ -125,18 +127,20 @@ class Store:
             ).lastrowid
         return RunCheckpoint(self, int(run or 0))
 
+    def last(self, config: str) -> StoredRun | None:
+        """The latest run of this very configuration, if any."""
+        found = self._runs("WHERE config = ? ORDER BY id DESC LIMIT 1", config)
+        return found[0] if found else None
+
     def unfinished(self, config: str) -> RunCheckpoint | None:
-        """The latest run of this very configuration that has not ended, if any."""
-        with self._translated():
-            row = self._db.execute(
-                "SELECT id FROM runs WHERE config = ? AND ended IS NULL ORDER BY id DESC", (config,)
-            ).fetchone()
-        return None if row is None else RunCheckpoint(self, row[0])
+        """Where the latest run of this very configuration goes on, unless it has ended."""
+        last = self.last(config)
+        return None if last is None or last.ended is not None else RunCheckpoint(self, last.id)
 
     def finish(self, run: int, result: Result) -> None:
         """Write down how a run ended; one that was cut short stays open for a resume."""
         certificate = None if result.certificate is None else str(result.certificate)
-        ended = None if result.status in ("interrupted", "too_few_workers") else _now()
+        ended = None if result.status in CUT_SHORT else _now()
         with self._transaction():
             self._db.execute(
                 "UPDATE runs SET ended = ?, status = ?, message = ?, certificate = ? WHERE id = ?",
@@ -145,12 +149,7 @@ class Store:
 
     def runs(self) -> tuple[StoredRun, ...]:
         """All runs, oldest first."""
-        with self._translated():
-            rows = self._db.execute(
-                "SELECT id, config, version, started, ended, status, message, certificate,"
-                " (SELECT count(*) FROM rounds WHERE run = id) FROM runs ORDER BY id"
-            ).fetchall()
-        return tuple(StoredRun(*row) for row in rows)
+        return self._runs("ORDER BY id")
 
     def trace(self, run: int, before: int | None = None) -> tuple[RoundRecord, ...]:
         """The committed rounds of a run, those from `before` on left out."""
@@ -161,6 +160,15 @@ class Store:
                 (run, 2**62 if before is None else before),
             ).fetchall()
         return tuple(_record(row) for row in rows)
+
+    def _runs(self, which: str, *values: str) -> tuple[StoredRun, ...]:
+        with self._translated():
+            rows = self._db.execute(
+                "SELECT id, config, version, started, ended, status, message, certificate,"  # noqa: S608
+                f" (SELECT count(*) FROM rounds WHERE run = id) FROM runs {which}",
+                values,
+            ).fetchall()
+        return tuple(StoredRun(*row) for row in rows)
 
     def _save(self, run: int, loop: Progressed) -> None:
         data = snapshot.dumps(replace(loop, trace=()))

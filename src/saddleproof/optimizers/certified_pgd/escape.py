@@ -68,7 +68,7 @@ class Escape:
         modest: (s,) whether it began well inside the quadratic model, so that it can be a witness.
         rounds: rounds done.
         best: the best certified landing so far.
-        likely: the best landing that is only likely.
+        likely: the lowest landing of all tests so far that is only likely.
         witness: whether any start was a witness.
         improving: whether the last test improved `best` enough to go on.
     """
@@ -150,16 +150,18 @@ def _test(escape: Escape, reading: Reading, batch: Batch) -> Escape:
     moved = escape.points - escape.anchor
     fall = decrease(reading, batch.at("anchor")[0], batch.at("nodes"), batch.at("starts"), moved)
     length = np.linalg.norm(moved, axis=1)
-    grew = fall.centred.high + fall.allowance < -escape.visible * length**2 / 2
-    certified = grew & (fall.raw.high + fall.allowance < 0)
+    claimed = -escape.visible * length**2 / 2 - fall.allowance
+    certified = (fall.centred.high < claimed) & (fall.raw.high + fall.allowance < 0)
     inside = (length > escape.began) & (length <= 2 * escape.terrain.radius)
-    witness = grew & inside & escape.modest
+    witness = (fall.centred.vote < claimed) & inside & escape.modest
     old, new = escape.best, _lowest(escape, reading, batch, fall, certified)
     improving = old is None or (new is not None and new.change < IMPROVES * old.change)
+    likely = _lowest(escape, reading, batch, fall, witness & (fall.raw.mid < 0))
+    lower = likely is not None and (escape.likely is None or likely.change < escape.likely.change)
     return replace(
         escape,
         best=new if improving else old,
-        likely=_lowest(escape, reading, batch, fall, witness & (fall.raw.mid < 0)),
+        likely=likely if lower else escape.likely,
         witness=escape.witness or bool(witness.any()),
         improving=improving,
     )
