@@ -6,10 +6,11 @@ Every process is a real one, killed by SIGKILL; they are forked from one that ha
 so that a kill costs the run's time and not Python's start. The fleet is `GrpcFleet` over loopback
 with TLS, eight workers of which two lie.
 
-A server's trial: a run is killed at a random moment, and led on by a new server with `resume`. It
-must end in the bytes of a run that nobody touched; between the two the store must be whole, and no
-round that was committed may be missing. A worker's kill: one of the honest workers of a run that
-goes on dies at a random moment and is started again; the run must end certified all the same.
+A server's trial: a run is killed at a random moment, and led on by a new server with `resume`,
+which finds nothing left to do where the run had ended before its server did. It must end in the
+bytes of a run that nobody touched; between the two the store must be whole, and no round that was
+committed may be missing. A worker's kill: one of the honest workers of a run that goes on dies at a
+random moment and is started again; the run must end certified all the same.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import multiprocessing
+import os
 import random
 import signal
 import sqlite3
@@ -25,6 +27,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from saddleproof.cli.run import ended
 from saddleproof.cli.serve import lead
 from saddleproof.cli.worker import from_config
 from saddleproof.fleets.deadline import Deadline
@@ -33,7 +36,9 @@ from saddleproof.fleets.grpc.client import Client
 from saddleproof.fleets.grpc.fleet import GrpcFleet
 from saddleproof.runs.config import load
 from saddleproof.runs.setup import build
+from saddleproof.runs.store import Store
 
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # every kill is news to it; read when it starts
 M = 8
 CONFIG = f"""
 problem = {{ name = "example2", workers = {M} }}
@@ -45,12 +50,16 @@ NAMES = tuple(f"worker-{i}" for i in range(M))
 
 def serve(home: Path, out: Path, listen: str, resume: bool, grace: float) -> None:
     """A server process: leads one run, and hangs up without a farewell."""
+    config = load(home / "run.toml")
+    if resume:
+        with Store(out / "runs.sqlite") as store:
+            if ended(store, config) is not None:
+                return
     deadline = Deadline(grace=grace, limit=120.0)
     with contextlib.closing(
         GrpcFleet(NAMES, home / "keys", listen=listen, deadline=deadline)
     ) as fleet:
         fleet.gather(60.0)
-        config = load(home / "run.toml")
         lead(config, replace(build(config), fleet=fleet), out, resume=resume)
         fleet.close(done=False)
 
@@ -75,8 +84,8 @@ def committed(out: Path) -> int:
         return 0
 
 
-def ended(out: Path) -> list[list[tuple]]:
-    """All that two equal runs have in common."""
+def end(out: Path) -> list[list[tuple]]:
+    """All that two equal runs have in common, and that there is one."""
     return [
         query(out, "SELECT * FROM rounds ORDER BY round"),
         query(out, "SELECT round, state FROM snapshots"),
@@ -139,6 +148,7 @@ def kill_server(
     hit = process.is_alive()
     kill(process)
     before = query(out, "SELECT * FROM rounds ORDER BY round") if committed(out) else []
+    over = hit and bool(before) and query(out, "SELECT ended FROM runs") != [(None,)]
     corrupt = hit and (out / "runs.sqlite").exists() and (
         query(out, "PRAGMA integrity_check") != [("ok",)]
         or (bool(before) and query(out, "SELECT round FROM snapshots") != [(len(before),)])
@@ -146,13 +156,14 @@ def kill_server(
     if hit:
         process = stage.server(out, resume=True)
         process.join(120)
-    after_all = query(out, "SELECT * FROM rounds WHERE run = 1 ORDER BY round")
+    after = query(out, "SELECT * FROM rounds WHERE run = 1 ORDER BY round")
     return {
         "killed": hit,
         "killed inside the run": hit and 0 < len(before) < len(untouched[0]),
+        "killed after its end": over,
         "corrupt": corrupt,
-        "lost rounds": after_all[: len(before)] != before,
-        "other ends": ended(out) != untouched,
+        "lost rounds": after[: len(before)] != before,
+        "other ends": end(out) != untouched,
     }
 
 
@@ -179,7 +190,7 @@ def kill_workers(stage: Stage, out: Path, kills: int, rng: random.Random) -> dic
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--servers", type=int, default=5, help="trials in which it is killed")
+    parser.add_argument("--servers", type=int, default=5, help="kills of the server")
     parser.add_argument("--workers", type=int, default=20, help="kills of a worker")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
@@ -191,14 +202,17 @@ def main() -> None:
         began = time.perf_counter()
         stage.server(stage.home / "again", resume=False).join(300)
         length = time.perf_counter() - began
-        untouched = ended(stage.home / "untouched")
+        untouched = end(stage.home / "untouched")
         print(f"untouched: {len(untouched[0])} rounds, {untouched[2][0][0]}; "
-              f"the same bytes again: {ended(stage.home / 'again') == untouched}")  # fmt: skip
-        trials = []
-        for nth in range(options.servers):
-            out = stage.home / f"server-{nth}"
+              f"the same bytes again: {end(stage.home / 'again') == untouched}")  # fmt: skip
+        trials: list[dict[str, bool]] = []
+        kills = 0
+        while kills < options.servers:
+            out = stage.home / f"server-{len(trials)}"
             trials.append(kill_server(stage, out, rng, length, untouched))
-            if nth % 20 == 19 or nth + 1 == options.servers:
+            kills += trials[-1]["killed"]
+            length *= 1.0 if trials[-1]["killed"] else 0.95  # it had ended: too long a span
+            if len(trials) % 20 == 0 or kills == options.servers:
                 found = {name: sum(t[name] for t in trials) for name in trials[0]}
                 print(f"servers: {len(trials)} trials, {found}", flush=True)
         if options.workers:

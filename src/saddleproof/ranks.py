@@ -84,10 +84,9 @@ class Interval:
 def interval(values: Vector, b: int) -> Interval:
     """Rank interval of the honest median, widened by two standard errors of a median.
 
-    low, high = x_((mh-1)//2) - t, x_(mh//2+b) + t with t = 2 * 1.2533 * 1.4826 D / sqrt(mh);
-    D is that of `deviation`.
-    The ranks are a proof about the honest median; t carries it to the honest mean and the
-    population, for honest values without strong skew (|mean - median| <= std always).
+    low, high = x_((mh-1)//2) - t, x_(mh//2+b) + t with t = 2 * 1.2533 * 1.4826 D / sqrt(mh), D that
+    of `deviation`. The ranks are a proof about the honest median; t carries it to the honest mean
+    and the population, for honest values without strong skew (|mean - median| <= std always).
 
     Args:
         values: (..., m), one number per worker.

@@ -72,6 +72,20 @@ def test_the_honest_mean_is_covered_from_ten_coordinates_on(kind: str, d: int) -
     assert np.median(over) <= (6.0 if kind == "noise" else 3.5)
 
 
+@pytest.mark.parametrize("rule", [Median(), TrimmedMean()])
+@pytest.mark.parametrize(("m", "b"), [(20, 3), (20, 6), (50, 10)])
+def test_liars_who_copy_the_middle_leave_the_honest_mean_covered(
+    rule: Mean, m: int, b: int
+) -> None:
+    held = []
+    for seed in range(200):
+        honest = np.random.default_rng([seed, m, b]).standard_normal((m - b, 20))
+        copies = np.tile(np.median(honest, axis=0), (b, 1))
+        found = rule.estimate(np.concatenate([copies, honest]), b)
+        held.append(np.linalg.norm(found.vector - honest.mean(axis=0)) <= found.inexactness)
+    assert np.mean(held) >= 0.95
+
+
 def test_in_one_dimension_few_runs_are_missed() -> None:
     missed = 0
     for seed in range(400):

@@ -3,14 +3,19 @@
 `saddleproof.ranks` gives, for each coordinate, two order statistics of all messages between which
 the honest median must lie, whatever the b liars say. For any vector v, whatever rule made it,
 w_k = max(x_high - v_k, v_k - x_low) therefore bounds its distance from the honest median in
-coordinate k, deterministically. From the honest median to the honest mean or the population comes
-the standard error of a median, 1.2533 sigma / sqrt(mh), with sigma by the normal-consistent MAD.
+coordinate k, deterministically. From the honest median to the honest mean comes the standard error
+of a median, 1.2533 sigma / sqrt(mh), with sigma by the normal-consistent MAD.
 Together
 
     Delta_hat(v) = || w ||_2 + c || 1.2533 * 1.4826 MAD ||_2 / sqrt(mh),   c = 1, or 2 when d = 1.
 
 The first term is a proof about the honest median; the second is statistics (honest values without
 strong skew). The estimate is location-scale equivariant and takes O(q m d log m).
+
+**Of whom.** Of the honest workers' mean, the gradient of their pooled loss. b < m/3 liars who copy
+the honest median shrink the ranks and the MAD together, and the mean is still within Delta_hat (a
+test holds it); the mean of the population behind the workers' samples need not be, at m = 20,
+b = 6 and d = 20 in two draws of three.
 
 **b beyond m/3.** There the upper rank leaves the range of the honest values (`ranks.inflatable`).
 The bound stays true, but the liars set it at will: it says nothing about the vector any more.
