@@ -111,13 +111,13 @@ def interval(values: Vector, b: int) -> Interval:
 def deviation(values: Vector, mid: Vector, b: int) -> Vector:
     """Median deviation of (..., m) values about (...) mid, one that liars cannot shrink.
 
-    The MAD of all m values is theirs to halve: b of them say the honest median. The deviation of
+    The MAD of all m values is theirs to shrink: b of them say the honest median. The deviation of
     rank mh//2 + b is at least the honest values' own upper median deviation, whatever they say;
     they can stretch it instead, which denies and does not forge.
 
-    >>> copied = np.array([-2.0, -1.0, 0.0, 1.0, 2.0, 0.0, 0.0])
+    >>> copied = np.array([-3.0, -2.0, -1.0, 1.0, 2.0, 3.0, 0.0, 0.0])
     >>> float(np.median(np.abs(copied))), float(deviation(copied, np.array(0.0), b=2))
-    (0.0, 1.0)
+    (1.5, 2.0)
     """
     # Sorted, a liar's NaN (inf - inf) is one more outlier; np.median would make it the answer.
     spread = np.sort(np.abs(values - mid[..., None]), axis=-1)
