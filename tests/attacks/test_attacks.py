@@ -309,10 +309,24 @@ def test_too_few_workers_are_the_servers_verdict_and_no_crash_of_the_attack() ->
         heard(SaddleAttack(), members=(0, 1, 2), fleet=AlmostNobody(Bowl()))
 
 
-def test_lies_of_another_precision_stay_with_their_sender() -> None:
-    def rounded(view: AttackView) -> np.ndarray:
-        return view.messages[:, view.members].astype(np.float32)
+@pytest.mark.parametrize("name", [name for name in ATTACKS if "label" not in name])
+def test_a_round_in_single_precision_charges_nobody_whom_a_double_one_does_not(name: str) -> None:
+    """A stack of lies takes on the dtype that was asked for, and its finite numbers stay finite."""
+    charged = []
+    for dtype in (np.float32, np.float64):
+        fleet = Coalition(LocalFleet(Bowl()), ATTACKS[name](), members=(0, 4))
+        fleet.announce(Announcement(Median().estimates, 2))
+        points = np.full((3, Bowl().d), 0.5, dtype=dtype)
+        messages = fleet.round(points, round_id=0)
+        reading = oracle.read(messages, Median(), 2, points=points, workers=fleet.workers)
+        charged.append(reading.verdicts.charged.keys())
+    assert charged[0] == charged[1]
 
-    reading = heard(rounded, members=(0, 4))  # as many members as points
+
+def test_a_lie_of_another_precision_can_be_sent_all_the_same() -> None:
+    def rounded(view: AttackView) -> list[np.ndarray]:
+        return [view.messages[:, i].astype(np.float32) for i in view.members]
+
+    reading = heard(rounded, members=(0, 4))
     assert set(reading.verdicts.charged) == {"worker-0", "worker-4"}
     assert "wrong dtype float32" in reading.verdicts.charged["worker-0"]

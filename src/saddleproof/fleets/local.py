@@ -48,6 +48,8 @@ class LocalFleet:
         losses = self._values(points) if self._losses else None
         sampled = getattr(self.problem, "sampled", None)
         values = self.problem.gradients(points) if sampled is None else sampled(points, round_id)
+        if isinstance(values, np.ndarray):  # as `Worker.answer`: in the dtype that was asked for
+            values = values.astype(points.dtype, copy=False)
         return Messages(values, (OK,) * len(self.workers), losses=losses)
 
     def close(self) -> None:

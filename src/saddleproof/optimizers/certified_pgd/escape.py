@@ -69,7 +69,7 @@ class Escape:
         rounds: rounds done.
         best: the best certified landing so far.
         likely: the lowest landing of all tests so far that is only likely.
-        witness: whether any start was a witness.
+        witnesses: (s,) which starts are witnesses.
         improving: whether the last test improved `best` enough to go on.
     """
 
@@ -80,11 +80,16 @@ class Escape:
     previous: Vector
     began: Vector
     modest: NDArray[np.bool_]
+    witnesses: NDArray[np.bool_]
     rounds: int = 0
     best: Landing | None = None
     likely: Landing | None = None
-    witness: bool = False
     improving: bool = True
+
+    @property
+    def witness(self) -> bool:
+        """Whether any start is a witness."""
+        return bool(self.witnesses.any())
 
     @property
     def visible(self) -> float:
@@ -123,7 +128,8 @@ def begin(anchor: Vector, terrain: Terrain, step: float, directions: Vector) -> 
     pairs = np.repeat(directions, 2, axis=0) * np.tile([1.0, -1.0], len(LEVELS))[:, None]
     began = terrain.radius * levels
     points = anchor + began[:, None] * pairs
-    return Escape(anchor, terrain, step, points, points, began, levels <= WITNESS_LEVEL)
+    nobody = np.zeros(len(points), dtype=bool)
+    return Escape(anchor, terrain, step, points, points, began, levels <= WITNESS_LEVEL, nobody)
 
 
 def proceed(escape: Escape, reading: Reading, batch: Batch) -> Escape:
@@ -153,16 +159,16 @@ def _test(escape: Escape, reading: Reading, batch: Batch) -> Escape:
     claimed = -escape.visible * length**2 / 2 - fall.allowance
     certified = (fall.centred.high < claimed) & (fall.raw.high + fall.allowance < 0)
     inside = (length > escape.began) & (length <= 2 * escape.terrain.radius)
-    witness = (fall.centred.vote < claimed) & inside & escape.modest
+    witnesses = escape.witnesses | ((fall.centred.vote < claimed) & inside & escape.modest)
     old, new = escape.best, _lowest(escape, reading, batch, fall, certified)
     improving = old is None or (new is not None and new.change < IMPROVES * old.change)
-    likely = _lowest(escape, reading, batch, fall, witness & (fall.raw.mid < 0))
+    likely = _lowest(escape, reading, batch, fall, witnesses & (fall.raw.mid < 0))
     lower = likely is not None and (escape.likely is None or likely.change < escape.likely.change)
     return replace(
         escape,
         best=new if improving else old,
         likely=likely if lower else escape.likely,
-        witness=escape.witness or bool(witness.any()),
+        witnesses=witnesses,
         improving=improving,
     )
 
