@@ -5,7 +5,8 @@ Two ways lead there:
 
 - the block kernel (`saddleproof.aggregators.kernels`), for arrays of any library in main memory
   and for lists of separate rows, without copying them;
-- a sort in the arrays' own library: on a device, inside its gradients, and for little data.
+- a sort in the arrays' own library: on a device, inside its gradients, and for little data
+  (`saddleproof.aggregators.device_sort`).
 
 Medians are NumPy's to the bit on both. Sums are exact but for the last rounding: the kernel adds
 float32 in float64, and anything else carries along what each addition loses (Knuth's two-sum).
@@ -22,6 +23,7 @@ import numpy as np
 
 from saddleproof.aggregators import kernels
 from saddleproof.aggregators.base import Estimate, Rule, check_breakdown
+from saddleproof.aggregators.device_sort import in_order
 from saddleproof.aggregators.inexactness import bound_from_squares, rank_inexactness, refusal
 from saddleproof.aggregators.kernels import Scan, Window
 from saddleproof.aggregators.kernels_rows import as_like, is_16_bit, rows_of
@@ -61,7 +63,7 @@ class CoordinateWise(Rule):
         check_breakdown(self, m, b)
         window = self.window(m, b)
         found = scan(rows, window, threads=self.threads)
-        vector = average(_ordered(rows), window) if found is None else found.vector
+        vector = average(_ordered(rows, window), window) if found is None else found.vector
         return native(vector, rows[0])[0, ...]
 
     def estimate(self, messages: Array, b: int) -> Estimate:
@@ -96,7 +98,7 @@ def scan(
         threads: see `CoordinateWise`.
     """
     q, m, d = _shape(messages)
-    if q * m * d < kernels.SMALL:
+    if q * m * d < kernels.SMALL or d == 1:  # one column is sorted, for a bound of its own
         return None
     width = max(WIDENED // (q * m), 1) if is_16_bit(messages[0]) else d
     parts = []
@@ -156,15 +158,12 @@ def _by_sorting(stack: Array, window: Window, b: int) -> Estimate:
     return Estimate(native(vector, stack), rank_inexactness(ordered, vector, b), kept)
 
 
-def _ordered(stack: Array) -> Array:
-    """Sorted over axis 1; NaN is +inf, 16 bits are 32."""
+def _ordered(stack: Array, window: Window | None = None) -> Array:
+    """Sorted over axis 1, or just as much as a window needs; NaN is +inf, 16 bits are 32."""
     xp = namespace(stack)
     if is_16_bit(stack):
         stack = xp.astype(stack, xp.float32)
-    ordered = xp.sort(stack, axis=1)  # NaN last
-    if isinstance(ordered, np.ndarray) and not np.isnan(ordered[:, -1, :]).any():
-        return ordered
-    return xp.where(xp.isnan(ordered), xp.inf, ordered)
+    return in_order(stack, None if window is None else window.labels(int(stack.shape[1])))
 
 
 def _nearer(ordered: Array, pairs: int) -> Array:

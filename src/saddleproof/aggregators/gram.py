@@ -28,6 +28,9 @@ from saddleproof.arrays import Array, Vector, namespace
 SMALL = 2**15
 #: Columns that the choice of the reference row looks at.
 SAMPLE = 256
+#: Columns of which several sums are made at a time: the sums are as large as what they are made
+#: of, and to get new pages for both from the system takes longer than to add up.
+MIXED = 2**13
 #: Squared distance from the reference, in those between rows, that costs 6 of 16 digits.
 FAR = 1e6
 
@@ -121,7 +124,8 @@ def combine(messages: Array, weights: Vector) -> Array:
     rows = Rows.of(messages, used)
     w = weights[..., used]
     with np.errstate(over="ignore", under="ignore"):
-        return rows.joined(_sums(rows.native(w), block) for _, block in rows.blocks())
+        blocks = rows.blocks(MIXED if w.ndim > 1 else None)
+        return rows.joined((_sums(rows.native(w), block) for _, block in blocks), *w.shape[:-1])
 
 
 def combined(stack: Array, weights: Vector) -> list[Array]:

@@ -7,7 +7,9 @@ coordinate k, deterministically. From the honest median to the honest mean comes
 of a median, 1.2533 sigma / sqrt(mh), with sigma by the normal-consistent MAD.
 Together
 
-    Delta_hat(v) = || w ||_2 + c || 1.2533 * 1.4826 MAD ||_2 / sqrt(mh),   c = 1, or 2 when d = 1.
+    Delta_hat(v) = || w ||_2 + || 1.2533 * 1.4826 MAD ||_2 / sqrt(mh).
+
+In one dimension two standard errors are added, and the MAD gives way to `ranks.deviation`.
 
 The first term is a proof about the honest median; the second is statistics (honest values without
 strong skew). The estimate is location-scale equivariant and takes O(q m d log m).
@@ -32,6 +34,7 @@ import numpy as np
 
 from saddleproof.aggregators import kernels
 from saddleproof.aggregators.base import BEYOND_A_THIRD, norms
+from saddleproof.aggregators.device_sort import in_order
 from saddleproof.aggregators.kernels_rows import as_like, rows_of
 from saddleproof.arrays import Array, Vector, namespace
 from saddleproof.ranks import MAD_TO_SIGMA, MEDIAN_EFFICIENCY, inflatable, middle, rank_bounds
@@ -51,11 +54,9 @@ def stack_inexactness(stack: Array, vector: Array, b: int) -> Array | None:
     q, m, d = (int(n) for n in stack.shape)
     if inflatable(m, b):
         return None
-    rows = rows_of(stack) if q * m * d >= kernels.SMALL else None
+    rows = rows_of(stack) if q * m * d >= kernels.SMALL and d > 1 else None
     if rows is None:
-        xp = namespace(stack)
-        ordered = xp.sort(stack, axis=1)  # NaN last; to the ranks it is one more far value
-        return rank_inexactness(xp.where(xp.isnan(ordered), xp.inf, ordered), vector, b)
+        return rank_inexactness(in_order(stack), vector, b)  # NaN is one more far value
     given = np.array(vector, dtype=rows.dtype, order="C")
     found = kernels.scan(rows, None, b=b, vector=given).squares
     return None if found is None else as_like(bound_from_squares(found, m, b, d), stack)
@@ -79,7 +80,10 @@ def rank_inexactness(ordered: Array, vector: Array, b: int) -> Array | None:
     low, high = rank_bounds(m, b)
     median = middle(ordered)
     below, above = median[:, None, :] - ordered, ordered - median[:, None, :]
-    mad = (_deviation(below, above, (m + 1) // 2) + _deviation(below, above, m // 2 + 1)) / 2
+    if d > 1:
+        mad = (_deviation(below, above, (m + 1) // 2) + _deviation(below, above, m // 2 + 1)) / 2
+    else:  # `ranks.deviation`: no other coordinate makes up for what liars shrink here
+        mad = _deviation(below, above, high + 1)
     width = xp.maximum(ordered[:, high, :] - vector, vector - ordered[:, low, :])
     return norms(width) + _noise(m, b, d) * norms(mad)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import mmap
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -50,10 +49,14 @@ class Rows:
         mapped = any(_map_of(row) is not None for row in given)
         return cls(_on_host(given), given, int(messages[0].shape[0]), mapped, seen)
 
-    def blocks(self) -> Iterator[tuple[slice, Array]]:
-        """Slices of columns, and the (m, h) float64 block in each; a buffer, valid for one turn."""
+    def blocks(self, widest: int | None = None) -> Iterator[tuple[slice, Array]]:
+        """Slices of columns, and the (m, h) float64 block in each; a buffer, valid for one turn.
+
+        Args:
+            widest: most columns of a block, for callers that make something of the same size.
+        """
         m = max(len(self.given), 1)
-        width = min(self.d, max(BUFFER // m, 256))
+        width = min(self.d, max(BUFFER // m, 256), widest or self.d)
         buffer = None if self.host is None else np.empty((m, width))
         for start in range(0, self.d, width):
             columns = slice(start, min(start + width, self.d))
@@ -81,17 +84,15 @@ class Rows:
         xp = namespace(self.given[0])
         return xp.asarray(small, device=_device(self.given[0]))
 
-    def joined(self, pieces: Iterable[Array]) -> Array:
-        """Pieces (..., h) side by side, as an array of the rows' library, dtype and device."""
+    def joined(self, pieces: Iterable[Array], *lead: int) -> Array:
+        """Pieces (*lead, h) side by side, as an array of the rows' library, dtype and device."""
         like = self.given[0]
         xp = namespace(like)
         if self.host is None:
             return xp.concat([xp.astype(piece, like.dtype) for piece in pieces], axis=-1)
-        pieces = iter(pieces)
-        first = next(pieces)
-        whole = np.empty((*first.shape[:-1], self.d), self.host[0].dtype)
+        whole = np.empty((*lead, self.d), self.host[0].dtype)
         start = 0
-        for piece in chain([first], pieces):
+        for piece in pieces:
             whole[..., start : start + piece.shape[-1]] = piece
             start += piece.shape[-1]
         return whole if isinstance(like, np.ndarray) else xp.asarray(whole)
