@@ -6,7 +6,11 @@ saddle and minimum. All liars push back towards the saddle (`SaddleAttack`, "pus
     ae_digits       linear autoencoder of digits, 20 components, 2 units, d = 80
     split_neuron    two tanh units that are copies of one (Fukumizu & Amari 2000), d = 22
     ae_mnist100     linear autoencoder of MNIST, 100 components, 4 units, d = 800
+    ae_mnist200     the same with 200 components and 32 units of which one is wrong, d = 12 800
     few_rows        split_neuron with 100 rows a worker instead of 2000: a negative row
+
+The last column is the truth about where the runs ended: the lowest eigenvalue of the pooled
+Hessian, the median over the seeds and the worst.
 
     python benchmarks/networks.py [--seeds 40] [--rounds 300] [--only NAME ...]
         [--methods METHOD ...]
@@ -21,6 +25,7 @@ from typing import Any
 import numpy as np
 import torch
 from scipy.optimize import minimize
+from scipy.sparse.linalg import LinearOperator, eigsh
 from torch import nn
 
 import saddleproof as sp
@@ -72,7 +77,9 @@ def split_neuron(seed: int, rows: int = 2000, inputs: int = 10) -> Any:
 def autoencoder(seed: int, **options: Any) -> Any:
     """A linear autoencoder next to its saddle."""
     problem = sp.problems.LinearAutoencoder(workers=WORKERS, seed=seed, **options)
-    return placed(problem, np.random.default_rng(seed), problem.minimum, problem.smoothness)
+    ends = (problem.saddle, problem.minimum)
+    L = 1.2 * max(abs(eigenvalue(problem, w, "LM")) for w in ends)
+    return placed(problem, np.random.default_rng(seed), problem.minimum, L)
 
 
 def rest(problem: Any, start: np.ndarray) -> np.ndarray:
@@ -87,6 +94,20 @@ def rest(problem: Any, start: np.ndarray) -> np.ndarray:
     return np.asarray(found.x)
 
 
+def eigenvalue(problem: Any, w: np.ndarray, which: str) -> float:
+    """The largest ("LM") or the lowest ("SA") eigenvalue of the pooled Hessian, by Lanczos."""
+    h = 1e-4
+
+    def product(v: np.ndarray) -> np.ndarray:
+        u = v.ravel() / np.linalg.norm(v)
+        bend = problem.gradient(w + h * u) - problem.gradient(w - h * u)
+        return np.asarray(bend * (np.linalg.norm(v) / (2 * h)))
+
+    H = LinearOperator((problem.d, problem.d), matvec=product, dtype=np.float64)
+    start = np.random.default_rng(0).standard_normal(problem.d)
+    return float(eigsh(H, k=1, which=which, tol=1e-3, v0=start, return_eigenvectors=False)[0])
+
+
 def placed(problem: Any, rng: np.random.Generator, minimum: np.ndarray, L: float | None) -> Any:
     """The problem, a start next to the saddle, the value that must be passed, and L."""
     offset = OFFSET * rng.standard_normal(problem.d) / np.sqrt(problem.d)
@@ -99,6 +120,9 @@ PROBLEMS: dict[str, Callable[[int], Any]] = {
     "split_neuron": split_neuron,
     "ae_mnist100": lambda seed: autoencoder(
         seed, images="mnist", components=100, units=(10, 11, 12, 13)
+    ),
+    "ae_mnist200": lambda seed: autoencoder(
+        seed, images="mnist", components=200, units=tuple(range(1, 33))
     ),
     "few_rows": lambda seed: split_neuron(seed, rows=100),
 }
@@ -122,10 +146,10 @@ def main() -> None:
     options.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
     told = options.parse_args()
     torch.set_num_threads(1)
-    heading = ("problem", "d", "method", "left", "median rounds", "ended", "level")
+    heading = ("problem", "d", "method", "left", "rounds", "ended", "level", "lambda_min")
     print("|".join(["", *heading, ""]))
     for name in told.only:
-        outcomes: dict[str, list[tuple[bool, int, str, str]]] = {
+        outcomes: dict[str, list[tuple[bool, int, str, str, float]]] = {
             method: [] for method in told.methods
         }
         d = 0
@@ -142,10 +166,11 @@ def main() -> None:
                 )  # fmt: skip
                 level = "-" if result.certificate is None else result.certificate.level
                 left = problem.value(result.w) < bar
-                outcomes[method].append((left, result.rounds, result.status, level))
+                lowest = eigenvalue(problem, result.w, "SA")
+                outcomes[method].append((left, result.rounds, result.status, level, lowest))
         rows = [heading]
         for method, seen in outcomes.items():
-            left, rounds, status, level = zip(*seen, strict=True)
+            left, rounds, status, level, lowest = zip(*seen, strict=True)
             rows.append(
                 (
                     name,
@@ -155,6 +180,7 @@ def main() -> None:
                     f"{np.median(rounds):.0f}",
                     counted(status),
                     counted(level),
+                    f"{np.median(lowest):.3f}, {min(lowest):.3f}",
                 )
             )
         print("\n".join(table(rows).splitlines()[2:]), flush=True)

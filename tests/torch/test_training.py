@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,8 +11,11 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 
 import saddleproof as sp
+from saddleproof.checkpoint import RoundRecord
 from saddleproof.errors import OptionError
+from saddleproof.result import Progress
 from saddleproof.torch import TorchProblem, WorkerMomentum, certify, fit
+from saddleproof.torch.plateau import EVERY, LossTest, Watch
 
 
 def blobs(workers: int = 10, rows: int = 40) -> list[tuple[Tensor, Tensor]]:
@@ -179,3 +184,89 @@ def test_liars_may_be_named_by_anything_that_can_be_counted_once() -> None:
     listed = fit(module, cross_entropy, shards, liars=[7, 8], **options)[1]
     counted = fit(module, cross_entropy, shards, liars=iter([7, 8]), **options)[1]
     assert str(listed.certificate) == str(counted.certificate)
+
+
+def test_a_run_is_told_until_when_its_loss_certainly_fell() -> None:
+    _, result = fit(network(), cross_entropy, blobs(), b=3, rounds=50, seed=0, certify=False)
+    assert [(test.since, test.round) for test in result.tests] == [(0, 24), (24, 49)]
+    assert all(test.fell for test in result.tests)
+    assert "loss: fell, by [-" in repr(result)
+
+
+def test_testing_changes_nothing_about_the_training() -> None:
+    module, shards = network(), blobs()
+    tested = fit(module, cross_entropy, shards, b=2, rounds=30, seed=1, certify=False)[1]
+    problem = TorchProblem(module, cross_entropy, shards, batch_size=32, seed=1)
+    plain = sp.minimize(
+        WorkerMomentum(sp.LocalFleet(problem)), sp.GradientDescent(step=0.25), b=2, max_rounds=30,
+        aggregator=sp.NearestNeighborMixing(), w0=problem.start.astype(np.float32), certify=False,
+    )  # fmt: skip
+    np.testing.assert_array_equal(tested.w, plain.w)
+
+
+def test_patience_ends_a_run_that_gets_nowhere_and_no_other() -> None:
+    module, shards = network(), blobs()
+    options = {"b": 3, "rounds": 75, "seed": 0, "certify": False, "patience": 40}
+    still = fit(module, cross_entropy, shards, lr=1e-9, **options)[1]
+    assert still.status == "stopped"
+    assert still.rounds == 50  # the first test that is 40 rounds late
+    assert still.message == "the loss has not certainly fallen since round 0"
+    moving = fit(module, cross_entropy, shards, **(options | {"rounds": 50}))[1]
+    assert moving.status == "budget"
+    with pytest.raises(OptionError, match="patience"):
+        fit(module, cross_entropy, shards, b=3, patience=0)
+
+
+def test_a_callback_that_stops_the_run_is_not_taken_for_a_plateau() -> None:
+    stop = fit(
+        network(), cross_entropy, blobs(), b=2, rounds=9, seed=0, patience=1, certify=False,
+        callback=lambda p: p.record.round == 3,
+    )[1]  # fmt: skip
+    assert (stop.status, stop.rounds) == ("stopped", 4)
+    assert "callback" in stop.message
+
+
+@dataclass(frozen=True)
+class Tale:
+    """Liars who compute honestly and tell any loss: `told` times the number of the round."""
+
+    told: float
+
+    def __call__(self, view: Any) -> np.ndarray:
+        return view.own  # type: ignore[no-any-return]
+
+    def losses(self, view: Any) -> np.ndarray:
+        return np.full((1, len(view.members)), self.told * view.round_id)
+
+
+def walked(told: float, *lengths: float) -> list[LossTest]:
+    """The tests at points along the gradient; three of ten workers tell tales."""
+    problem = TorchProblem(network().double(), cross_entropy, blobs())
+    uphill = problem.gradient(problem.start)
+    watch = Watch(sp.Coalition(sp.LocalFleet(problem), Tale(told), range(3)), sp.Median(), b=3)
+    for k, length in enumerate(lengths):
+        record = RoundRecord(max(EVERY * k - 1, 0), 1, 0.0, 0.0)
+        watch(Progress(record, problem.start + length * uphill, None))
+    return list(watch.tests)
+
+
+@pytest.mark.parametrize("told", [-1e9, 1e9])
+def test_liars_can_neither_feign_progress_nor_hide_all_of_it(told: float) -> None:
+    assert [test.fell for test in walked(told, 0.0, 2.0, 3.0)] == [False, False]
+    assert [test.fell for test in walked(told, 0.0, -1.0, -2.0)] == [True, True]
+
+
+def test_a_loss_that_rose_must_fall_below_where_it_last_certainly_was() -> None:
+    tests = walked(0.0, 0.0, -0.5, 2.0, 1.0, -1.0, -2.0)
+    assert [test.fell for test in tests] == [True, False, False, True, True]
+    rounds = [0, 24, 49, 74, 99, 124]
+    assert [test.round for test in tests] == rounds[1:]
+    assert [test.since for test in tests] == [0, 24, 24, 24, 99]
+
+
+def test_without_readable_losses_nothing_is_tested_and_the_run_goes_on() -> None:
+    shards = blobs()
+    liars = {"attack": Tale(np.nan), "b": 3}
+    result = fit(network(), cross_entropy, shards, rounds=30, seed=0, certify=False, **liars)[1]
+    assert result.status == "budget"
+    assert result.tests[-1].fell

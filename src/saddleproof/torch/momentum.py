@@ -73,7 +73,7 @@ class WorkerMomentum:
             self._averaged(name, answer, points) if status == OK else answer
             for name, answer, status in zip(self.workers, heard.answers, heard.status, strict=True)
         ]
-        return Messages(answers, heard.status, heard.notes, heard.losses)
+        return Messages(answers, heard.status, heard.notes, heard.losses, heard.refused)
 
     def close(self) -> None:
         """Close the fleet underneath."""

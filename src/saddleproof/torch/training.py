@@ -19,6 +19,7 @@ from saddleproof.attacks.base import Attack, Coalition
 from saddleproof.certificate import Certificate
 from saddleproof.certificate.certify import FULL_HESSIAN
 from saddleproof.certificate.certify import certify as certify_point
+from saddleproof.errors import OptionError
 from saddleproof.fleets.base import Fleet
 from saddleproof.fleets.local import LocalFleet
 from saddleproof.minimize import minimize
@@ -27,14 +28,23 @@ from saddleproof.optimizers.certified_pgd import CertifiedPGD
 from saddleproof.optimizers.gradient_descent import GradientDescent
 from saddleproof.result import Progress, Result
 from saddleproof.torch.momentum import WorkerMomentum
+from saddleproof.torch.plateau import LossTest, Watch
 from saddleproof.torch.problem import TorchProblem
 
 Loss = Callable[[Any, Tensor], Tensor]
+Callback = Callable[[Progress], bool | None]
 
 
 @dataclass(frozen=True, repr=False)
 class Fitted(Result):
-    """A `Result` of `fit`."""
+    """A `Result` of `fit`.
+
+    Attributes:
+        tests: whether the loss fell, on all rows, every 25 rounds (`saddleproof.torch.plateau`);
+            empty where `CertifiedPGD` or an optimizer of your own trained.
+    """
+
+    tests: tuple[LossTest, ...] = ()
 
     @property
     def inexactness_ratio(self) -> float:
@@ -50,7 +60,12 @@ class Fitted(Result):
 
     def __repr__(self) -> str:
         ratio = f"Delta_hat / ||g_hat|| was {self.inexactness_ratio:.2g} in the last rounds"
-        return f"{super().__repr__()}\n{'inexactness':>12}: {ratio}"
+        text = f"{super().__repr__()}\n{'inexactness':>12}: {ratio}"
+        if not self.tests:
+            return text
+        last, change = self.tests[-1], self.tests[-1].change
+        told = f"[{change.low:.2g}, {change.high:.2g}] from round {last.since} to {last.round}"
+        return f"{text}\n{'loss':>12}: {'fell' if last.fell else 'not certain to fall'}, by {told}"
 
 
 def fit(
@@ -63,20 +78,22 @@ def fit(
     lr: float = 0.25,
     batch_size: int | None = 32,
     momentum: float = 0.9,
+    patience: int | None = None,
     aggregator: Aggregator | None = None,
     optimizer: Optimizer[Any] | None = None,
     attack: Attack | None = None,
     liars: Iterable[int] | None = None,
     seed: int | None = None,
     progress: bool = False,
-    callback: Callable[[Progress], bool | None] | None = None,
+    callback: Callback | None = None,
     certify: bool = True,
 ) -> tuple[nn.Module, Fitted]:
     """Train a module over workers of which up to b lie.
 
     Minibatches: momentum on the workers, nearest-neighbour mixing, trimmed mean, steps of a fixed
     length. No escapes: the sampling noise hides every saddle point from all tests, and leaves
-    most of them by itself. Full batches (`batch_size=None`) of a module with at most 256
+    most of them by itself. Every 25 rounds one more, on all rows, tests whether the loss has
+    certainly fallen. Full batches (`batch_size=None`) of a module with at most 256
     parameters: `CertifiedPGD` on the median, which leaves saddle points and has no use for
     `lr` and `momentum`; larger modules train as with minibatches.
 
@@ -90,6 +107,8 @@ def fit(
             PyTorch's SGD calls lr is (1 - momentum) times this.
         batch_size: rows that each worker draws in a round; None takes all.
         momentum: of each worker, in [0, 1); see `WorkerMomentum`.
+        patience: stop once a test finds that the loss has not certainly fallen for so many
+            rounds, with status "stopped"; None never.
         aggregator: the rule, in the place of the above.
         optimizer: an ask/tell optimizer, in the place of the above; lr and momentum are then its
             own business.
@@ -108,30 +127,45 @@ def fit(
         OptionError: an argument that cannot work.
     """
     problem = TorchProblem(module, loss, shards, batch_size=batch_size, seed=seed)
+    if patience is not None and patience < 1:
+        raise OptionError(f"patience must be at least 1 round, or None; got {patience}")
     fleet: Fleet = LocalFleet(problem)
     start = _start(problem, np.dtype(np.float64))
+    watched = optimizer is None
     if optimizer is None and batch_size is None and problem.d <= FULL_HESSIAN:
-        optimizer = CertifiedPGD()
+        optimizer, watched = CertifiedPGD(), False
         aggregator = Median() if aggregator is None else aggregator
     elif optimizer is None:
         optimizer, fleet = GradientDescent(step=lr), WorkerMomentum(fleet, momentum)
         # Sampling noise is far above the last place of a float32, and messages are half as long.
         start = _start(problem, _numpy_dtype(problem))
     aggregator = NearestNeighborMixing() if aggregator is None else aggregator
-    members = tuple(range(b) if liars is None else liars)  # two coalitions need them
+    members = tuple(range(b) if liars is None else liars)  # several coalitions need them
+
+    def among_liars(honest: Fleet) -> Fleet:
+        return honest if attack is None else Coalition(honest, attack, members)
+
+    watch = None
+    if watched:
+        watch = Watch(among_liars(LocalFleet(problem)), aggregator, b, patience)
     with _bar(rounds, progress) as advance:
         found = minimize(
-            fleet if attack is None else Coalition(fleet, attack, members),
+            among_liars(fleet),
             optimizer,
             aggregator=aggregator,
             b=b,
             w0=start,
             seed=seed,
             max_rounds=rounds,
-            callback=_both(advance, callback),
+            callback=_all(_shown(advance), watch, callback),
             certify=False,
         )
     result = Fitted(**{field.name: getattr(found, field.name) for field in fields(found)})
+    if watch is not None:
+        result = replace(result, tests=watch.tests)
+        if watch.impatient and result.status == "stopped":
+            why = f"the loss has not certainly fallen since round {watch.since}"
+            result = replace(result, message=why)
     trained = problem.load(found.w)
     if certify and found.status not in ("interrupted", "too_few_workers", "diverged"):
         certificate = _certified(
@@ -240,12 +274,19 @@ def _bar(rounds: int, shown: bool) -> AbstractContextManager[Any]:
     return Steps(Console(stderr=True), "rounds", rounds, bounded=False)
 
 
-def _both(
-    steps: Any, callback: Callable[[Progress], bool | None] | None
-) -> Callable[[Progress], bool | None]:
-    def after(progress: Progress) -> bool | None:
+def _shown(steps: Any) -> Callback:
+    def after(progress: Progress) -> None:
         if steps is not None:
             steps.advance(f"||g_hat|| {progress.record.gradient_norm:.3g}")
-        return None if callback is None else callback(progress)
+
+    return after
+
+
+def _all(*callbacks: Callback | None) -> Callback:
+    """All of them after every round; one that returns True stops the run."""
+
+    def after(progress: Progress) -> bool:
+        told = [each(progress) for each in callbacks if each is not None]
+        return any(told)
 
     return after
