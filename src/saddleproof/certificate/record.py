@@ -144,10 +144,17 @@ def verdict(
         return "proved", f"lambda_min >= {low:.4g}, no less than -{tolerance:.4g}"
     if high < 0:
         return "witness", f"negative curvature witnessed, lambda_min <= {high:.4g}"
-    if evidence is not None and evidence.escapes_failed and evidence.curvature_bound is not None:
+    # A bound beyond the Hessian itself is true of every point and says nothing about this one.
+    bound = None if evidence is None else evidence.curvature_bound
+    if (
+        evidence is not None
+        and evidence.escapes_failed
+        and bound is not None
+        and not bound >= size > 0
+    ):
         return "evidence", (
             f"{evidence.escapes_failed} escapes failed, which is evidence for lambda_min >= "
-            f"{-evidence.curvature_bound:.4g}, not proof"
+            f"{-bound:.4g}, not proof"
         )
     if lanczos is not None and np.isfinite(lanczos.curvature_bound or 0.0) and size > 0:
         found = lanczos.numbers
