@@ -21,6 +21,7 @@ import multiprocessing
 import os
 import random
 import signal
+import socket
 import sqlite3
 import tempfile
 import time
@@ -46,6 +47,10 @@ attack = {{ name = "saddle", members = 2 }}
 run = {{ b = 2, seed = 0, max_rounds = 60 }}
 """
 NAMES = tuple(f"worker-{i}" for i in range(M))
+ROUNDS = """SELECT run, round, queries, gradient_norm, inexactness, charged, absent, strangers, left_out
+FROM rounds ORDER BY run, round"""
+#: Seconds; with less, a machine that has much else to do would make somebody late now and then.
+PATIENCE = 1200.0
 
 
 def serve(home: Path, out: Path, listen: str, resume: bool, grace: float) -> None:
@@ -55,18 +60,23 @@ def serve(home: Path, out: Path, listen: str, resume: bool, grace: float) -> Non
         with Store(out / "runs.sqlite") as store:
             if ended(store, config) is not None:
                 return
-    deadline = Deadline(grace=grace, limit=120.0)
+    deadline = Deadline(grace=grace, limit=PATIENCE)
     with contextlib.closing(
         GrpcFleet(NAMES, home / "keys", listen=listen, deadline=deadline)
     ) as fleet:
-        fleet.gather(60.0)
+        fleet.gather(PATIENCE)
         lead(config, replace(build(config), fleet=fleet), out, resume=resume)
         fleet.close(done=False)
 
 
-def work(home: Path, i: int, server: str) -> None:
-    """A worker process; the first two lie."""
-    answer = from_config(home / "run.toml", i, attack=i < 2)
+def work(home: Path, i: int, server: str, asked) -> None:
+    """A worker process; the first two lie. `asked` is set with the first question that it hears."""
+    told = from_config(home / "run.toml", i, attack=i < 2)
+
+    def answer(points, round_id, *, losses):
+        asked.set()
+        return told(points, round_id, losses=losses)
+
     Client(answer, server, keys.load(home / "keys", NAMES[i]), pause=0.2).run()
 
 
@@ -85,9 +95,12 @@ def committed(out: Path) -> int:
 
 
 def end(out: Path) -> list[list[tuple]]:
-    """All that two equal runs have in common, and that there is one."""
+    """All that two equal runs have in common, and that there is one.
+
+    Not what the transport turned away: that is of its processes, not of the run.
+    """
     return [
-        query(out, "SELECT * FROM rounds ORDER BY round"),
+        query(out, ROUNDS),
         query(out, "SELECT round, state FROM snapshots"),
         query(out, "SELECT status, message, certificate FROM runs"),
     ]
@@ -101,17 +114,18 @@ class Stage:
         (home / "run.toml").write_text(CONFIG)
         keys.init(home / "keys")
         keys.issue(home / "keys", NAMES)
-        with contextlib.closing(GrpcFleet(NAMES, home / "keys")) as probe:
-            self.listen = probe.address  # free a moment ago
+        self.listen = f"127.0.0.1:{free_port()}"
         self.context = multiprocessing.get_context("forkserver")
         self.context.set_forkserver_preload([__name__, "saddleproof.runs.store", "grpc"])
+        self.asked = [self.context.Event() for _ in range(M)]
         self.workers = [self.worker(i) for i in range(M)]
 
     def worker(self, i: int):
         """Start worker i."""
-        return self._start(work, self.home, i, self.listen)
+        self.asked[i].clear()
+        return self._start(work, self.home, i, self.listen, self.asked[i])
 
-    def server(self, out: Path, *, resume: bool, grace: float = 60.0):
+    def server(self, out: Path, *, resume: bool, grace: float = PATIENCE):
         """Start a server."""
         return self._start(serve, self.home, out, self.listen, resume, grace)
 
@@ -125,6 +139,17 @@ class Stage:
         for process in self.workers:
             process.kill()
             process.join()
+
+
+def free_port() -> int:
+    """A port that nobody listens at, below those that clients get when they dial out.
+
+    It stays free while no server runs, though many connections are made then.
+    """
+    for port in range(20_000 + os.getpid() % 10_000, 32_000):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise SystemExit("no port is free between 20000 and 32000")
 
 
 def kill(process) -> None:
@@ -143,11 +168,11 @@ def kill_server(
     else:
         wanted = rng.randrange(len(untouched[0]))
         while process.is_alive() and committed(out) < wanted:
-            time.sleep(0.001)
+            time.sleep(0.005)
         time.sleep(rng.uniform(0.0, 0.02))
     hit = process.is_alive()
     kill(process)
-    before = query(out, "SELECT * FROM rounds ORDER BY round") if committed(out) else []
+    before = query(out, ROUNDS) if committed(out) else []
     over = hit and bool(before) and query(out, "SELECT ended FROM runs") != [(None,)]
     corrupt = hit and (out / "runs.sqlite").exists() and (
         query(out, "PRAGMA integrity_check") != [("ok",)]
@@ -155,36 +180,51 @@ def kill_server(
     )  # fmt: skip
     if hit:
         process = stage.server(out, resume=True)
-        process.join(120)
-    after = query(out, "SELECT * FROM rounds WHERE run = 1 ORDER BY round")
+        process.join()
+    after = query(out, ROUNDS)
+    found = end(out)
+    if found != untouched:
+        pairs = zip(found, untouched, strict=True)
+        print("another end:", [(x, y) for a, b in pairs for x, y in zip(a, b) if x != y][:1])  # noqa: B905
     return {
         "killed": hit,
         "killed inside the run": hit and 0 < len(before) < len(untouched[0]),
         "killed after its end": over,
         "corrupt": corrupt,
         "lost rounds": after[: len(before)] != before,
-        "other ends": end(out) != untouched,
+        "other ends": found != untouched,
     }
 
 
-def kill_workers(stage: Stage, out: Path, kills: int, rng: random.Random) -> dict[str, int]:
-    """Kill honest workers of runs that go on, one at a time, until so many are dead."""
+def kill_workers(stage: Stage, out: Path, kills: int, rng: random.Random, length: int) -> None:
+    """Kill honest workers of runs that go on, until so many are dead.
+
+    One at a time: 7 workers hold two liars, and 6 do not. The next one dies when the one before has
+    answered again, in this run or in the next.
+    """
     done = runs = certified = rounds = 0
     while done < kills:
         there = out / str(runs)
-        process = stage.server(there, resume=False, grace=2.0)
+        process = stage.server(there, resume=False, grace=10.0)
+        wanted = rng.randrange(length)
+        while process.is_alive() and committed(there) < wanted:
+            time.sleep(0.005)
         while process.is_alive() and done < kills:
-            process.join(rng.uniform(0.0, 0.2))
             i = rng.randrange(2, M)
             kill(stage.workers[i])
             stage.workers[i] = stage.worker(i)
             done += 1
-        process.join(300)
+            while process.is_alive() and not stage.asked[i].wait(0.01):
+                pass
+            process.join(rng.uniform(0.0, 0.2))
+        process.join()
         runs += 1
         ((status, certificate),) = query(there, "SELECT status, certificate FROM runs")
         certified += status == "second_order" and certificate.startswith("certified")
         rounds += committed(there)
-    return {"killed": done, "runs": runs, "certified": certified, "rounds": rounds}
+        if runs % 20 == 0 or done == kills:
+            found = {"killed": done, "runs": runs, "certified": certified, "rounds": rounds}
+            print(f"workers: {found}", flush=True)
 
 
 def main() -> None:
@@ -197,10 +237,10 @@ def main() -> None:
     rng = random.Random(options.seed)  # noqa: S311 - when to kill is no secret
     with tempfile.TemporaryDirectory() as folder, contextlib.closing(Stage(Path(folder))) as stage:
         began = time.perf_counter()
-        stage.server(stage.home / "untouched", resume=False).join(300)
+        stage.server(stage.home / "untouched", resume=False).join()
         length = time.perf_counter() - began  # with the workers' start; then it is shorter
         began = time.perf_counter()
-        stage.server(stage.home / "again", resume=False).join(300)
+        stage.server(stage.home / "again", resume=False).join()
         length = time.perf_counter() - began
         untouched = end(stage.home / "untouched")
         print(f"untouched: {len(untouched[0])} rounds, {untouched[2][0][0]}; "
@@ -216,7 +256,7 @@ def main() -> None:
                 found = {name: sum(t[name] for t in trials) for name in trials[0]}
                 print(f"servers: {len(trials)} trials, {found}", flush=True)
         if options.workers:
-            print(f"workers: {kill_workers(stage, stage.home / 'w', options.workers, rng)}")
+            kill_workers(stage, stage.home / "w", options.workers, rng, len(untouched[0]))
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ class Bare:
         if credentials is None:
             port = self.server.add_insecure_port("127.0.0.1:0")
         else:
-            tls = transport.server_credentials(credentials)
+            tls = transport.server_credentials(credentials, lambda: None)
             port = self.server.add_secure_port("127.0.0.1:0", tls)
         await self.server.start()
         return f"127.0.0.1:{port}"

@@ -27,6 +27,8 @@ class RoundRecord:
         left_out: workers that were heard, but whose rows did not enter the aggregate at the point
             where the run stands, in any coordinate (`Estimate.kept`). No proof of anything; a
             worker that is left out round after round, where others take turns, is suspicious.
+        refused: sender, a worker perhaps, to how many of its answers and connections were turned
+            away since the round before: late, foreign, replaced, or nothing that was asked.
     """
 
     round: int
@@ -37,6 +39,7 @@ class RoundRecord:
     absent: dict[str, str] = field(default_factory=dict)
     strangers: dict[str, str] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
+    refused: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

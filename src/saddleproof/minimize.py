@@ -6,7 +6,7 @@ Budgets, callbacks, checkpoints, Ctrl-C and proved-bad workers live here, unseen
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -180,7 +180,7 @@ class _Server:
             why = f"round {loop.round}: the current point overflows (a gradient of {longest:.0e})"
             raise _CannotGoOn("diverged", why)
         state = self.optimizer.tell(loop.state, reading)
-        record = _record(loop.round, reading)
+        record = _record(loop.round, reading, messages.refused)
         excluded = {**loop.excluded, **record.charged}
         trace = (*loop.trace, record)
         return Progressed(loop.round + 1, excluded, trace, state, reading.memory)
@@ -206,7 +206,9 @@ class _Server:
         )
 
 
-def _record(round_id: int, reading: oracle.MessageReading) -> RoundRecord:
+def _record(
+    round_id: int, reading: oracle.MessageReading, refused: Mapping[str, int]
+) -> RoundRecord:
     with np.errstate(over="ignore"):  # on its way to status "diverged"
         norm = float(np.linalg.norm(reading.gradient[0]))
     kept = zip(reading.verdicts.heard, reading.kept[0], strict=True)
@@ -219,6 +221,7 @@ def _record(round_id: int, reading: oracle.MessageReading) -> RoundRecord:
         absent=reading.verdicts.absent,
         strangers=reading.verdicts.strangers,
         left_out=tuple(name for name, entered in kept if not entered),
+        refused=dict.fromkeys(reading.verdicts.strangers, 1) | dict(refused),
     )
 
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import importlib
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from saddleproof import snapshot
 from saddleproof.attacks import Coalition, SignFlip
 from saddleproof.errors import FleetError
 from saddleproof.fleets import LocalFleet, Messages, collect
 from saddleproof.fleets.table import FLEETS
+from saddleproof.runs.config import load
+from saddleproof.runs.setup import build
 from saddleproof.testing import Bowl, check_fleet
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
 POINTS = np.arange(12.0).reshape(3, 4)
 
 
@@ -21,6 +28,20 @@ def test_every_fleet_passes_the_suite(name: str) -> None:
 
 def test_a_coalition_passes_as_a_fleet() -> None:
     check_fleet(Coalition(LocalFleet(Bowl()), SignFlip(), range(3)), POINTS)
+
+
+def test_the_run_that_every_engine_shows_is_that_of_the_example_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(EXAMPLES / "flower_app"))
+    task = importlib.import_module("digits.task")
+    near = task.train(LocalFleet(task.problem()), callback=lambda progress: True)
+    setup = build(load(EXAMPLES / "digits.toml"))
+    far = setup.minimize(callback=lambda progress: True)
+    assert near.rounds == far.rounds == 1  # the one in which everybody is heard and six lie
+    assert snapshot.dumps(near.state) == snapshot.dumps(far.state)
+    assert near.trace == far.trace
+    assert (setup.problem.m, setup.options.b) == (task.WORKERS, task.LIARS)
 
 
 def test_the_local_fleet_answers_every_workers_gradient() -> None:

@@ -162,6 +162,43 @@ def test_a_straggler_is_late_and_its_old_answer_is_never_counted(
     np.testing.assert_array_equal(messages.answers[1], 6 * POINTS)
 
 
+class Forgetful:
+    """Ray, but this worker's answers are not at hand when they are fetched: its node is gone."""
+
+    def __init__(self, fleet: RayFleet, lost: int) -> None:
+        self.fleet, self.lost = fleet, lost
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(ray, name)
+
+    def get(self, refs: Any, *, timeout: float) -> Any:
+        wanted = refs if isinstance(refs, list) else [refs]
+        if any(self.of(ref) == self.lost for ref in wanted):
+            time.sleep(timeout)
+            raise ray.exceptions.GetTimeoutError
+        return ray.get(refs, timeout=timeout)
+
+    def of(self, ref: Any) -> int:
+        actor = ref.task_id().actor_id()
+        return [one._actor_id for one in self.fleet._actors].index(actor)
+
+
+def test_a_worker_whose_answer_is_lost_is_dead_for_the_round_and_holds_nobody_up(
+    fleet_of: Any,
+) -> None:
+    fleet = fleet_of("fine", "fine", "fine", deadline=Deadline(grace=20.0, limit=30.0))
+    fleet.announce(Announcement(None, 1))
+    fleet.round(POINTS, round_id=0)
+    fleet._ray = Forgetful(fleet, lost=1)
+    began = time.monotonic()
+    assert fleet.round(POINTS, round_id=1).status == ("ok", "dead", "ok")
+    assert time.monotonic() - began < 10.0
+    fleet._ray = ray
+    messages = fleet.round(3 * POINTS, round_id=2)
+    assert messages.status == ("ok", "ok", "ok")
+    np.testing.assert_array_equal(messages.answers[1], 6 * POINTS)
+
+
 @pytest.mark.slow
 def test_nan_from_an_actor_is_charged_and_the_run_goes_on(fleet_of: Any) -> None:
     fleet = fleet_of("fine", "fine", "nan", "fine", "fine")

@@ -59,6 +59,15 @@ def test_it_leaves_the_saddle_that_holds_robust_descent(name: str, style: str) -
     assert not problem.left_saddle(held.w)
 
 
+@pytest.mark.parametrize(("style", "seed"), [("push", 21), ("hold", 25)])
+def test_a_witness_lands_where_it_got_to_even_if_no_jump_is_certain(style: str, seed: int) -> None:
+    """Inside the quadratic model, where it became one, a jump would gain nothing."""
+    problem = sp.problems.SpikedPCA(seed=seed)
+    ours = run(problem, fleet=attacked(problem, style))
+    assert ours.state.soft_jumps > 0
+    assert problem.left_saddle(ours.w)
+
+
 @pytest.mark.parametrize("decades", [-3, 3])
 def test_any_first_step_will_do(decades: int) -> None:
     problem = sp.problems.Example2(seed=2)

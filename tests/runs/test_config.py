@@ -94,6 +94,18 @@ def test_an_option_that_the_constructor_refuses_is_an_error_of_the_file():
         build(config)
 
 
+class NoProblem:
+    """A class of a user's that forgets the number of its workers."""
+
+    start = 0.0
+
+
+def test_a_problem_without_workers_is_an_error_of_the_file():
+    text = f'problem = "{__name__}:NoProblem"\nrun = {{ b = 1 }}\n'
+    with pytest.raises(ConfigError, match=r"\[problem\].*NoProblem has no m"):
+        build(parse(text))
+
+
 def test_a_member_that_is_not_on_the_roster_is_an_error_of_the_file():
     config = parse(GOOD.replace("[1, 4]", "[1, 40]"))
     with pytest.raises(ConfigError, match=r"line 5: \[attack\]: members must be positions"):

@@ -21,7 +21,10 @@ class State:
 
 def loop(rounds: int) -> Progressed:
     trace = tuple(
-        RoundRecord(k, 3, np.inf if k == 0 else 1 / k, np.nan, {"worker-1": "NaN or Inf"})
+        RoundRecord(
+            *(k, 3, np.inf if k == 0 else 1 / k, np.nan, {"worker-1": "NaN or Inf"}),
+            refused={"worker-2": k},
+        )
         for k in range(rounds)
     )
     return Progressed(rounds, {"worker-1": "NaN or Inf"}, trace, State(np.full(2, float(rounds))))
@@ -122,18 +125,22 @@ def test_a_store_of_another_version_is_refused_and_left_alone(tmp_path):
         Store(path)
 
 
-def test_a_store_of_the_first_version_is_read_and_goes_on(tmp_path):
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_store_of_an_earlier_version_is_read_and_goes_on(tmp_path, version):
     path = tmp_path / "runs.sqlite"
     with Store(path) as store:
         checkpoint = store.begin("text", "0.1")
         checkpoint.save(loop(2))
     with closing(sqlite3.connect(path)) as db:
-        db.execute("ALTER TABLE rounds DROP COLUMN left_out")
-        db.execute("PRAGMA user_version = 1")
+        db.execute("ALTER TABLE rounds DROP COLUMN refused")
+        if version == 1:
+            db.execute("ALTER TABLE rounds DROP COLUMN left_out")
+        db.execute(f"PRAGMA user_version = {version}")
     with Store(path) as store:
         again = store.unfinished("text")
         assert again is not None
-        assert again.load(State).trace[1].left_out == ()
+        kept = again.load(State).trace[1]
+        assert (kept.left_out, kept.refused) == ((), {})
         again.save(loop(3))
         assert rounds_in(store, again.run) == [0, 1, 2]
 

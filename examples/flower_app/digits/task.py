@@ -1,5 +1,7 @@
 """The run that every engine shall end alike: digits over 20 workers, of which 6 push to the saddle.
 
+`digits.toml`, one folder up, says the same for `saddleproof run` and `saddleproof serve`.
+
 F_i(w) = |w|^4 / 4 - w'S_i w / 2,    S_i the second moments of worker i's images
 """
 
@@ -48,7 +50,7 @@ def load_data(partition: int) -> Any:
 
 def train(fleet: Any, callback: Callable[[Any], bool | None] | None = None) -> sp.Result:
     """The run. In this experiment the coalition lies on the server's side of the transport."""
-    attack = sp.SaddleAttack(digits().saddle, style="push")
+    attack = sp.SaddleAttack(digits().saddle, style="push", strength=digits().smoothness)
     return sp.minimize(
         sp.Coalition(fleet, attack, members=range(LIARS)),
         sp.CertifiedPGD(),

@@ -148,7 +148,7 @@ class Coalition:
         _replace(answers, liars, lies)
         if losses is not None and hasattr(self.attack, "losses"):
             _replace(losses, liars, self.attack.losses(view))
-        return Messages(answers, heard.status, heard.notes, losses)
+        return Messages(answers, heard.status, heard.notes, losses, heard.refused)
 
     def close(self) -> None:
         """Close the fleet underneath."""
@@ -187,11 +187,22 @@ def remembered(attack: Attack, view: AttackView) -> Any:
 
 
 def _replace(answers: list[Any], liars: list[int], lies: Vector | Sequence[Any]) -> None:
-    """Put the lies, stacked over axis 1 or one a liar, in the place of the liars' answers."""
+    """Put the lies, stacked over axis 1 or one a liar, in the place of the liars' answers.
+
+    A stack is of numbers: it takes on the dtype that was asked for, since another one would be
+    proof against its senders. What is listed one a liar is sent as it is.
+    """
     if isinstance(lies, np.ndarray):
-        lies = list(lies.swapaxes(0, 1))
+        lies = list(_as_dtype(lies, answers[liars[0]].dtype).swapaxes(0, 1))
     for i, lie in zip(liars, lies, strict=True):
         answers[i] = lie
+
+
+def _as_dtype(x: Vector, dtype: np.dtype[Any]) -> Vector:
+    """x in a floating dtype; what was finite stays finite."""
+    largest = np.finfo(dtype).max
+    cast: Vector = np.where(np.isfinite(x), np.clip(x, -largest, largest), x).astype(dtype)
+    return cast
 
 
 def _fits(answer: Any, points: Vector) -> bool:

@@ -64,9 +64,10 @@ def ended(store: Store, chosen: Config) -> str | None:
     last = store.last(chosen.text)
     if last is None or last.ended is None:
         return None
-    told = (f"status: {last.status}", last.message, f"certificate: {last.certificate or 'none'}")
-    return "\n".join(
-        [f"run {last.id} in {store.path} has ended; without --resume a new one begins", *told]
+    certificate = (last.certificate or "none").partition("\n")[0]
+    return (
+        f"run {last.id} in {store.path} has ended; without --resume a new one begins\n"
+        f"status: {last.status} ({last.message})\ncertificate: {certificate}"
     )
 
 

@@ -127,7 +127,7 @@ def command(
     for note in notes:
         say(terminal, f"warning: {note}")
     say(terminal, str(result))
-    for line in _counted(fleet.counters()):
+    for line in _counted(fleet.counters(), fleet.handshakes):
         say(terminal, line)
     say(terminal, f"\nrun {run} in {out / 'runs.sqlite'}")
     if unfinished:
@@ -182,20 +182,25 @@ def _workers(
     """One `saddleproof worker` process a name; the liars of CONFIG lie in theirs."""
     liars = () if chosen.main.liars is None else chosen.main.liars.members
     command = [sys.executable, "-m", "saddleproof", "worker", str(config)]
-    fixed = ["--server", address, "--keys", str(keys)]
+    fixed = ["--server", address, "--keys", str(keys), "--leash"]
     environment = os.environ | dict.fromkeys(_THREADS, "1")
     processes: list[subprocess.Popen[bytes]] = []
+    theirs, ours = os.pipe()  # nothing is written: it ends when we do, however we end
     try:
         for i, name in enumerate(names):
             own = ["--name", name, "--index", str(i), *(["--attack"] if i in liars else [])]
-            processes.append(subprocess.Popen([*command, *fixed, *own], env=environment))  # noqa: S603 (our own)
+            processes.append(
+                subprocess.Popen([*command, *fixed, *own], env=environment, stdin=theirs)  # noqa: S603 (our own)
+            )
         yield
     finally:
+        os.close(ours)
+        os.close(theirs)
         _end(processes)
 
 
 def _end(processes: list[subprocess.Popen[bytes]]) -> None:
-    """The server has said that the run is done: a moment to leave in order, then a signal."""
+    """Their input has ended: a moment to leave in order, then a signal."""
     until = time.monotonic() + 10.0
     for process in processes:
         try:
@@ -205,10 +210,12 @@ def _end(processes: list[subprocess.Popen[bytes]]) -> None:
             process.wait()
 
 
-def _counted(counters: Any) -> list[str]:
-    """One line a worker that did not answer every round, or did more than that."""
+def _counted(counters: Any, handshakes: int) -> list[str]:
+    """One line a worker that did not answer every round, or did more than that; and of others."""
     quiet = {"answered", "connected"}
-    return [
+    known = sum(row["connected"] + row["refused"] for row in counters.values())
+    nobody = f"{handshakes} connections began a handshake, {known} said who they are"
+    return [nobody] * (handshakes > known) + [
         f"{name}: {', '.join(f'{n} {what}' for what, n in row.items() if n)}"
         for name, row in counters.items()
         if any(n for what, n in row.items() if what not in quiet)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import logging
+import os
 import signal
+import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +18,7 @@ from saddleproof.errors import ConfigError, FleetError, OptionError
 
 if TYPE_CHECKING:
     from saddleproof.arrays import Vector
-    from saddleproof.fleets.grpc.client import Answer
+    from saddleproof.fleets.grpc.client import Answer, Client
 
 
 @click.command("worker")
@@ -40,6 +44,7 @@ if TYPE_CHECKING:
     help="Which shard of CONFIG's problem, from 0; the number that ends the name unless given.",
 )
 @click.option("--attack", is_flag=True, help="For experiments: lie as CONFIG's [attack] says.")
+@click.option("--leash", is_flag=True, help="End when standard input does, with who started this.")
 @click.option("--verbose", is_flag=True, help="Log connections too, not only what goes wrong.")
 def command(
     config: Path | None,
@@ -50,6 +55,7 @@ def command(
     index: int | None,
     *,
     attack: bool,
+    leash: bool,
     verbose: bool,
 ) -> None:
     """Answer the server's questions until it says that the run is done.
@@ -72,6 +78,8 @@ def command(
         assert config is not None  # noqa: S101 (for the type checker: one of them is given)
         answer = from_config(config, _position(name) if index is None else index, attack=attack)
     client = Client(answer, server, credentials)
+    if leash:
+        threading.Thread(target=_until_it_ends, args=(client,), daemon=True).start()
     # Both mean: hang up, and end in order. The round that is open goes on without us.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -113,6 +121,14 @@ def from_config(config: Path, index: int, *, attack: bool) -> Answer:
         return said.answers[index], told[index] if losses and told is not None else None
 
     return answer
+
+
+def _until_it_ends(client: Client) -> None:
+    """Stop with standard input: a pipe's other end closes with its process, kill -9 or not."""
+    with contextlib.suppress(OSError):
+        while os.read(sys.stdin.fileno(), 1):
+            pass
+    client.stop()
 
 
 def _loaded(name: str) -> Any:

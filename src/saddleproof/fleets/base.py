@@ -28,12 +28,15 @@ class Messages:
         notes: worker or sender name to what was wrong, for the trace.
         losses: (q, m) values F_i of the workers' losses, or a sequence of m (q,) answers; None
             where they were not announced, or the fleet has none.
+        refused: worker or sender to how many of its answers and connections the transport turned
+            away since the round before. No proof of anything; what is one is malformed too.
     """
 
     values: Array | Sequence[Any]
     status: tuple[str, ...]
     notes: Mapping[str, str] = field(default_factory=dict)
     losses: Array | Sequence[Any] | None = None
+    refused: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def answers(self) -> list[Any]:

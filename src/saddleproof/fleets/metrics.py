@@ -49,7 +49,7 @@ class Exporter:
         mine: dict[str, Any] = {"namespace": "saddleproof", "registry": registry}
         self._rounds = prometheus.Counter("rounds", "Parallel iterations.", **mine)
         self._queries = prometheus.Counter("queries", "Query points.", **mine)
-        self._refused = prometheus.Counter("refused", "Answers that were nobody's vote.", **mine)
+        self._refused = prometheus.Counter("refused", "What was turned away.", **mine)
         self._norm = prometheus.Gauge("gradient_norm", "2-norm of the aggregate.", **mine)
         self._off = prometheus.Gauge("inexactness", "How far it may be off.", **mine)
         self._events = prometheus.Counter(
@@ -65,7 +65,7 @@ class Exporter:
         record = progress.record
         self._rounds.inc()
         self._queries.inc(record.queries)
-        self._refused.inc(len(record.strangers))
+        self._refused.inc(sum(record.refused.values()))
         self._norm.set(record.gradient_norm)
         self._off.set(record.inexactness)
         self._bad |= record.charged.keys()

@@ -25,13 +25,16 @@ _log = logging.getLogger(__name__)
 
 #: Points of more bytes go through the object store, once for all workers.
 INLINE = 100_000
+#: Seconds for what `ray.wait` called ready; what takes longer went with its node.
+_AT_HAND = 2.0
 
 
 class RayFleet:
     """One Ray actor a worker, which holds its shard; one question at a time.
 
     A worker whose process dies is "dead" in that round; Ray starts it again with its shard, and it
-    is "late" until it is back. A worker whose loss raises is "dead" in that round. A straggler is
+    is "late" until it is back. A worker whose loss raises is "dead" in that round, and so is one
+    whose answer was lost between two looks, as when its machine goes down. A straggler is
     asked again when its old answer, which nobody counts any more, is in.
 
     Args:
@@ -126,14 +129,14 @@ class RayFleet:
     def _fetch(self, ready: dict[Any, int]) -> list[tuple[int, Any, str]]:
         """(position, answer, "") or (position, None, what went wrong), of refs that are in."""
         try:
-            found = self._ray.get(list(ready))
+            found = self._ray.get(list(ready), timeout=_AT_HAND)
         except Exception:  # noqa: BLE001 - one of them failed: look at each alone
             return [self._fetch_one(ref, i) for ref, i in ready.items()]
         return [(i, answer, "") for i, answer in zip(ready.values(), found, strict=True)]
 
     def _fetch_one(self, ref: Any, i: int) -> tuple[int, Any, str]:
         try:
-            return i, self._ray.get(ref), ""
+            return i, self._ray.get(ref, timeout=0), ""
         except Exception as error:  # noqa: BLE001 - whatever the worker's code or death raises
             cause = getattr(error, "cause", None) or error  # what the worker's code raised
             return i, None, f"{type(cause).__name__}: {cause}".splitlines()[0]

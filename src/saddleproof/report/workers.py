@@ -32,6 +32,7 @@ class WorkerRecord:
         answered: rounds in which its answer was heard.
         late, dead: rounds in which it was missing.
         left_out: rounds in which it was heard, but its row did not enter the aggregate.
+        refused: answers and connections of its that were turned away.
         proved: why it was proved bad, with the round; "" when it was not.
         suspicion: after the last round, in [-1, 1].
     """
@@ -41,6 +42,7 @@ class WorkerRecord:
     late: int
     dead: int
     left_out: int
+    refused: int
     proved: str
     suspicion: float
 
@@ -57,8 +59,8 @@ class WorkerReport:
     Attributes:
         records: one a worker, in roster order.
         suspicion: (T, m) after each round.
-        refused: sender to number of rounds in which it was refused, for those not on the roster
-            or not who they said they were.
+        refused: sender to how many of its answers and connections were turned away, for those not
+            on the roster or not who they said they were.
     """
 
     records: tuple[WorkerRecord, ...]
@@ -72,12 +74,15 @@ class WorkerReport:
     @property
     def cells(self) -> list[tuple[str, ...]]:
         """The table: the heading, then the workers, the most suspicious first."""
-        heading = ("worker", "answered", "late", "dead", "kept", "left out", "suspicion", "proved")
+        heading = (
+            *("worker", "answered", "late", "dead", "kept", "left out", "refused"),
+            *("suspicion", "proved"),
+        )
         ranked = sorted(self.records, key=lambda r: (not r.proved, -r.suspicion))
         rows = [
             (
                 r.name,
-                *map(str, (r.answered, r.late, r.dead, r.kept, r.left_out)),
+                *map(str, (r.answered, r.late, r.dead, r.kept, r.left_out, r.refused)),
                 f"{r.suspicion:+.2f}",
                 r.proved,
             )
@@ -94,7 +99,7 @@ class WorkerReport:
             ).rstrip()
             for row in self.cells
         ]
-        refused = [f"refused: {name}, {n} rounds" for name, n in sorted(self.refused.items())]
+        refused = [f"refused: {name}, {n} times" for name, n in sorted(self.refused.items())]
         return "\n".join([*lines, *refused])
 
 
@@ -113,13 +118,13 @@ def workers(
 
     >>> trace = [
     ...     RoundRecord(0, 1, 1.0, 0.1, absent={"c": "late"}, left_out=("b",)),
-    ...     RoundRecord(1, 1, 0.9, 0.1, left_out=("b",)),
+    ...     RoundRecord(1, 1, 0.9, 0.1, left_out=("b",), refused={"c": 1}),  # it came too late
     ... ]
     >>> workers(trace, ["a", "b", "c"], window=1)
-    worker  answered  late  dead  kept  left out  suspicion  proved
-    b              2     0     0     0         2      +0.67
-    a              2     0     0     2         0      -0.33
-    c              1     1     0     1         0      -0.33
+    worker  answered  late  dead  kept  left out  refused  suspicion  proved
+    b              2     0     0     0         2        0      +0.67
+    a              2     0     0     2         0        0      -0.33
+    c              1     1     0     1         0        1      -0.33
     """
     if window < 1:
         raise OptionError(f"window must be at least 1 round; got {window}")
@@ -131,7 +136,7 @@ def workers(
     now = np.zeros(len(roster))
     history = np.zeros((len(trace), len(roster)))
     for t, record in enumerate(trace):
-        refused.update(record.strangers.keys())
+        refused.update(record.refused)
         for name, why in record.charged.items():
             proved.setdefault(name, f"{why} (round {record.round})")
         for name, status in record.absent.items():
@@ -150,6 +155,7 @@ def workers(
             counts[name]["late"],
             counts[name]["dead"],
             counts[name]["left_out"],
+            refused.pop(name, 0),
             proved.get(name, ""),
             float(now[i]),
         )

@@ -60,11 +60,16 @@ def build(
         problem: the entry's, if it is built already.
 
     Raises:
-        ConfigError: a member refuses its options.
+        ConfigError: a member refuses its options, or the problem has no m or no start.
     """
     chosen = config.main if entry is None else entry
     options = config.run if seed is None else replace(config.run, seed=seed)
     problem = chosen.problem.seeded(seed).build() if problem is None else problem
+    if missing := [name for name in ("m", "start") if not hasattr(problem, name)]:
+        raise chosen.problem.complain(
+            f"a problem has m workers and a start, a vector of length d; {chosen.problem.name} "
+            f"has no {' and no '.join(missing)}"
+        )
     smoothness = getattr(problem, "smoothness", None)
     supplied = {
         "problem": problem,

@@ -28,7 +28,7 @@ from saddleproof.checkpoint import Progressed, RoundRecord, holding
 from saddleproof.errors import StoreError
 from saddleproof.result import Result
 
-SCHEMA = 2
+SCHEMA = 3
 RUNNING = "running"
 #: How a run stops that stays open, to be resumed.
 CUT_SHORT = ("interrupted", "too_few_workers")
@@ -54,6 +54,7 @@ CREATE TABLE rounds (
     absent TEXT NOT NULL,
     strangers TEXT NOT NULL,
     left_out TEXT NOT NULL,
+    refused TEXT NOT NULL,
     PRIMARY KEY (run, round)
 ) WITHOUT ROWID;
 CREATE TABLE snapshots (
@@ -64,7 +65,10 @@ CREATE TABLE snapshots (
 """
 
 #: Schema version to the statement that makes the next one of it.
-_UPGRADES = {1: "ALTER TABLE rounds ADD COLUMN left_out TEXT NOT NULL DEFAULT '[]'"}
+_UPGRADES = {
+    1: "ALTER TABLE rounds ADD COLUMN left_out TEXT NOT NULL DEFAULT '[]'",
+    2: "ALTER TABLE rounds ADD COLUMN refused TEXT NOT NULL DEFAULT '{}'",
+}
 
 
 @dataclass(frozen=True)
@@ -252,7 +256,7 @@ def _row(record: RoundRecord) -> tuple[Any, ...]:
 
 def _record(row: tuple[Any, ...]) -> RoundRecord:
     # SQLite keeps NaN as NULL.
-    number, queries, norm, inexactness, charged, absent, strangers, left_out = row
+    number, queries, norm, inexactness, charged, absent, strangers, left_out, refused = row
     return RoundRecord(
         number,
         queries,
@@ -262,6 +266,7 @@ def _record(row: tuple[Any, ...]) -> RoundRecord:
         json.loads(absent),
         json.loads(strangers),
         tuple(json.loads(left_out)),
+        json.loads(refused),
     )
 
 

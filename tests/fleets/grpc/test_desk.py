@@ -180,6 +180,20 @@ def test_strangers_are_named_and_there_is_room_for_so_many_only(desk):
     assert sum(row["refused"] for row in counters.values()) == 500
 
 
+def test_what_was_turned_away_is_told_in_the_round_that_follows_and_once(desk):
+    old = answer(ask(desk))
+    assert desk.close().refused == {}
+    for _ in range(3):
+        desk.connect(Connection("eve"))
+    asked = ask(desk)
+    say(desk, "ann", old)
+    say(desk, "ben", b"noise")
+    say(desk, "cat", answer(asked, session=asked.session ^ 1))
+    assert desk.close().refused == {"eve": 3, "ann": 1, "ben": 1, "cat": 1}
+    ask(desk)
+    assert desk.close().refused == {}
+
+
 def test_counters_are_a_copy_that_cannot_be_changed(desk):
     counters = desk.counters()
     with pytest.raises(TypeError):

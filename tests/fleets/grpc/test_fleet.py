@@ -113,6 +113,30 @@ def test_a_late_answer_does_not_count_in_the_next_round(folder, start, answers, 
         assert messages.notes == {"worker-0": "answered after its round was closed"}
 
 
+def test_a_late_answer_is_in_the_trace_and_the_report_of_its_worker(
+    folder, start, answers, bowl, until
+):
+    fleet = GrpcFleet(NAMES, folder, deadline=Deadline(grace=0.1, slack=0.0, limit=60.0))
+    silent = Silent(answers[0])
+    with contextlib.closing(fleet):
+        for name, answer in zip(NAMES, [silent, *answers[1:]], strict=True):
+            start(fleet, name, answer)
+        fleet.gather(60)
+
+        def wake(progress):
+            silent.may.set()
+            fleet.deadline = Deadline(grace=60.0)
+            until(lambda: fleet.counters()["worker-0"]["stale"] == 1)
+
+        result = sp.minimize(
+            fleet, b=1, w0=bowl.start, seed=0, max_rounds=3, callback=wake, certify=False
+        )
+    assert [record.refused for record in result.trace] == [{}, {"worker-0": 1}, {}]
+    report = sp.workers(result, fleet.workers)
+    assert (report["worker-0"].late, report["worker-0"].refused) == (1, 1)
+    assert report.refused == {}
+
+
 def test_a_slow_worker_answers_the_newest_question_only(folder, start, answers, until):
     fleet = GrpcFleet(NAMES, folder, deadline=Deadline(grace=0.0, slack=0.0, limit=60.0))
     announce(fleet, b=1)

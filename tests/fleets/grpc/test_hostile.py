@@ -106,6 +106,7 @@ def test_without_a_certificate_of_the_project_nobody_gets_in(four, folder, forei
             next(call)
     assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
     assert four.counters()["worker-0"]["connected"] == 0
+    assert four.handshakes > 4
     assert four.round(POINTS, round_id=0).status[1:] == FOUR_OK
 
 
@@ -123,6 +124,8 @@ def test_a_name_that_is_not_on_the_roster_is_refused_and_named_in_the_trace(four
     assert refused.code() == grpc.StatusCode.PERMISSION_DENIED
     result = sp.minimize(four, b=1, w0=bowl.start, seed=0, max_rounds=1, certify=False)
     assert result.trace[0].strangers == {"eve": "not on the roster"}
+    assert result.trace[0].refused == {"eve": 1}
+    assert sp.workers(result, four.workers).refused == {"eve": 1}
     assert four.counters()["eve"]["refused"] == 1
 
 

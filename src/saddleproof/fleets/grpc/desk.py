@@ -17,6 +17,7 @@ the oracle's to judge.
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -36,6 +37,8 @@ from saddleproof.fleets.grpc.frames import (
 
 #: What is counted for every worker, and for every stranger that came with a certificate of ours.
 COUNTERS = ("answered", "late", "stale", "malformed", "refused", "connected")
+#: Those that the messages of a round tell one by one; of the others its statuses tell.
+_TURNED_AWAY = ("stale", "malformed", "refused")
 #: Names of strangers that are kept; an authority's list is short, but it is not ours to trust.
 _STRANGERS = 64
 
@@ -83,6 +86,7 @@ class Desk:
         self._proofs: dict[str, str] = {}
         self._notes: dict[str, str] = {}
         self._counters = {name: dict.fromkeys(COUNTERS, 0) for name in workers}
+        self._refused: Counter[str] = Counter()
 
     # --- connections ---
 
@@ -163,12 +167,14 @@ class Desk:
                 self.count(name, "late")
         heard = [asked.answers.get(n) if status[n] == OK else None for n in self.workers]
         notes, self._notes = self._notes | self._proofs, {}
+        refused, self._refused = self._refused, Counter()
         self._proofs, self._heard = {}, set()
         return Messages(
             values=[None if answer is None else answer[0] for answer in heard],
             status=tuple(status.values()),
             notes=notes,
             losses=[answer and answer[1] for answer in heard] if asked.ask.losses else None,
+            refused=dict(refused),
         )
 
     # --- frames ---
@@ -244,6 +250,8 @@ class Desk:
                 name = "others"
             self._counters.setdefault(name, dict.fromkeys(COUNTERS, 0))
         self._counters[name][what] += 1
+        if what in _TURNED_AWAY:
+            self._refused[name] += 1
         return name
 
     def counters(self) -> Mapping[str, Mapping[str, int]]:

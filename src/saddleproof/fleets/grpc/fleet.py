@@ -49,6 +49,8 @@ class GrpcFleet:
 
     Attributes:
         address: "host:port" where the workers dial in.
+        handshakes: connections that began one. Those that failed are known to gRPC alone; what is
+            far beyond the connections that `counters` has did not get through.
 
     Raises:
         OptionError: no workers, or one name twice.
@@ -77,6 +79,7 @@ class GrpcFleet:
         self._desk = Desk(self.workers)
         self._misses = (0.0,) * len(self.workers)
         self._b, self._losses, self._begun, self._closed = 0, False, False, False
+        self.handshakes, self._beginning = 0, threading.Lock()
         self._loop = asyncio.new_event_loop()
         self._changed = asyncio.Event()
         self._turn = asyncio.Lock()
@@ -140,7 +143,7 @@ class GrpcFleet:
         finally:
             self._stop_loop()
 
-    # --- in the caller's thread ---
+    # --- in the caller's thread, or one of gRPC's ---
 
     def _open(self) -> None:
         if self._closed:
@@ -153,6 +156,10 @@ class GrpcFleet:
         except BaseException:
             future.cancel()  # Ctrl-C: the round is closed, and the next may come
             raise
+
+    def _began(self) -> None:
+        with self._beginning:
+            self.handshakes += 1
 
     def _stop_loop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -170,7 +177,8 @@ class GrpcFleet:
             (grpc.method_handlers_generic_handler(transport.SERVICE, {transport.METHOD: handler}),)
         )
         try:
-            port = server.add_secure_port(listen, transport.server_credentials(keys))
+            tls = transport.server_credentials(keys, self._began)
+            port = server.add_secure_port(listen, tls)
             await server.start()
         except RuntimeError as error:
             raise FleetError(f"cannot listen at {listen}: {error}") from error

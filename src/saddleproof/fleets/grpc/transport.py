@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from saddleproof.errors import MissingExtraError
@@ -35,13 +36,19 @@ def server_options(keepalive: float) -> list[tuple[str, Any]]:
     ]
 
 
-def server_credentials(credentials: Credentials) -> Any:
-    """TLS that shows the server's certificate and asks for one of the same authority."""
-    return library().ssl_server_credentials(
-        [(credentials.key, credentials.certificate)],
-        root_certificates=credentials.authority,
-        require_client_auth=True,
+def server_credentials(credentials: Credentials, began: Callable[[], None]) -> Any:
+    """TLS that shows the server's certificate and asks for one of the same authority.
+
+    Args:
+        credentials: the server's.
+        began: called before every handshake, in a thread of gRPC's. How it ends is never told.
+    """
+    grpc = library()
+    shown = grpc.ssl_server_certificate_configuration(
+        [(credentials.key, credentials.certificate)], root_certificates=credentials.authority
     )
+    # It may hand over a new certificate; None leaves the one that is shown.
+    return grpc.dynamic_ssl_server_credentials(shown, began, require_client_authentication=True)
 
 
 def channel(address: str, credentials: Credentials, keepalive: float = 10.0) -> Any:
