@@ -47,8 +47,10 @@ attack = {{ name = "saddle", members = 2 }}
 run = {{ b = 2, seed = 0, max_rounds = 60 }}
 """
 NAMES = tuple(f"worker-{i}" for i in range(M))
-ROUNDS = """SELECT run, round, queries, gradient_norm, inexactness, charged, absent, strangers, left_out
-FROM rounds ORDER BY run, round"""
+ROUNDS = (
+    "SELECT run, round, queries, gradient_norm, inexactness, charged, absent, strangers, left_out "
+    "FROM rounds ORDER BY run, round"
+)
 #: Seconds; with less, a machine that has much else to do would make somebody late now and then.
 PATIENCE = 1200.0
 

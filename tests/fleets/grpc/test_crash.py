@@ -33,8 +33,10 @@ attack = {{ name = "saddle", members = 1 }}
 run = {{ b = 1, seed = 0, max_rounds = 60 }}
 """
 #: All that is of the run; what the transport turned away is of its processes.
-ROUNDS = """SELECT run, round, queries, gradient_norm, inexactness, charged, absent, strangers, left_out
-FROM rounds ORDER BY run, round"""
+ROUNDS = (
+    "SELECT run, round, queries, gradient_norm, inexactness, charged, absent, strangers, left_out "
+    "FROM rounds ORDER BY run, round"
+)
 
 
 def saddleproof(*arguments) -> list[str]:
