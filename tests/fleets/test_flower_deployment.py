@@ -82,6 +82,14 @@ def waited_for(path: Path, seconds: float) -> None:
         time.sleep(0.5)
 
 
+def connected(log: Path, seconds: float = 120) -> None:
+    """Wait until a supernode says that the link knows it."""
+    until = time.monotonic() + seconds
+    while "SuperNode ID" not in log.read_text(errors="replace"):
+        assert time.monotonic() < until, f"{log.name}: {log.read_text(errors='replace')}"
+        time.sleep(0.5)
+
+
 @pytest.fixture
 def deployed(tmp_path: Path) -> Iterator[Any]:
     """Starts flower's commands with a home of their own, and ends them all."""
@@ -148,7 +156,8 @@ def test_a_deployment_ends_where_it_should_and_a_forged_name_has_no_vote(
             "--node-config",
             f'partition-id={part} name="{name}" key-file="{key}"',
         )
-    time.sleep(5)
+    for who in (*range(4), "eve"):
+        connected(tmp_path / f"node-{who}.log")
     deployed("run", "flwr", "run", str(app), "here")
     waited_for(tmp_path / "result.json", 400)
     found = json.loads((tmp_path / "result.json").read_text())

@@ -132,7 +132,7 @@ def test_a_server_that_is_stopped_leaves_no_process_and_if_it_may_no_key_behind(
             assert b"waiting" in server.stdout.readline()  # the workers are started
             server.send_signal(how)
             assert server.wait(60) != 0
-            until(lambda: living(server.pid) == [], 60)
+            until(lambda: living(server.pid) == [], 180)  # who is still importing ends after that
             if how == signal.SIGTERM:
                 assert list(temporary.glob("saddleproof-keys-*")) == []
         finally:
