@@ -6,7 +6,8 @@ ByzFL runs its own clients, server, rules and attacks on the same rows from the 
 initialisation; its liars hold no data, so its 14 honest clients stand for the same 14 workers.
 
     label flip    the liars compute honestly on labels 9 - y (ByzFL: the mean of everyone's)
-    ALIE          mean - 1.5 std of the honest rows
+    ALIE          mean - 1.5 std of the honest rows, the sign of its authors: ours alone
+    ALIE +        mean + 1.5 std, as ByzFL has it
     IPM           -.4 times the honest mean
     hold          the message that keeps the server where training began, a saddle if there is one:
                   ours alone, as ByzFL has no such attack
@@ -34,6 +35,13 @@ from common import table
 WORKERS, LIARS, TRAIN = 20, 6, 4000
 LR, MOMENTUM, BATCH = 0.25, 0.9, 32
 
+
+def upwards(view: Any) -> Any:
+    """ByzFL's ALIE, (1, k, d)."""
+    lie = view.honest_mean + 1.5 * view.honest.std(axis=1, ddof=1)
+    return np.repeat(lie[:, None, :], len(view.members), axis=1)
+
+
 RULES: dict[str, Any] = {
     "mean": sp.Mean(),
     "median": sp.Median(),
@@ -45,6 +53,7 @@ ATTACKS: dict[str, Any] = {
     "none": None,
     "label flip": None,  # in the data
     "ALIE": sp.ALittleIsEnough(z=1.5),
+    "ALIE +": upwards,
     "IPM": sp.InnerProduct(scale=0.4),
     "hold": sp.SaddleAttack(style="hold"),
 }
@@ -57,7 +66,7 @@ PEER_RULES = {
 PEER_ATTACKS: dict[str, Any] = {
     "none": None,
     "label flip": ("LabelFlipping", {}),
-    "ALIE": ("ALittleIsEnough", {"tau": 1.5}),
+    "ALIE +": ("ALittleIsEnough", {"tau": 1.5}),
     "IPM": ("InnerProductManipulation", {"tau": 0.4}),
 }
 

@@ -7,7 +7,7 @@ saddle and minimum. All liars push back towards the saddle (`SaddleAttack`, "pus
     split_neuron    two tanh units that are copies of one (Fukumizu & Amari 2000), d = 22
     ae_mnist100     linear autoencoder of MNIST, 100 components, 4 units, d = 800
     ae_mnist200     the same with 200 components and 32 units of which one is wrong, d = 12 800
-    few_rows        split_neuron with 100 rows a worker instead of 2000: a negative row
+    few_rows        split_neuron with 100 rows a worker instead of 2000, so that noise hides more
 
 The last column is the truth about where the runs ended: the lowest eigenvalue of the pooled
 Hessian, the median over the seeds and the worst.
