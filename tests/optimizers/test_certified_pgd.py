@@ -63,7 +63,17 @@ def test_it_leaves_the_saddle_that_holds_robust_descent(name: str, style: str) -
 def test_a_witness_lands_where_it_got_to_even_if_no_jump_is_certain(style: str, seed: int) -> None:
     """Inside the quadratic model, where it became one, a jump would gain nothing."""
     problem = sp.problems.SpikedPCA(seed=seed)
-    ours = run(problem, fleet=attacked(problem, style))
+    likely: list[float] = []
+
+    def never_higher(progress: Any) -> None:
+        escape = progress.state.escape
+        if progress.state.phase != "escape" or escape.likely is None:
+            likely.clear()
+            return
+        likely.append(escape.likely.change)
+        assert likely == sorted(likely, reverse=True)
+
+    ours = run(problem, fleet=attacked(problem, style), seed=seed, callback=never_higher)
     assert ours.state.soft_jumps > 0
     assert problem.left_saddle(ours.w)
 

@@ -13,6 +13,7 @@ from torch.nn.functional import cross_entropy, mse_loss
 import saddleproof as sp
 from saddleproof.checkpoint import RoundRecord
 from saddleproof.errors import OptionError
+from saddleproof.ranks import interval
 from saddleproof.result import Progress
 from saddleproof.torch import TorchProblem, WorkerMomentum, certify, fit
 from saddleproof.torch.plateau import EVERY, LossTest, Watch
@@ -270,3 +271,9 @@ def test_without_readable_losses_nothing_is_tested_and_the_run_goes_on() -> None
     result = fit(network(), cross_entropy, shards, rounds=30, seed=0, certify=False, **liars)[1]
     assert result.status == "budget"
     assert result.tests[-1].fell
+
+
+def test_a_fall_is_certain_only_where_the_whole_interval_is_below_zero() -> None:
+    values = np.array([-1.0, -1.0, -1.0, 0.5, 0.5])  # b = 1: at least one of two is honest
+    assert not LossTest(0, 24, interval(values, b=1)).fell
+    assert LossTest(0, 24, interval(-np.ones(5), b=1)).fell
