@@ -87,6 +87,11 @@ def test_list_has_a_line_on_every_member(family: str, member: str, line: str):
     assert line in output
 
 
+def test_list_alone_names_every_family():
+    output = invoke("list")
+    assert all(name in output for name in ("aggregators", "pca_digits", "trimmed_mean", "theorem3"))
+
+
 def test_doctor_finds_this_installation_in_order_and_leaves_nothing_behind(inside):
     output = invoke("doctor")
     assert "BAD" not in output

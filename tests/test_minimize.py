@@ -208,6 +208,26 @@ def test_killed_at_any_round_and_resumed_it_ends_in_the_same_bytes(
     assert ends[0] == ends[1]
 
 
+@pytest.mark.parametrize("rounds", [1, 6, 10, 20, 30])
+def test_a_run_that_its_budget_ended_goes_on_when_more_is_granted(
+    rounds: int, tmp_path: Path
+) -> None:
+    path, asked = tmp_path / "run.npz", {"b": 6, "seed": 0, "certify": False}
+    whole = sp.minimize(PROBLEM, **asked)
+    cut = sp.minimize(PROBLEM, **asked, max_rounds=rounds, checkpoint=path)
+    assert (cut.status, cut.rounds) == ("budget", rounds)
+    again = sp.minimize(PROBLEM, **asked, max_rounds=rounds, checkpoint=path, resume=True)
+    assert (again.status, again.w.tobytes()) == ("budget", cut.w.tobytes())
+    more = sp.minimize(PROBLEM, **asked, checkpoint=path, resume=True)
+    assert more.status == whole.status == "second_order"
+    assert more.rounds > rounds
+    assert PROBLEM.left_saddle(more.w)
+    if rounds <= 10:  # no jump yet: the last round was not spent on a comparison
+        assert (more.rounds, more.w.tobytes()) == (whole.rounds, whole.w.tobytes())
+    settled = sp.minimize(PROBLEM, **asked, max_rounds=2000, checkpoint=path, resume=True)
+    assert (settled.rounds, settled.w.tobytes()) == (more.rounds, more.w.tobytes())
+
+
 def test_a_checkpoint_of_another_optimizer_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "run.npz"
     sp.minimize(PROBLEM, sp.GradientDescent(step=0.1), b=3, max_rounds=3, checkpoint=path)

@@ -65,7 +65,8 @@ def minimize(
             `checkpoint_every` rounds.
         checkpoint_every: rounds between two checkpoints.
         resume: go on from `checkpoint` when it holds a state. A run that was killed and resumed
-            ends in the same bytes as one that was not.
+            ends in the same bytes as one that was not; one that its budget ended goes on when
+            `max_rounds` is larger now.
         certify: spend one more round on a certificate of the point, 13 where d > 256.
 
     Returns:
@@ -91,6 +92,7 @@ def minimize(
     saver = _Saver(_target(checkpoint), checkpoint_every)
     if resume:
         loop = saver.load(loop)
+        loop = replace(loop, state=optimizer.extend(loop.state, max_rounds))
     status = optimizer.status(loop.state)
     try:
         while not status.done and loop.round < max_rounds:

@@ -182,6 +182,12 @@ class Optimizer(Protocol[S]):
     def breakdown(self, m: int) -> int:
         """The most Byzantine workers of m under which this optimizer's tests mean anything."""
 
+    def extend(self, state: S, max_rounds: int) -> S:
+        """A saved state that is taken up again, and granted `max_rounds` since its beginning.
+
+        With as many as before it is `state`; with more, a run that its budget ended goes on.
+        """
+
 
 class Machine:
     """Defaults that most optimizers share; inherit it or do not, the protocol is what counts.
@@ -199,3 +205,7 @@ class Machine:
     def breakdown(self, m: int) -> int:
         """No demand beyond the rule's own breakdown point."""
         return m
+
+    def extend(self, state: Any, max_rounds: int) -> Any:
+        """The same state: nothing was planned with the rounds to come."""
+        return state

@@ -118,3 +118,7 @@ class CertifiedPGD:
     def breakdown(self, m: int) -> int:
         """The largest b < m/3: rank intervals then stay inside the honest range."""
         return (m - 1) // 3
+
+    def extend(self, state: Any, max_rounds: int) -> Any:
+        """Go on where the budget ended the run; see `Optimizer.extend`."""
+        return self._machine.extend(state, max_rounds)

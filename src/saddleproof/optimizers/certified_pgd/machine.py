@@ -116,6 +116,10 @@ class DefaultMachine(Machine):
         """See `Optimizer.evidence`."""
         return None if state.ending is None else state.ending.evidence
 
+    def extend(self, state: CertifiedState, max_rounds: int) -> CertifiedState:
+        """See `Optimizer.extend`."""
+        return self._budgeted(state.extended(max_rounds))
+
     # --- tell ------------------------------------------------------------------------------------
 
     def tell(self, state: CertifiedState, reading: Reading) -> CertifiedState:

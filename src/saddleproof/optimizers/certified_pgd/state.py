@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from saddleproof.arrays import Vector
 from saddleproof.optimizers.base import Evidence, Status
@@ -59,3 +59,15 @@ class CertifiedState:
     waits: int = 0
     waiting: int = 0
     ending: Ending | None = None
+
+    def extended(self, max_rounds: int) -> CertifiedState:
+        """The state with a budget of `max_rounds`; if the old one ended the run, it goes on.
+
+        What the comparison of the last round broke off, an escape or a wait, begins anew.
+        """
+        if max_rounds <= self.round:
+            return self
+        after = replace(self, max_rounds=max_rounds)
+        if self.ending is None or self.ending.evidence is not None:  # it runs, or has its verdict
+            return after
+        return replace(after, phase=DESCEND if self.phase == LAST else self.phase, ending=None)
