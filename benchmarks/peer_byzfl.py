@@ -13,13 +13,18 @@ import copy
 import importlib
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
+
+from saddleproof.arrays import Vector
+from saddleproof.attacks.base import Attack, AttackView
 
 
 def load(peers: Path | None) -> ModuleType | None:
@@ -42,8 +47,9 @@ class Trainer:
         test: (inputs, labels).
         f: what its rules are told, and how many clients lie if there is an attack.
         rule: ("TrMean", "Median", ...), with its pre-aggregators, such as ("NNM",).
-        attack: (name, parameters) of its own attacks, or None. "LabelFlipping" is the attack of
-            that name: the liars send the mean gradient on turned labels.
+        attack: (name, parameters) of its own attacks, or None; or an attack of ours, which sees
+            the honest messages and its rule. "LabelFlipping" is the attack of that name: the liars
+            send the mean gradient on turned labels.
         batch_size, lr, momentum: as in its configuration.
     """
 
@@ -57,7 +63,7 @@ class Trainer:
         f: int,
         rule: str = "TrMean",
         before: Sequence[str] = ("NNM",),
-        attack: tuple[str, dict[str, Any]] | None = None,
+        attack: tuple[str, dict[str, Any]] | Attack | None = None,
         batch_size: int = 32,
         lr: float = 0.25,
         momentum: float = 0.9,
@@ -75,7 +81,8 @@ class Trainer:
             "milestones": [],
             "learning_rate_decay": 1.0,
         }
-        self.flipped = attack is not None and attack[0] == "LabelFlipping"
+        own = attack if isinstance(attack, tuple) else None
+        self.flipped = own is not None and own[0] == "LabelFlipping"
         self.clients = [
             framework.Client(
                 plan
@@ -100,10 +107,13 @@ class Trainer:
         for client in self.clients:
             client.model = copy.deepcopy(module)
             client.momentum_gradient = torch.zeros(sum(p.numel() for p in module.parameters()))
-        name, parameters = ("NoAttack", {}) if attack is None else attack
-        liars = 0 if attack is None else f
+        name, parameters = ("NoAttack", {}) if own is None else own
+        liars = 0 if own is None else f
         options = {"f": liars, "name": name, "parameters": parameters | aggregation | {"f": f}}
         self.liars = framework.ByzantineClient(options)
+        if attack is not None and own is None:
+            self.liars.f, self.liars.attack = f, partial(self._lie, attack, f)
+            self.liars.no_attack = False
 
     def round(self) -> None:
         """One training step, as in its training loop."""
@@ -115,6 +125,27 @@ class Trainer:
         state = self.server.get_dict_parameters()
         for client in self.clients:
             client.set_model_state(state)
+
+    def _lie(self, attack: Attack, f: int, honest: list[Tensor]) -> Tensor:
+        """What f members of a coalition with an attack of ours send, each the same."""
+        rows = torch.stack(honest).numpy()
+        mean = np.repeat(rows.mean(axis=0, keepdims=True), f, axis=0)  # they hold no data
+        view = AttackView(
+            points=np.zeros_like(rows[:1]),
+            messages=np.concatenate([rows, mean])[None],
+            members=tuple(range(len(rows), len(rows) + f)),
+            round_id=0,
+            b=f,
+            aggregate=self._aggregate,
+            optimizer=None,
+            problem=None,
+        )
+        return torch.from_numpy(np.asarray(attack(view)[0, 0], dtype=rows.dtype))
+
+    def _aggregate(self, stack: Vector) -> Vector:
+        """Its server's rule, (q, m, d) to (q, d)."""
+        rows = torch.from_numpy(stack.astype(np.float32))
+        return np.stack([self.server.aggregate(list(one)).numpy() for one in rows])
 
     def accuracy(self) -> float:
         """On the test rows."""
