@@ -119,12 +119,13 @@ class Stage:
         self.listen = f"127.0.0.1:{free_port()}"
         self.context = multiprocessing.get_context("forkserver")
         self.context.set_forkserver_preload([__name__, "saddleproof.runs.store", "grpc"])
-        self.asked = [self.context.Event() for _ in range(M)]
+        self.asked: list = [None] * M
         self.workers = [self.worker(i) for i in range(M)]
 
     def worker(self, i: int):
         """Start worker i."""
-        self.asked[i].clear()
+        # A new one: who is killed while it sets an event leaves it locked for ever.
+        self.asked[i] = self.context.Event()
         return self._start(work, self.home, i, self.listen, self.asked[i])
 
     def server(self, out: Path, *, resume: bool, grace: float = PATIENCE):
