@@ -41,7 +41,7 @@ def contrast_by_norms(reading: Any, coefficients: Any, directions: Any) -> Inter
     """sum_k c_k <g_hat(x_k), D> +- sum_k |c_k| Delta_hat(x_k) |D|: what A replaces."""
     mid = np.einsum("pq,qd,pd->p", coefficients, reading.gradient, directions)
     half = np.abs(coefficients) @ reading.inexactness * np.linalg.norm(directions, axis=1)
-    return Interval(mid - half, mid, mid + half)
+    return Interval(mid - half, mid, mid + half, slack=np.zeros_like(mid))
 
 
 def combination_of_aggregates(reading: Any, coefficients: Any) -> Estimate:
