@@ -2,7 +2,7 @@
 
     python benchmarks/ablation.py [--seeds 6] [--jobs 2] [--only WORD]
 
-Every row changes one named constant of `saddleproof.optimizers.certified_pgd.constants` (or one of
+Every row changes one named constant of `saddleproof.optimizers.gradient_only.constants` (or one of
 the three ideas) and runs all problems under push with the median and hold with both rules.
 Columns: runs that left the saddle, of all; the smallest share of any problem; median rounds over
 the problems; worst median rounds of a problem; certified jumps that raised F; median queries.
@@ -29,7 +29,7 @@ from common import Jumps, attacked, table
 from saddleproof import oracle
 from saddleproof.aggregators.base import Estimate
 from saddleproof.optimizers import certified_pgd
-from saddleproof.optimizers.certified_pgd.machine import DefaultMachine
+from saddleproof.optimizers.gradient_only.machine import DefaultMachine
 from saddleproof.problems.table import PROBLEMS
 from saddleproof.ranks import Interval
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import saddleproof as sp
 from common import share, table
-from saddleproof.optimizers.certified_pgd.simple import SimpleCertifiedPGD
+from saddleproof.optimizers.gradient_only.simple import SimpleCertifiedPGD
 
 WORKERS, BYZANTINE, BUDGET = 20, 6, 300
 

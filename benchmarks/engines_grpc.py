@@ -103,7 +103,7 @@ def worker(folder: str, name: str, plain: str, secure: str, fleet: str) -> None:
     credentials = keys.load(folder, name)
     for address, shown in ((plain, None), (secure, credentials)):
         threading.Thread(target=bare_worker, args=(address, shown), daemon=True).start()
-    Client(lambda points, _, losses: (points, None), fleet, credentials).run()  # noqa: ARG005
+    Client(lambda asked, _, losses: (asked.points, None), fleet, credentials).run()  # noqa: ARG005
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ import ray
 import saddleproof as sp
 from common import table
 from saddleproof.fleets.ray import INLINE, RayFleet
+from saddleproof.questions import Gradients
 
 
 class Echo:
@@ -45,10 +46,11 @@ def main() -> None:
     fleet = RayFleet(sp.Problem(Echo(options.d), [0] * options.workers))
     actors = fleet._actors  # noqa: SLF001 - the same processes for both, or it compares machines
     points = np.random.default_rng(0).standard_normal((1, options.d))
+    question = Gradients(points)
 
     def bare() -> None:
-        sent = ray.put(points) if points.nbytes > INLINE else points
-        ray.get([actor.answer.remote(sent) for actor in actors])
+        sent = ray.put(question) if points.nbytes > INLINE else question
+        ray.get([actor.vote.remote(sent) for actor in actors])
 
     def ours() -> None:
         if set(fleet.round(points, round_id=0).status) != {"ok"}:

@@ -6,6 +6,11 @@ two take turns; medians are shown. Other work on the machine disturbs processor 
 clock times; with one thread, on an idle machine, they are the same.
 
     python benchmarks/torch_speed.py --peers DIR [--rounds 30] [--threads 1] [--batch 250]
+
+With --products, all workers' Hessian-vector products beside their gradients and their values, in
+float32 and in float64; one vector for each worker, and always the same w.
+
+    python benchmarks/torch_speed.py --products [--rounds 30] [--threads 1]
 """
 
 from __future__ import annotations
@@ -35,8 +40,12 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=30)
     options.add_argument("--threads", type=int, default=1)
     options.add_argument("--batch", type=int, default=ROWS)
+    options.add_argument("--products", action="store_true")
     told = options.parse_args()
     torch.set_num_threads(told.threads)
+    if told.products:
+        print(products(told.rounds))
+        return
     torch.manual_seed(0)
     shards = [(torch.randn(ROWS, 784), torch.randint(0, 10, (ROWS,))) for _ in range(WORKERS)]
     module = nn.Sequential(nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10))
@@ -73,6 +82,38 @@ def main() -> None:
             cells.append(f"{middle / np.median(times['saddleproof, worker momentum']):.2f}")
         rows.append((name, *cells))
     print(table(rows))
+
+
+def products(rounds: int) -> str:
+    """The table of --products."""
+    rows: list[tuple[object, ...]] = [
+        ("dtype", "gradients ms", "products ms", "ratio", "values ms")
+    ]
+    for dtype in (torch.float32, torch.float64):
+        torch.manual_seed(0)
+        module = nn.Sequential(nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10)).to(dtype)
+        shards = [(torch.randn(ROWS, 784), torch.randint(0, 10, (ROWS,))) for _ in range(WORKERS)]
+        problem = sp.torch.TorchProblem(module, cross_entropy, shards)
+        w = problem.start
+        vectors = np.random.default_rng(0).standard_normal((WORKERS, 1, problem.d))
+        ways: tuple[Callable[[], object], ...] = (
+            lambda problem=problem, w=w: problem.gradients(w[None]),
+            lambda problem=problem, w=w, v=vectors: problem.products(w, v),
+            lambda problem=problem, w=w: problem.values_at(w[None]),
+        )
+        times = np.empty((len(ways), rounds))
+        for way in ways:
+            way()
+        for k in range(rounds):
+            for i, way in enumerate(ways):
+                start = time.perf_counter()
+                way()
+                times[i, k] = time.perf_counter() - start
+        first, second, third = 1e3 * np.median(times, axis=1)
+        name = str(dtype).removeprefix("torch.")
+        cells = (f"{first:.1f}", f"{second:.1f}", f"{second / first:.2f}", f"{third:.1f}")
+        rows.append((name, *cells))
+    return table(rows)
 
 
 def ours(

@@ -38,7 +38,7 @@ import saddleproof as sp
 from common import BYZANTINE, honest_lambda_min, share, table
 from ledger import Ledger
 from saddleproof.attacks import Vote
-from saddleproof.optimizers.certified_pgd.verdict import curvature_bound
+from saddleproof.optimizers.gradient_only.verdict import curvature_bound
 
 BUDGET, SLACK = 150, 1e-7
 #: Samples a worker: from hopeless to clear.

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from saddleproof.attacks.inner_product import InnerProduct
     from saddleproof.attacks.labels import LabelFlip, RandomLabel
     from saddleproof.attacks.learned_mimic import LearnedMimic
+    from saddleproof.attacks.lying_answers import LyingAnswers
     from saddleproof.attacks.mimic import Mimic
     from saddleproof.attacks.min_max import MinMax
     from saddleproof.attacks.min_sum import MinSum
@@ -68,7 +69,7 @@ if TYPE_CHECKING:
     from saddleproof.attacks.sign_flip import SignFlip
     from saddleproof.attacks.vote import Vote
     from saddleproof.certificate.certify import certify
-    from saddleproof.certificate.record import Certificate
+    from saddleproof.claims.record import Certificate
     from saddleproof.codes import Cyclic, Repetition
     from saddleproof.fleets.base import Messages
     from saddleproof.fleets.grpc.fleet import GrpcFleet
@@ -78,10 +79,11 @@ if TYPE_CHECKING:
     from saddleproof.optimizers.accelerated_curvature import AcceleratedCurvature
     from saddleproof.optimizers.accelerated_pgd import AcceleratedPGD
     from saddleproof.optimizers.byzantine_pgd import ByzantinePGD
-    from saddleproof.optimizers.certified_pgd import CertifiedPGD
+    from saddleproof.optimizers.certified import CertifiedPGD
     from saddleproof.optimizers.cubic_newton import CubicNewton
     from saddleproof.optimizers.gauss_psgd import GaussPSGD
     from saddleproof.optimizers.gradient_descent import GradientDescent
+    from saddleproof.optimizers.gradient_only import GradientOnlyPGD
     from saddleproof.optimizers.hessian_pgd import HessianPGD
     from saddleproof.optimizers.neon import Neon
     from saddleproof.optimizers.neon2 import Neon2
@@ -129,6 +131,7 @@ __all__ = [
     "GeometricMedian",
     "GeometricMedianEstimate",
     "GradientDescent",
+    "GradientOnlyPGD",
     "GrpcFleet",
     "HessianPGD",
     "InexactOracle",
@@ -138,6 +141,7 @@ __all__ = [
     "LabelFlip",
     "LearnedMimic",
     "LocalFleet",
+    "LyingAnswers",
     "Mean",
     "MeanAroundMedian",
     "Median",
@@ -203,8 +207,8 @@ _HOMES = {
     "ByzantinePGD": "optimizers.byzantine_pgd",
     "ByzantineSGD": "aggregators.byzantine_sgd",
     "CenteredClipping": "aggregators.centered_clipping",
-    "Certificate": "certificate.record",
-    "CertifiedPGD": "optimizers.certified_pgd",
+    "Certificate": "claims.record",
+    "CertifiedPGD": "optimizers.certified",
     "Clipping": "aggregators.clipping",
     "Coalition": "attacks.base",
     "Coded": "problems.coded",
@@ -220,6 +224,7 @@ _HOMES = {
     "GeometricMedian": "aggregators.geometric_median",
     "GeometricMedianEstimate": "aggregators.geometric_median",
     "GradientDescent": "optimizers.gradient_descent",
+    "GradientOnlyPGD": "optimizers.gradient_only",
     "GrpcFleet": "fleets.grpc.fleet",
     "HessianPGD": "optimizers.hessian_pgd",
     "InexactOracle": "attacks.inexact_oracle",
@@ -229,6 +234,7 @@ _HOMES = {
     "LabelFlip": "attacks.labels",
     "LearnedMimic": "attacks.learned_mimic",
     "LocalFleet": "fleets.local",
+    "LyingAnswers": "attacks.lying_answers",
     "Mean": "aggregators.mean",
     "MeanAroundMedian": "aggregators.mean_around_median",
     "Median": "aggregators.median",

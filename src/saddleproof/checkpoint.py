@@ -18,9 +18,9 @@ class RoundRecord:
 
     Attributes:
         round: 0-based number of the round.
-        queries: q, the points sent.
-        gradient_norm: 2-norm of the aggregate at the point where the run stands.
-        inexactness: how far that aggregate may be from the truth.
+        queries: q, the points whose gradients were asked for; 0 in a round of another question.
+        gradient_norm: 2-norm of the last aggregate at the point where the run stands.
+        inexactness: Delta_hat of that aggregate.
         charged: worker to reason, for workers proved bad in this round.
         absent: worker to "late" or "dead".
         strangers: sender to reason, for answers from outside the roster.
@@ -29,6 +29,8 @@ class RoundRecord:
             worker that is left out round after round, where others take turns, is suspicious.
         refused: sender, a worker perhaps, to how many of its answers and connections were turned
             away since the round before: late, foreign, replaced, or nothing that was asked.
+        question: the kind of question that was asked.
+        event: what the optimizer made of the round, in a sentence; a jump says what is proved.
     """
 
     round: int
@@ -40,6 +42,8 @@ class RoundRecord:
     strangers: dict[str, str] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
     refused: dict[str, int] = field(default_factory=dict)
+    question: str = "Gradients"
+    event: str = ""
 
 
 @dataclass(frozen=True)

@@ -12,18 +12,20 @@ from typing import Any
 
 import numpy as np
 
-from saddleproof import certificate, oracle
 from saddleproof.aggregators.base import Aggregator, check_breakdown
 from saddleproof.aggregators.median import Median
-from saddleproof.aggregators.memory import RememberingRule
 from saddleproof.arrays import Vector
-from saddleproof.certificate import Certificate
+from saddleproof.certificate import Budget, Certificate, Demands, inspect
 from saddleproof.checkpoint import Checkpoint, FileCheckpoint, Progressed, RoundRecord
+from saddleproof.claims import failed
 from saddleproof.errors import BreakdownError, OptionError
-from saddleproof.fleets.base import Announcement, Fleet
+from saddleproof.fleets.base import Fleet
 from saddleproof.fleets.local import LocalFleet
-from saddleproof.optimizers.base import Optimizer, Status
-from saddleproof.optimizers.certified_pgd import CertifiedPGD
+from saddleproof.optimizers.base import Evidence, Optimizer, Status
+from saddleproof.optimizers.certified import CertifiedPGD, ending_of
+from saddleproof.optimizers.gradient_only import GradientOnlyPGD
+from saddleproof.oracle import AnswerReading, MessageReading, Oracle, TooFewWorkers
+from saddleproof.questions import QUESTIONS, Gradients, answered_by, as_question
 from saddleproof.result import Progress, Result
 
 __all__ = ["Progress", "Result", "minimize"]
@@ -53,7 +55,8 @@ def minimize(
 
     Args:
         problem_or_fleet: a `Problem` (its workers then run in this process) or a `Fleet`.
-        optimizer: an ask/tell optimizer; `CertifiedPGD()` unless given.
+        optimizer: an ask/tell optimizer; `CertifiedPGD()` unless given, and `GradientOnlyPGD()` for
+            a fleet that answers gradients only.
         aggregator: the rule; `Median()` unless given.
         b: the most Byzantine workers that you expect, counted, not a share.
         w0: (d,) starting point; the problem's own `start` when it has one.
@@ -67,7 +70,8 @@ def minimize(
         resume: go on from `checkpoint` when it holds a state. A run that was killed and resumed
             ends in the same bytes as one that was not; one that its budget ended goes on when
             `max_rounds` is larger now.
-        certify: spend one more round on a certificate of the point, 13 where d > 256.
+        certify: certify the point. After `CertifiedPGD` that takes no further round, or one where
+            d <= 32 leaves the bracket open; else it takes three.
 
     Returns:
         Result. Not converging is a status, never an exception; Ctrl-C returns the state so far
@@ -77,18 +81,21 @@ def minimize(
         BreakdownError: b is more than the rule or the optimizer can hold.
         OptionError: no starting point, one of the wrong shape, or no losses where they are needed.
     """
-    optimizer = CertifiedPGD() if optimizer is None else optimizer
-    aggregator = Median() if aggregator is None else aggregator
     fleet: Fleet = (
         problem_or_fleet if hasattr(problem_or_fleet, "round") else LocalFleet(problem_or_fleet)
     )
+    if optimizer is None:
+        everything = set(answered_by(fleet)) >= set(QUESTIONS)
+        optimizer = CertifiedPGD() if everything else GradientOnlyPGD()
+    aggregator = Median() if aggregator is None else aggregator
     check_breakdown(aggregator, len(fleet.workers), b)
     server = _Server(fleet, optimizer, aggregator, b, timeout)
     server.check()
-    fleet.announce(Announcement(aggregator.estimates, b, optimizer))
     start = _starting_point(w0, fleet)
+    oracle = server.oracle({}, None, 0)
+    oracle.announce(optimizer)
     state = optimizer.init(start, seed=seed, max_rounds=max_rounds)
-    loop = Progressed(0, {}, (), state, server.fresh_memory(len(start)))
+    loop = Progressed(0, {}, (), state, oracle.remembering(len(start)).memory)
     saver = _Saver(_target(checkpoint), checkpoint_every)
     if resume:
         loop = saver.load(loop)
@@ -111,15 +118,19 @@ def minimize(
     saver.save(loop)
     found = None
     if certify and status.name not in ("interrupted", "too_few_workers", "diverged"):
-        found = server.certificate(loop)
-        if status.name == "no_escape_found" and found.certified:
-            status = Status("second_order", f"second-order point: {found.reason}")
-        elif status.name == "second_order" and found.refuted:  # proof outranks evidence
-            status = Status("saddle", f"still a saddle point: {found.reason}; try HessianPGD")
+        found = server.certificate(loop, seed)
+        status = judged(status, found)
     w = optimizer.point(loop.state)
     return Result(
         w, status.name, status.message, loop.round, found, loop.trace, loop.excluded, loop.state
     )
+
+
+def judged(status: Status, found: Certificate) -> Status:
+    """How a run ended, in the light of its certificate: proof outranks what an optimizer says."""
+    if status.name in ("second_order", "no_escape_found", "conditional", "saddle", "open"):
+        return Status(ending_of(found.level), found.reason)
+    return status
 
 
 class _CannotGoOn(Exception):
@@ -141,65 +152,79 @@ class _Server:
     timeout: float | None
 
     def check(self) -> None:
-        """Refuse more liars than the optimizer's tests can hold."""
+        """Refuse more liars than the optimizer's tests can hold, and questions without answer."""
         m = len(self.fleet.workers)
         if self.b > self.optimizer.breakdown(m):
             raise BreakdownError(f"{self._too_few(m, self.b)}; or take another optimizer")
+        wanted = set(getattr(self.optimizer, "questions", (Gradients,)))
+        missing = sorted(kind.__name__ for kind in wanted - set(answered_by(self.fleet)))
+        if missing:
+            raise OptionError(
+                f"{type(self.optimizer).__name__} asks for {', '.join(missing)}, which the workers "
+                "of this fleet do not answer. Give the loss a value(w, data), or take "
+                "GradientOnlyPGD, which asks for gradients only"
+            )
 
-    def fresh_memory(self, d: int) -> Any:
-        """What the rule remembers before the first round; None where it has no memory."""
-        if not isinstance(self.aggregator, RememberingRule):
-            return None
-        return self.aggregator.begin(self.fleet.workers, d)
+    def oracle(self, excluded: Mapping[str, str], memory: Any, number: int) -> Oracle:
+        """The oracle before round `number`."""
+        return Oracle(
+            self.fleet, self.aggregator, self.b, self.timeout, excluded, memory, number
+        )
 
     def round(self, loop: Progressed) -> Progressed:
         """Ask, one round, read, tell."""
-        points = self.optimizer.ask(loop.state)
-        messages = self.fleet.round(points, round_id=loop.round, timeout=self.timeout)
+        question = as_question(self.optimizer.ask(loop.state))
         try:
-            reading = oracle.read(
-                messages,
-                self.aggregator,
-                self.b,
-                points=points,
-                workers=self.fleet.workers,
-                excluded=loop.excluded,
-                memory=loop.memory,
-            )
-        except oracle.TooFewWorkers as error:
+            reading, oracle = self.oracle(loop.excluded, loop.memory, loop.round).ask(question)
+        except TooFewWorkers as error:
             raise _CannotGoOn("too_few_workers", f"round {loop.round}: {error}") from error
-        heard = len(reading.verdicts.heard)
+        heard = len(reading.workers)
         if reading.b > self.optimizer.breakdown(heard):
-            missing = ", ".join({*self.fleet.workers} - {*reading.verdicts.heard})
+            missing = ", ".join({*self.fleet.workers} - {*reading.workers})
             why = f"round {loop.round}: {self._too_few(heard, reading.b)}; missing: {missing}"
             raise _CannotGoOn("too_few_workers", why)
+        if isinstance(reading, MessageReading):
+            self._check_overflow(loop.round, reading)
+        state = self.optimizer.tell(loop.state, reading)
+        event = self.optimizer.status(state).message
+        record = _record(loop, reading, event)
+        excluded = {**loop.excluded, **record.charged}
+        trace = (*loop.trace, record)
+        return Progressed(loop.round + 1, excluded, trace, state, oracle.memory)
+
+    @staticmethod
+    def _check_overflow(number: int, reading: MessageReading) -> None:
         if reading.void[0]:
             who = ", ".join(reading.verdicts.overflowed)
-            why = f"round {loop.round}: the current point overflows ({who})"
+            why = f"round {number}: the current point overflows ({who})"
             raise _CannotGoOn("diverged", why)
         largest = float(np.finfo(reading.gradient.dtype).max)
         if (longest := float(np.abs(reading.gradient[0]).max())) > largest**DIVERGED:
-            why = f"round {loop.round}: the current point overflows (a gradient of {longest:.0e})"
+            why = f"round {number}: the current point overflows (a gradient of {longest:.0e})"
             raise _CannotGoOn("diverged", why)
-        state = self.optimizer.tell(loop.state, reading)
-        record = _record(loop.round, reading, messages.refused)
-        excluded = {**loop.excluded, **record.charged}
-        trace = (*loop.trace, record)
-        return Progressed(loop.round + 1, excluded, trace, state, reading.memory)
 
-    def certificate(self, loop: Progressed) -> Certificate:
-        """One more round, at the point that the run returns."""
-        return certificate.certify(
-            self.fleet,
-            self.optimizer.point(loop.state),
-            self.aggregator,
-            self.b,
-            evidence=self.optimizer.evidence(loop.state),
-            round_id=loop.round,
-            timeout=self.timeout,
-            excluded=loop.excluded,
-            memory=loop.memory,
-        )
+    def certificate(self, loop: Progressed, seed: int | None) -> Certificate:
+        """What is known about the point that the run returns, with the rounds that it takes.
+
+        A failure here loses nothing: the run is over, and its certificate says why it is open.
+        """
+        evidence = self.optimizer.evidence(loop.state) or Evidence()
+        oracle = self.oracle(loop.excluded, loop.memory, loop.round)
+        oracle.announce()
+        try:
+            return inspect(
+                oracle,
+                self.optimizer.point(loop.state),
+                Demands(tolerance=evidence.tolerance),
+                budget=Budget(),
+                seed=seed,
+                gradient=evidence.gradient,
+                curvature=evidence.curvature,
+            )
+        except KeyboardInterrupt:
+            return failed("interrupted while the point was certified")
+        except Exception as error:  # noqa: BLE001 - whatever a fleet raises, the point is there
+            return failed(f"certifying failed: {type(error).__name__}: {error}")
 
     def _too_few(self, m: int, b: int) -> str:
         return (
@@ -208,22 +233,32 @@ class _Server:
         )
 
 
-def _record(
-    round_id: int, reading: oracle.MessageReading, refused: Mapping[str, int]
-) -> RoundRecord:
-    with np.errstate(over="ignore"):  # on its way to status "diverged"
-        norm = float(np.linalg.norm(reading.gradient[0]))
-    kept = zip(reading.verdicts.heard, reading.kept[0], strict=True)
+def _record(loop: Progressed, reading: MessageReading | AnswerReading, event: str) -> RoundRecord:
+    verdicts = reading.verdicts
+    last = loop.trace[-1] if loop.trace else RoundRecord(-1, 0, float("nan"), float("inf"))
+    queries, norm, inexactness = 0, last.gradient_norm, last.inexactness
+    left_out: tuple[str, ...] = ()
+    asked = "Gradients"
+    if isinstance(reading, MessageReading):
+        with np.errstate(over="ignore"):  # on its way to status "diverged"
+            norm = float(np.linalg.norm(reading.gradient[0]))
+        queries, inexactness = len(reading.stack), float(reading.inexactness[0])
+        kept = zip(verdicts.heard, reading.kept[0], strict=True)
+        left_out = tuple(name for name, entered in kept if not entered)
+    else:
+        asked = type(reading.question).__name__
     return RoundRecord(
-        round=round_id,
-        queries=len(reading.stack),
+        round=loop.round,
+        queries=queries,
         gradient_norm=norm,
-        inexactness=float(reading.inexactness[0]),
-        charged=reading.verdicts.charged,
-        absent=reading.verdicts.absent,
-        strangers=reading.verdicts.strangers,
-        left_out=tuple(name for name, entered in kept if not entered),
-        refused=dict.fromkeys(reading.verdicts.strangers, 1) | dict(refused),
+        inexactness=inexactness,
+        charged=verdicts.charged,
+        absent=verdicts.absent,
+        strangers=verdicts.strangers,
+        left_out=left_out,
+        refused=dict.fromkeys(verdicts.strangers, 1) | dict(verdicts.refused),
+        question=asked,
+        event="" if event == "running" else event,
     )
 
 

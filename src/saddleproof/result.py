@@ -58,14 +58,14 @@ class Result:
 
     @property
     def success(self) -> bool:
-        """Whether the optimizer ended by its own test, and its certificate does not belie it.
+        """Whether the run ended where it was meant to.
 
-        Failed escapes count for nothing where the certificate proves a saddle point. What is
-        proved beyond that is in `certificate`.
+        "second_order" is proved. "stationary" is an optimizer's own word for a small gradient, and
+        counts unless its certificate proves a saddle point.
         """
-        if self.status == "no_escape_found":
+        if self.status == "stationary":
             return self.certificate is None or not self.certificate.refuted
-        return self.status in ("second_order", "stationary")
+        return self.status == "second_order"
 
     def __repr__(self) -> str:
         with np.printoptions(precision=4, threshold=8, edgeitems=3):

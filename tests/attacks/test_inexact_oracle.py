@@ -98,7 +98,7 @@ def test_stall_asks_the_optimizer_for_its_epsilon(make_view: Callable[..., Any])
         SimpleNamespace(epsilon=0.5),
     ):
         view = make_view(optimizer=optimizer)
-        length = np.linalg.norm(InexactOracle(1e6, "stall").answer(view), axis=1)
+        length = np.linalg.norm(InexactOracle(1e6, "stall").ghat(view), axis=1)
         np.testing.assert_allclose(length, 0.5, rtol=1e-6)
 
 
@@ -107,7 +107,7 @@ def test_fewer_liars_bring_the_rule_as_near_as_they_can(
 ) -> None:
     view = make_view(Mean())
     attack = InexactOracle(0.3)
-    np.testing.assert_allclose(told(view, attack(view)), attack.answer(view), atol=1e-9)
+    np.testing.assert_allclose(told(view, attack(view)), attack.ghat(view), atol=1e-9)
 
 
 @pytest.mark.parametrize(

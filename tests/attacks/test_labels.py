@@ -45,6 +45,13 @@ class Whole(sp.Problem):
         residual = np.einsum("qd,mnd->qmn", points, self.x) - self.y
         return np.einsum("qmn,mnd->qmd", residual, self.x) / N
 
+    def values_at(self, points: Any) -> Any:
+        return np.stack([self.values(w) for w in points])
+
+    def products(self, w: Any, vectors: Any) -> Any:
+        along = np.einsum("mpd,mnd->mpn", vectors, self.x)
+        return np.einsum("mpn,mnd->mpd", along, self.x) / N
+
 
 def data(labels: Any) -> tuple[Any, Any]:
     rng = np.random.default_rng(0)

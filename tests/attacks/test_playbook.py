@@ -20,15 +20,17 @@ from saddleproof.testing import Bowl, check_attack
 
 MakeView = Callable[..., Any]
 Told = Callable[..., np.ndarray]
-#: What the default's phases look like from outside.
+#: What the phases of the gradient-only default look like from outside.
 LOOKS = {"first": "descent", "probe": "probe", "survey": "probe", "descend": "descent",
          "waiting": "descent", "compare": "test"}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["example2", "tensor", "hetero10"])
-def test_the_phases_of_the_default_are_told_apart_by_their_points_alone(name: str) -> None:
+def test_the_phases_of_the_gradient_only_default_are_told_apart_by_their_points(
+    name: str,
+) -> None:
     problem = PROBLEMS[name](seed=1)
-    optimizer = sp.CertifiedPGD()
+    optimizer = sp.GradientOnlyPGD()
     asked: list[tuple[str, str]] = []
 
     class Watched(sp.LocalFleet):

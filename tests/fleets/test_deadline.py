@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from saddleproof.errors import OptionError
-from saddleproof.fleets.deadline import Deadline, Watch, quorum, record
+from saddleproof.fleets.deadline import FEW, Deadline, Patience, Watch, quorum, record
+from saddleproof.questions import Changes, Curvatures, Gradients, LeastCurvature, Question
 
 TIMES = st.floats(0.0, 50.0)
+W, V = np.zeros(1000), np.ones((20, 1000))
+ONE_GRADIENT, PRODUCTS = Gradients(V[:1]), LeastCurvature(W, steps=60)
 
 
 class Clock:
@@ -107,6 +111,73 @@ def test_ten_timely_answers_pardon_a_late_one() -> None:
 def test_a_timeout_lowers_the_limit_and_never_raises_it() -> None:
     assert Deadline(limit=60.0).within(0.5) == Deadline(limit=0.5)
     assert Deadline().within(None) == Deadline().within(1e9) == Deadline()
+
+
+@pytest.mark.parametrize(
+    ("question", "passes"),
+    [
+        (Gradients(V[:9]), FEW),
+        (Changes(W, V[:10], np.ones(20)), 203),
+        (Curvatures(W, V), 80),
+        (PRODUCTS, 240),
+        (LeastCurvature(np.zeros(5), steps=60), FEW),
+    ],
+)
+def test_the_limit_grows_with_the_passes_over_the_data(question: Question, passes: int) -> None:
+    allowed = Deadline(grace=1.0, slack=2.0, limit=60.0).allowing(question)
+    assert allowed == Deadline(grace=1.0, slack=2.0, limit=60.0 * passes / FEW)
+
+
+def test_the_limit_grows_by_no_more_than_the_time_after_which_workers_stop() -> None:
+    deadline = Deadline(limit=60.0)
+    assert deadline.allowing(LeastCurvature(W, seconds=30.0)).limit == 90.0
+    assert deadline.allowing(LeastCurvature(W, seconds=1e9)) == deadline.allowing(PRODUCTS)
+
+
+def finished(patience: Patience, question: Question, arrivals: list[float]) -> set[int]:
+    """Whom a round heard that asked this question, with these arrival times."""
+    clock = Clock()
+    deadline = Deadline(grace=2.0, slack=1.0, limit=60.0).allowing(question)
+    watch = patience.watch(question, deadline, b=1, clock=clock)
+    heard: set[int] = set()
+    for when, i in sorted((when, i) for i, when in enumerate(arrivals)):
+        if when > watch.elapsed + watch.left(heard, ()):
+            break
+        clock.now = 100.0 + when
+        heard.add(i)
+    patience.learn(question, watch, heard)
+    return heard
+
+
+def test_a_slow_question_makes_nobody_late() -> None:
+    """Each product takes a second, and the whole question longer than the limit of a gradient."""
+    patience = Patience(4)
+    assert finished(patience, PRODUCTS, [100.0, 110.0, 120.0, 130.0]) == {0, 1, 2, 3}
+    assert patience.of(LeastCurvature) == (0.0,) * 4
+
+
+def test_who_is_late_with_products_keeps_its_grace_with_gradients() -> None:
+    patience = Patience(3)
+    for _ in range(5):
+        assert finished(patience, PRODUCTS, [10.0, 10.0, 50.0]) == {0, 1}
+    assert patience.of(LeastCurvature) == (0.0, 0.0, 5.0)
+    assert patience.of(Gradients) == (0.0, 0.0, 0.0)
+    assert finished(patience, ONE_GRADIENT, [0.1, 0.1, 2.1]) == {0, 1, 2}
+
+
+def test_the_time_of_products_does_not_stretch_a_round_of_gradients() -> None:
+    patience = Patience(3)
+    finished(patience, PRODUCTS, [100.0, 110.0, 120.0])
+    assert finished(patience, ONE_GRADIENT, [0.1, 0.1, 2.3]) == {0, 1}
+
+
+def test_a_liar_that_is_silent_whatever_is_asked_soon_costs_no_time() -> None:
+    patience, kinds = Patience(3), [ONE_GRADIENT, Curvatures(W, V), PRODUCTS]
+    for question in kinds * 8:
+        assert finished(patience, question, [0.0, 0.0, float("inf")]) == {0, 1}
+    for question in kinds:
+        watch = patience.watch(question, Deadline(grace=2.0), b=1, clock=Clock())
+        assert watch.left({0, 1}, ()) == 2.0 * 2.0**-8
 
 
 def test_a_quorum_is_at_least_one_answer() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,10 @@ from saddleproof.attacks import Coalition, SignFlip
 from saddleproof.errors import FleetError
 from saddleproof.fleets import LocalFleet, Messages, collect
 from saddleproof.fleets.table import FLEETS
+from saddleproof.fleets.worker import workers_of
+from saddleproof.problems.pca import PCADigits
+from saddleproof.problems.table import ALL_PROBLEMS
+from saddleproof.questions import Changes, Curvatures, Gradients, LeastCurvature
 from saddleproof.runs.config import load
 from saddleproof.runs.setup import build
 from saddleproof.testing import Bowl, check_fleet
@@ -21,9 +26,64 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 POINTS = np.arange(12.0).reshape(3, 4)
 
 
+MEMBERS: dict[str, dict[str, Any]] = {name: {} for name in ALL_PROBLEMS} | {
+    "two_layer": {"hidden": 5},
+    "linear_autoencoder": {"components": 12, "units": (1, 4, 9)},
+}
+
+
 @pytest.mark.parametrize("name", FLEETS)
 def test_every_fleet_passes_the_suite(name: str) -> None:
     check_fleet(FLEETS[name](Bowl()), POINTS)
+
+
+def test_the_local_fleet_passes_the_suite_with_every_question(
+    problem_of: Any, questions_about: Any
+) -> None:
+    problem = problem_of(5)
+    questions = questions_about(problem)
+    check_fleet(LocalFleet(problem), problem.start[None], questions)
+    check_fleet(Coalition(LocalFleet(problem), SignFlip(), [0]), problem.start[None], questions)
+
+
+@pytest.mark.parametrize("name", MEMBERS)
+def test_a_worker_alone_answers_in_the_bytes_of_all_together(name: str) -> None:
+    """On the other engines each worker answers by itself."""
+    problem = ALL_PROBLEMS[name](seed=3, workers=7, **MEMBERS[name])
+    rng = np.random.default_rng(1)
+    w = np.asarray(problem.origin) + 0.1 * rng.standard_normal(problem.d)
+    directions = rng.standard_normal((4, problem.d))
+    for question in (
+        Gradients(w + directions),
+        Changes(w, directions, np.array([1e-3, 0.1, -2.0])),
+        Curvatures(w, directions),
+        LeastCurvature(w, steps=4, seed=3),
+        LeastCurvature(w, steps=60, seed=3),
+    ):
+        together = LocalFleet(problem).ask(question, round_id=0).answers
+        for worker, answer in zip(workers_of(problem), together, strict=True):
+            assert worker.reply(question).tobytes() == answer.tobytes(), question
+
+
+@pytest.mark.parametrize("kind", ["changes", "curvatures", "least"])
+def test_the_bytes_of_an_answer_do_not_depend_on_how_the_question_lies_in_memory(
+    kind: str,
+) -> None:
+    problem = PCADigits(components=10, workers=5, seed=0)
+    wide = np.random.default_rng(1).standard_normal((problem.d, 3))
+    w, directions, lengths = wide[:, 0], wide.T, np.ones((2, 2))[:, 0]
+    for make in (np.asarray, np.ascontiguousarray):
+        question = {
+            "changes": lambda of: Changes(of(w), of(directions), of(lengths)),
+            "curvatures": lambda of: Curvatures(of(w), of(directions)),
+            "least": lambda of: LeastCurvature(of(w), seed=1),
+        }[kind](make)
+        answers = LocalFleet(problem).ask(question, round_id=0).answers
+        alone = [worker.reply(question) for worker in workers_of(problem)]
+        assert [a.tobytes() for a in answers] == [a.tobytes() for a in alone]
+        if make is np.asarray:
+            first = answers
+    np.testing.assert_array_equal(np.stack(first), np.stack(answers))
 
 
 def test_a_coalition_passes_as_a_fleet() -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import saddleproof as sp
-from saddleproof.errors import OptionError
+from saddleproof.errors import FleetError, OptionError
 from saddleproof.fleets.base import Announcement
 from saddleproof.fleets.deadline import Deadline
 from saddleproof.testing import Bowl, check_fleet
@@ -37,6 +37,7 @@ with warnings.catch_warnings():
 
 from saddleproof.fleets.flower import FlowerFleet, client_app, new_key, server_app
 from saddleproof.fleets.worker import RowOf
+from saddleproof.questions import Changes, Curvatures, LeastCurvature, Question
 
 POINTS = np.arange(8.0).reshape(2, 4)
 QUICK = Deadline(grace=0.1, slack=0.0, limit=0.4)
@@ -129,6 +130,105 @@ def test_signed_answers_are_the_local_ones_to_the_bit_losses_too(
     assert remote.status == ("ok",) * 4
     np.testing.assert_array_equal(np.stack(remote.answers, axis=1), local.values)
     np.testing.assert_array_equal(np.stack(remote.loss_answers, axis=1), local.losses)
+
+
+@pytest.fixture
+def joined(tmp_path: Path, federation: Federation) -> Any:
+    """joined(problem): a fleet of its workers, with keys."""
+
+    def make(problem: Any) -> FlowerFleet:
+        over_shards = hasattr(problem, "shards")
+        loss = problem.loss if over_shards else RowOf(problem)
+        shards = problem.shards if over_shards else range(problem.m)
+        app = client_app(loss, lambda context: shards[context.node_config["partition-id"]])
+        roster = {f"worker-{i}": new_key(tmp_path / f"its-{i}") for i in range(problem.m)}
+        for i in range(problem.m):
+            federation.join(node(app, i, **{"key-file": str(tmp_path / f"its-{i}")}))
+        return FlowerFleet(federation, roster)
+
+    return make
+
+
+def test_signed_answers_to_every_question_are_the_local_ones_to_the_bit(
+    joined: Any, problem_of: Any, same_bytes: Any
+) -> None:
+    problem = problem_of(4)
+    same_bytes(joined(problem), problem)
+
+
+def test_the_flower_fleet_passes_the_suite_with_every_question(
+    joined: Any, problem_of: Any, questions_about: Any
+) -> None:
+    problem = problem_of(2)
+    check_fleet(joined(problem), problem.start[None], questions_about(problem))
+
+
+@pytest.mark.parametrize("kind", ["changes", "curvatures", "least"])
+@pytest.mark.parametrize(
+    ("name", "shape", "complaint"),
+    [
+        ("gradient", (2, 4), "sent"),
+        ("changes", (3, 2), "sent|wrong shape"),
+        ("curvatures", (3, 2), "sent|wrong shape"),
+        ("least", (4,), "sent|wrong shape"),
+    ],
+)
+def test_an_answer_of_another_kind_or_shape_is_proved_bad(
+    federation: Federation, honest: Any, kind: str, name: str, shape: Any, complaint: str
+) -> None:
+    w = np.zeros(4)
+    question: Question = {
+        "changes": Changes(w, np.eye(4)[:2], np.ones(3)),
+        "curvatures": Curvatures(w, np.eye(4)[:3]),
+        "least": LeastCurvature(w),
+    }[kind]
+
+    def hostile(message: Message) -> Message:
+        content = honest(3)(message).content
+        payload = _raw(shape, bytes(8 * int(np.prod(shape))))
+        content["answer"] = ArrayRecord({name: payload})
+        return Message(content, reply_to=message)
+
+    def plain(i: int) -> Any:
+        def act(message: Message) -> Message:
+            content = RecordDict(
+                {
+                    "vote": ConfigRecord({"name": f"worker-{i}", "signature": b""}),
+                    "answer": ArrayRecord({kind: _raw(question.shape, bytes(8 * size))}),
+                }
+            )
+            return Message(content, reply_to=message)
+
+        return act
+
+    size = int(np.prod(question.shape))
+    for i in range(3):
+        federation.join(plain(i))
+    federation.join(hostile)
+    with closing(FlowerFleet(federation, 4, insecure=True)) as fleet:
+        messages = fleet.ask(question, round_id=0)
+    assert messages.status == ("ok", "ok", "ok", "malformed")
+    assert any(word in messages.notes["worker-3"] for word in complaint.split("|"))
+    assert messages.losses is None
+
+
+def test_losses_that_were_announced_come_beside_gradients_only(
+    joined: Any, problem_of: Any, questions_about: Any
+) -> None:
+    problem = problem_of(2)
+    fleet = joined(problem)
+    fleet.announce(Announcement(None, 0, sp.ValuePGD(step=0.1)))
+    for round_id, question in enumerate(questions_about(problem)):
+        messages = fleet.ask(question, round_id=round_id)
+        assert messages.status == ("ok", "ok")
+        assert (messages.losses is not None) == (round_id == 0)
+
+
+def test_a_question_of_no_known_kind_is_not_answered(honest: Any) -> None:
+    told = ConfigRecord({"session": b"", "ask": 1, "losses": False, "kind": "Pickle"})
+    message = Message(RecordDict({"question": told, "arrays": ArrayRecord()}), 1, "query")
+    with pytest.raises(FleetError, match="no known kind"):
+        honest(0)(message)
 
 
 def test_a_forged_name_has_no_vote_and_the_owner_keeps_his(

@@ -16,6 +16,7 @@ from saddleproof.errors import OptionError
 from saddleproof.fleets.base import DEAD, LATE, OK
 from saddleproof.fleets.logs import log_messages, log_round
 from saddleproof.fleets.metrics import Exporter
+from saddleproof.questions import Curvatures
 from saddleproof.report.workers import section, workers
 from saddleproof.testing import Bowl
 
@@ -163,11 +164,14 @@ def test_a_transport_warns_of_everyone_who_did_not_answer(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     messages = sp.Messages([None, None, 1], (LATE, DEAD, OK), {"b": "connection lost"})
-    log_messages(logging.getLogger("saddleproof.test"), 4, ("a", "b", "c"), messages, 0.5)
-    assert [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING] == [
+    asked = Curvatures(np.zeros(2), np.eye(2))
+    log_messages(logging.getLogger("saddleproof.test"), 4, ("a", "b", "c"), messages, 0.5, asked)
+    warned = [r for r in caplog.records if r.levelno == logging.WARNING]
+    assert [r.getMessage() for r in warned] == [
         "round 4: a is late (no answer in time)",
         "round 4: b is dead (connection lost)",
     ]
+    assert {r.saddle_question for r in warned} == {"Curvatures"}  # type: ignore[attr-defined]
 
 
 def test_the_library_is_silent_unless_logging_is_set_up() -> None:

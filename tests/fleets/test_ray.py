@@ -21,6 +21,7 @@ import pytest
 import saddleproof as sp
 from saddleproof.fleets.base import Announcement
 from saddleproof.fleets.deadline import Deadline
+from saddleproof.questions import Changes, Curvatures, Gradients, LeastCurvature
 from saddleproof.testing import Bowl, check_fleet
 
 with warnings.catch_warnings():
@@ -60,8 +61,9 @@ class Moody:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def cluster() -> Iterator[None]:
+def cluster(request: pytest.FixtureRequest) -> Iterator[None]:
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    ray.cloudpickle.register_pickle_by_value(sys.modules[request.getfixturevalue("problems_in")])
     os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     with warnings.catch_warnings():
@@ -98,6 +100,52 @@ def fleet_of() -> Iterator[Any]:
 
 def test_the_ray_fleet_passes_the_suite() -> None:
     check_fleet(RayFleet(Bowl(m=2)), POINTS)
+
+
+@pytest.mark.slow
+def test_actors_answer_every_question_in_the_bytes_of_the_local_fleet(
+    problem_of: Any, same_bytes: Any
+) -> None:
+    problem = problem_of(3)
+    fleet = RayFleet(problem)
+    same_bytes(fleet, problem)
+    fleet.close()
+
+
+@pytest.mark.slow
+def test_the_ray_fleet_passes_the_suite_with_every_question(
+    problem_of: Any, questions_about: Any
+) -> None:
+    problem = problem_of(2)
+    check_fleet(RayFleet(problem), problem.start[None], questions_about(problem))
+
+
+@pytest.mark.slow
+def test_a_problem_that_answers_gradients_alone_is_not_asked_for_more() -> None:
+    class Slopes:
+        m = 1
+
+        def gradients(self, points: Any) -> Any:
+            return points[:, None]
+
+    fleet = RayFleet(Slopes())
+    assert fleet.questions == sp.LocalFleet(Slopes()).questions == (Gradients,)
+    fleet.close()
+
+
+@pytest.mark.slow
+def test_a_worker_that_cannot_answer_a_question_is_dead_for_the_round(fleet_of: Any) -> None:
+    fleet = fleet_of("fine", "raise")
+    assert fleet.ask(Curvatures(np.ones(4), np.eye(4)), round_id=0).status == ("ok", "dead")
+    assert fleet.ask(Changes(np.ones(4), np.eye(4), np.ones(1)), round_id=1).status == ("ok", "ok")
+
+
+@pytest.mark.slow
+def test_losses_that_were_announced_come_beside_gradients_only(fleet_of: Any) -> None:
+    fleet = fleet_of("fine")
+    fleet.announce(Announcement(None, 0, sp.ValuePGD(step=0.1)))
+    assert fleet.ask(Gradients(POINTS), round_id=0).loss_answers is not None
+    assert fleet.ask(LeastCurvature(POINTS[0]), round_id=1).losses is None
 
 
 @pytest.mark.slow
@@ -229,7 +277,7 @@ def test_a_workers_answer_is_a_pickle_which_is_why_ray_is_for_friends(fleet_of: 
 
     @ray.remote(num_cpus=0)
     class Evil:
-        def answer(self, points: Any, *, losses: bool) -> Any:
+        def vote(self, question: Any, *, losses: bool) -> Any:
             return Payload()
 
     fleet = fleet_of("fine", "fine", "fine")

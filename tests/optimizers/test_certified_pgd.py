@@ -14,15 +14,15 @@ import saddleproof as sp
 from saddleproof import oracle
 from saddleproof.errors import BreakdownError, OptionError
 from saddleproof.fleets.base import Messages
-from saddleproof.optimizers.certified_pgd.batch import Batch
-from saddleproof.optimizers.certified_pgd.segments import (
+from saddleproof.optimizers.gradient_only.batch import Batch
+from saddleproof.optimizers.gradient_only.segments import (
     COARSE,
     NODES,
     WEIGHTS,
     decrease,
     interior,
 )
-from saddleproof.optimizers.certified_pgd.track import Track, advance
+from saddleproof.optimizers.gradient_only.track import Track, advance
 from saddleproof.problems.quartic import TiltedQuartic
 from saddleproof.testing import check_optimizer
 

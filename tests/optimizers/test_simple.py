@@ -12,7 +12,7 @@ import pytest
 import saddleproof as sp
 from saddleproof import snapshot
 from saddleproof.errors import OptionError
-from saddleproof.optimizers.certified_pgd.simple import (
+from saddleproof.optimizers.gradient_only.simple import (
     NODES,
     RADII,
     WEIGHTS,

@@ -199,36 +199,3 @@ def test_harm_is_one_for_a_success_and_below_a_half_short_of_it() -> None:
     assert harm("trap", rounds=0.9) > harm("trap", rounds=0.3)
     assert harm("lie", left=False, excess=1.0) <= 0.5
     assert harm("lie", forged=True) == harm("lie", beyond=True) == 1
-
-
-def test_a_false_certificate_is_seen() -> None:
-    from dataclasses import replace
-
-    from saddleproof.redteam.outcomes import Watch, judged
-
-    setup = build(parse(OURS), seed=0)
-    result = setup.minimize()
-    assert not judged(setup, result, Watch(), ()).forged
-    assert result.certificate is not None
-    at_saddle = replace(result, w=setup.problem.saddle)
-    lie = judged(setup, at_saddle, Watch(), ())
-    assert lie.forged
-    assert lie.deceived
-    assert not lie.left
-    assert not judged(
-        setup, replace(at_saddle, certificate=None, status="budget"), Watch(), ()
-    ).forged
-
-
-def test_ending_above_plain_descent_by_more_than_was_printed_is_seen() -> None:
-    from dataclasses import replace
-
-    from saddleproof.redteam.outcomes import Watch, judged
-
-    config = parse(OURS.replace("run =", 'attack = { name = "saddle", members = 6 }\nrun ='))
-    setup, watch = build(config, seed=0), Watch()
-    result = setup.minimize(callback=watch)
-    assert watch.shadow is not None
-    assert not judged(setup, result, watch, range(6)).beyond
-    watch.shadow = setup.problem.minimum
-    assert judged(setup, replace(result, w=setup.problem.saddle), watch, range(6)).beyond

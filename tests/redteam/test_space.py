@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from saddleproof.attacks.table import ATTACKS
 from saddleproof.errors import ConfigError
 from saddleproof.redteam.bench import Bench
-from saddleproof.redteam.space import NAMED, PLANS, anyone, neighbour, opening, plainly, spelled
+from saddleproof.redteam.space import ANSWERS, NAMED, PLANS, SAYS, Space, plainly, spelled
 from saddleproof.redteam.toml import dumps
 from saddleproof.runs.config import parse
 
 WORLD: dict[str, Any] = {"problem": {"name": "example2"}, "run": {"b": 6}}
-BENCH = Bench(WORLD, 6, 100, labelled=False, valued=False)
+BENCH = Bench(WORLD, 6, Space(100))
 SEEDS = st.integers(0, 2**32)
 
 
@@ -28,13 +28,16 @@ def built(attack: dict[str, Any]) -> Any:
     return liars.attack.build()
 
 
-@pytest.mark.parametrize("attack", [*NAMED, *map(plainly, PLANS)])
+OPENING = [*NAMED, *ANSWERS, *map(plainly, PLANS), *(plainly(plan, asked=True) for plan in PLANS)]
+
+
+@pytest.mark.parametrize("attack", OPENING)
 def test_whatever_the_search_opens_with_can_be_built(attack: dict[str, Any]) -> None:
     assert callable(built(attack))
 
 
 def test_the_opening_knows_the_literature() -> None:
-    first = opening(100, 100, np.random.default_rng(0), labelled=True)
+    first = Space(100, labelled=True, asked=True).opening(100, np.random.default_rng(0))
     assert len(first) == 100
     used = {one["name"] for one in first}
     # Malformed and NaN rows prove their senders bad, and cost the liars their votes.
@@ -45,20 +48,45 @@ def test_the_opening_knows_the_literature() -> None:
 @given(SEEDS)
 def test_neighbours_are_attacks_again_and_again(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    attack = anyone(100, rng) if seed % 2 else dict(NAMED[seed % len(NAMED)])
+    space = Space(100, valued=bool(seed % 3), asked=bool(seed % 5))
+    named = [*NAMED, *ANSWERS]
+    attack = space.anyone(rng) if seed % 2 else dict(named[seed % len(named)])
     for _ in range(6):
-        other = neighbour(attack, 100, rng, valued=bool(seed % 3))
+        other = space.neighbour(attack, rng)
         assert callable(built(other))
         attack = other
 
 
 def test_liars_lie_about_losses_where_somebody_asks() -> None:
     value = 'problem = "example1"\noptimizer = "value_pgd"\nrun = { b = 1, max_rounds = 9 }\n'
-    assert Bench.of(value).valued
-    rng = np.random.default_rng(0)
-    assert {anyone(9, rng, valued=True).get("loss", "in a burst") for _ in range(50)} == {
+    assert Bench.of(value).space.valued
+    rng, space = np.random.default_rng(0), Space(9, valued=True)
+    assert {space.anyone(rng).get("loss", "in a burst") for _ in range(50)} == {
         "honest", "no", "yes", "in a burst",
     }  # fmt: skip
+
+
+def test_liars_lie_about_changes_and_curvatures_where_somebody_asks() -> None:
+    """A certificate asks, whatever the trainer does; without one a descent asks nothing else."""
+    silent = 'problem = "example1"\noptimizer = "gradient_descent"\nrun = { b = 1, max_rounds = 9'
+    assert Bench.of(f"{silent} }}\n").space.asked
+    assert not Bench.of(f"{silent}, certify = false }}\n").space.asked
+    rng = np.random.default_rng(0)
+    first = Space(9, asked=True).opening(300, rng)
+    ways = {one.get("answers", one.get("says")) for one in first}
+    assert ways >= set(SAYS)
+    assert "nan" not in ways, "that would only prove its senders bad"
+    for one in Space(9).opening(300, rng):
+        assert one["name"] != "lying_answers"
+        assert "answers" not in {*one, *one.get("attack", {})}
+
+
+def test_every_way_to_answer_is_next_to_every_other() -> None:
+    rng, space = np.random.default_rng(0), Space(9, asked=True)
+    for attack in (plainly(PLANS[0], asked=True), dict(ANSWERS[0]), {"name": "omniscient"}):
+        near = [space.neighbour(attack, rng) for _ in range(600)]
+        near = [one["attack"] if one["name"] == "burst" else one for one in near]
+        assert {one.get("answers", one.get("says")) for one in near} >= set(SAYS)
 
 
 def test_a_plan_is_written_out_in_one_way() -> None:
@@ -71,7 +99,7 @@ def test_a_neighbour_changes_little() -> None:
     rng = np.random.default_rng(0)
     attack = plainly(PLANS[3])
     for _ in range(50):
-        other = neighbour(attack, 100, rng)
+        other = Space(100).neighbour(attack, rng)
         if other["name"] == "playbook":
             assert sum(other.get(key) != attack.get(key) for key in {*other, *attack}) <= 1
         else:
@@ -106,13 +134,17 @@ def test_a_bench_keeps_the_trainer_and_drops_what_the_search_replaces() -> None:
     """
     bench = Bench.of(text)
     assert bench.members == [3, 5]
-    assert bench.max_rounds == 9
+    assert bench.space.max_rounds == 9
     assert set(bench.tree) == {"optimizer", "run", "problem"}
     again = parse(bench.text({"name": "burst", "attack": {"name": "gaussian"}}, seed=7))
     assert again.main.liars is not None
     assert again.main.liars.members == (3, 5)
     assert again.main.problem.options == {"n": 50, "seed": 7}
     assert again.main.liars.attack.options["attack"].options == {"seed": 7}
+    inner = {"name": "lying_answers", "gradients": {"name": "gaussian"}, "says": "quiet"}
+    deep = parse(bench.text({"name": "burst", "attack": inner}, seed=7)).main.liars
+    assert deep is not None
+    assert deep.attack.options["attack"].options["gradients"].options == {"seed": 7}
 
 
 def test_liars_are_the_first_b_unless_somebody_says_otherwise() -> None:

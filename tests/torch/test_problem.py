@@ -175,16 +175,6 @@ def test_products_are_those_of_the_hessian() -> None:
     np.testing.assert_allclose(hessian, differences, atol=1e-7)
 
 
-def test_products_fall_back_to_differences_where_a_layer_has_no_forward_derivative() -> None:
-    layer = nn.utils.parametrizations.weight_norm(nn.Linear(5, 3).double())
-    problem = TorchProblem(layer, cross_entropy, shards([6, 6]))
-    v = np.random.default_rng(0).standard_normal(problem.d)
-    h = 1e-5
-    ahead, behind = problem.gradients(problem.start + h * np.stack([v, -v]))
-    found = problem.products(problem.start, v)
-    np.testing.assert_allclose(found, (ahead - behind) / (2 * h), atol=1e-7)
-
-
 def test_frozen_parameters_and_buffers_stay_and_come_back_in_the_state() -> None:
     module = nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4), nn.Linear(4, 3)).double().eval()
     module[0].requires_grad_(False)

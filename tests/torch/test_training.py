@@ -277,3 +277,62 @@ def test_a_fall_is_certain_only_where_the_whole_interval_is_below_zero() -> None
     values = np.array([-1.0, -1.0, -1.0, 0.5, 0.5])  # b = 1: at least one of two is honest
     assert not LossTest(0, 24, interval(values, b=1)).fell
     assert LossTest(0, 24, interval(-np.ones(5), b=1)).fell
+
+
+def lines_in_space(workers: int = 9) -> tuple[list[tuple[Tensor, Tensor]], Tensor]:
+    target = torch.randn(3, 1)
+    x = torch.randn(workers, 60, 3)
+    return list(zip(x, x @ target, strict=True)), target
+
+
+def test_a_penalty_shrinks_what_is_trained_and_is_certified_with_it() -> None:
+    shards, target = lines_in_space()
+    trained, result = fit(
+        nn.Linear(3, 1, bias=False), mse_loss, shards, b=2, rounds=300, seed=0, batch_size=None,
+        penalty=lambda parameters: sum((p**2).sum() for p in parameters.values()),
+    )  # fmt: skip
+    assert float(trained.weight.detach().norm() / target.norm()) == pytest.approx(0.5, abs=0.1)
+    assert result.certificate is not None
+    penalised = certify(
+        trained, mse_loss, shards, b=2, penalty=lambda p: (p["weight"] ** 2).sum(), seed=0
+    )
+    assert penalised.gradient_norm == pytest.approx(result.certificate.gradient_norm, abs=1e-6)
+    assert certify(trained, mse_loss, shards, b=2, seed=0).gradient_norm > 0.1
+
+
+def test_class_weights_in_single_precision_neither_stop_nor_lose_a_run() -> None:
+    loss = nn.CrossEntropyLoss(weight=torch.tensor([1.0, 9.0]))
+    _, result = fit(network(), loss, blobs(), b=2, rounds=5, seed=0)
+    assert result.certificate is not None
+
+
+def test_a_worker_with_one_bad_cell_is_named_and_left_out() -> None:
+    shards = blobs()
+    shards[0][0][7, 0] = float("nan")
+    _, result = fit(network(), cross_entropy, shards, b=2, rounds=5, seed=0, batch_size=4)
+    assert result.excluded.keys() == {"worker-0"}
+    assert result.rounds == 5
+    assert result.certificate is not None
+
+
+def test_a_model_is_certified_under_no_grad() -> None:
+    with torch.no_grad():
+        found = certify(network(), cross_entropy, blobs(), b=2, seed=0)
+    assert found.gradient_norm > 0
+
+
+class NoisyInUse(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(2, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x if self.training else x + torch.randn_like(x))
+
+
+def test_a_model_that_cannot_be_judged_is_refused_before_the_first_round() -> None:
+    heard: list[object] = []
+    with pytest.raises(OptionError, match="random numbers"):
+        fit(NoisyInUse(), cross_entropy, blobs(), b=2, rounds=3, seed=0, callback=heard.append)
+    assert heard == []
+    fit(NoisyInUse(), cross_entropy, blobs(), b=2, rounds=3, seed=0, certify=False)

@@ -1,7 +1,7 @@
 """Ways to lie: an `Attack` is one, and a `Coalition` is a fleet whose members use it."""
 
 from saddleproof.attacks.a_little_is_enough import ALittleIsEnough
-from saddleproof.attacks.base import Attack, AttackView, Coalition
+from saddleproof.attacks.base import AnswerView, Attack, AttackView, Coalition
 from saddleproof.attacks.bias import Bias
 from saddleproof.attacks.bit_flip import BitFlip
 from saddleproof.attacks.burst import Burst
@@ -12,6 +12,7 @@ from saddleproof.attacks.inexact_oracle import InexactOracle
 from saddleproof.attacks.inner_product import InnerProduct
 from saddleproof.attacks.labels import LabelFlip, RandomLabel
 from saddleproof.attacks.learned_mimic import LearnedMimic
+from saddleproof.attacks.lying_answers import LyingAnswers
 from saddleproof.attacks.malformed import Malformed
 from saddleproof.attacks.mimic import Mimic
 from saddleproof.attacks.min_max import MinMax
@@ -26,6 +27,7 @@ from saddleproof.attacks.vote import Vote
 
 __all__ = [
     "ALittleIsEnough",
+    "AnswerView",
     "Attack",
     "AttackView",
     "Bias",
@@ -39,6 +41,7 @@ __all__ = [
     "InnerProduct",
     "LabelFlip",
     "LearnedMimic",
+    "LyingAnswers",
     "Malformed",
     "Mimic",
     "MinMax",

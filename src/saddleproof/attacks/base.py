@@ -1,79 +1,27 @@
-"""What a coalition knows, and how it answers.
-
-The paper's adversary (Section 3) sees everything but the server's random numbers before they are
-used: all data, all honest messages of the round, the rule, the optimizer's options, the history.
-"""
+"""How a coalition answers: an attack says what, and a `Coalition` is a fleet that does so."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
 from saddleproof.arrays import Vector
+from saddleproof.attacks.views import AnswerView, AttackView
 from saddleproof.errors import BreakdownError, OptionError
 from saddleproof.fleets.base import MALFORMED, OK, Announcement, Fleet, Messages
+from saddleproof.questions import Gradients, Question, answered_by
 
-
-@dataclass(frozen=True)
-class AttackView:
-    """Everything that an omniscient coalition knows when it answers a round.
-
-    Attributes:
-        points: (q, d) query points.
-        messages: (q, m, d) what every worker would say if it were honest, members included; only
-            the m workers whose answers the server can read this round.
-        members: positions of the coalition's workers among those m.
-        round_id: number of the round.
-        b: the number of Byzantine workers that the server still allows for.
-        aggregate: the server's rule, (q, m, d) messages to (q, d) vectors.
-        optimizer: the optimizer's options, or None.
-        problem: the problem behind the fleet, or None when it has none.
-        losses: (q, m) what every worker would say of its loss; None when nobody asked.
-        workers: positions of those m workers in the roster; all of them unless given.
-        history: what the attack wrote down of the rounds before, see `Attack`; None in the first
-            round of a run, and for an attack that writes nothing down.
-    """
-
-    points: Vector
-    messages: Vector
-    members: tuple[int, ...]
-    round_id: int
-    b: int
-    aggregate: Callable[[Vector], Vector]
-    optimizer: Any
-    problem: Any
-    losses: Vector | None = None
-    workers: tuple[int, ...] = ()
-    history: Any = None
-
-    @property
-    def roster(self) -> tuple[int, ...]:
-        """Where each member of the coalition stands in the roster, in the order of `members`."""
-        return tuple(self.workers[i] if self.workers else i for i in self.members)
-
-    @property
-    def own(self) -> Vector:
-        """(q, len(members), d): what the members would say if they were honest."""
-        rows: Vector = self.messages[:, self.members, :]
-        return rows
-
-    @property
-    def honest(self) -> Vector:
-        """(q, m - len(members), d): the rows of the others."""
-        return np.delete(self.messages, self.members, axis=1)
-
-    @property
-    def honest_mean(self) -> Vector:
-        """(q, d): mean of the others' rows."""
-        mean: Vector = self.honest.mean(axis=1)
-        return mean
+__all__ = ["AnswerView", "Attack", "AttackView", "Coalition", "remembered"]
 
 
 class Attack(Protocol):
     """A way to lie: from all that is known to the coalition's messages.
+
+    An attack on gradients tells the truth where the server asks another question, unless it has a
+    method `answer(view)`, from an `AnswerView` to (len(members), *question.shape) answers, or one
+    payload a member.
 
     An attack may also have a method `losses(view)`, giving (q, len(members)) values, or one
     payload a member, for rounds in which workers send their losses. Without it liars tell their
@@ -150,6 +98,44 @@ class Coalition:
             _replace(losses, liars, self.attack.losses(view))
         return Messages(answers, heard.status, heard.notes, losses, heard.refused)
 
+    @property
+    def questions(self) -> Sequence[type]:
+        """The kinds of question that the fleet underneath answers."""
+        return answered_by(self.fleet)
+
+    def ask(self, question: Question, *, round_id: int, timeout: float | None = None) -> Messages:
+        """A question to the fleet underneath, with the members' answers replaced by lies."""
+        if isinstance(question, Gradients):
+            return self.round(question.points, round_id=round_id, timeout=timeout)
+        heard: Messages = self.fleet.ask(  # type: ignore[attr-defined]
+            question, round_id=round_id, timeout=timeout
+        )
+        answer = getattr(self.attack, "answer", None)
+        answers = heard.answers
+        readable = [
+            i
+            for i, status in enumerate(heard.status)
+            if status == OK and _reads(answers[i], question)
+        ]
+        liars = [i for i in readable if i in self.members]
+        if answer is None or not liars:
+            return heard
+        proved_bad = sum(s in (OK, MALFORMED) for s in heard.status) - len(readable)
+        told = self._announced
+        lies = answer(
+            AnswerView(
+                question=question,
+                answers=np.stack([answers[i] for i in readable]),
+                members=tuple(at for at, i in enumerate(readable) if i in self.members),
+                round_id=round_id,
+                b=max((len(self.members) if told is None else told.b) - proved_bad, 0),
+                problem=self.problem,
+            )
+        )
+        for i, lie in zip(liars, lies, strict=True):
+            answers[i] = lie
+        return Messages(answers, heard.status, heard.notes, refused=heard.refused)
+
     def close(self) -> None:
         """Close the fleet underneath."""
         self.fleet.close()
@@ -212,6 +198,16 @@ def _fits(answer: Any, points: Vector) -> bool:
         and answer.shape == points.shape
         and answer.dtype == points.dtype
         and bool(np.isfinite(answer.reshape(len(points), -1)).all(axis=1).any())
+    )
+
+
+def _reads(answer: Any, question: Question) -> bool:
+    """Whether the server can read the answer to a question about a loss."""
+    return (
+        isinstance(answer, np.ndarray)
+        and answer.shape == question.shape
+        and answer.dtype == question.dtype
+        and not bool(np.isnan(answer).any())
     )
 
 

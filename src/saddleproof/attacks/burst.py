@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from saddleproof.arrays import Vector
-from saddleproof.attacks.base import Attack, AttackView, remembered
+from saddleproof.attacks.base import AnswerView, Attack, AttackView, remembered
 from saddleproof.attacks.saddle import SaddleAttack
 from saddleproof.errors import OptionError
 
@@ -62,6 +62,12 @@ class Burst:
         told = np.empty((len(view.points), 0)) if view.losses is None else view.losses
         return told[:, view.members]
 
+    def answer(self, view: AnswerView) -> Any:
+        """(k, *question.shape): the answers of the attack whose turn it is, or the truth."""
+        attack = self.attack if self._lies_in(view.round_id) else self.otherwise
+        answer = getattr(attack, "answer", None)
+        return view.own if answer is None else answer(view)
+
     def remember(self, view: AttackView) -> tuple[Any, Any]:
         """The memories of the attack in the window and of the other one."""
         inside, outside = view.history or (None, None)
@@ -73,8 +79,11 @@ class Burst:
         )
 
     def _turn(self, view: AttackView) -> tuple[Attack | None, AttackView]:
-        t = view.round_id if self.period is None else view.round_id % max(self.period, 1)
         inside, outside = view.history or (None, None)
-        if self.start <= t < self.stop:
+        if self._lies_in(view.round_id):
             return self.attack, replace(view, history=inside)
         return self.otherwise, replace(view, history=outside)
+
+    def _lies_in(self, round_id: int) -> bool:
+        t = round_id if self.period is None else round_id % max(self.period, 1)
+        return self.start <= t < self.stop

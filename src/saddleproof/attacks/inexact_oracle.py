@@ -77,12 +77,12 @@ class InexactOracle:
 
     def __call__(self, view: AttackView) -> Vector:
         """(q, k, d): the same row from each of the k members."""
-        answer = self.answer(view)
+        answer = self.ghat(view)
         if len(view.members) == view.messages.shape[1]:
             return np.repeat(answer[:, None, :], len(view.members), axis=1)
         return through(view, answer)
 
-    def answer(self, view: AttackView) -> Vector:
+    def ghat(self, view: AttackView) -> Vector:
         """(q, d): ghat."""
         everybody = replace(view, members=())  # the truth is the mean of all workers
         g = everybody.honest_mean

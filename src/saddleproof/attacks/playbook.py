@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saddleproof.arrays import Vector
-from saddleproof.attacks.base import AttackView
+from saddleproof.attacks.answers import WAYS, Way, lies
+from saddleproof.attacks.base import AnswerView, AttackView
 from saddleproof.attacks.roles import roles
 from saddleproof.attacks.tricks import TRICKS, Spot
 from saddleproof.errors import OptionError
@@ -26,17 +27,22 @@ class Playbook:
     no at every test of a decrease, and tell the truth elsewhere, for instance. Against an
     optimizer that asks for one point a round it is the trick of `descent`.
 
+    Where the server asks for changes and curvatures in the place of gradients, no trick applies:
+    the coalition lies in the way of `answers` (`saddleproof.attacks.answers` lists the ways).
+
     Knows everything that there is to know; remembers nothing.
 
     Args:
         descent, probe, escape, test: names of tricks.
         size: the number of the tricks that take one, > 0: lengths in units of the honest spread,
-            curvatures in units of the smoothness. 1 hides among the honest rows, 1e6 is loud.
+            curvatures in units of the smoothness. 1 hides among the honest rows, 1e6 is loud. The
+            ways to answer take the same number.
         loss: what members say of their losses, where workers are asked: the truth, the largest
             honest loss but at the first point ("no" to every decrease), or the smallest ("yes").
+        answers: a way to lie about changes and curvatures.
 
     Raises:
-        OptionError: an unknown trick, or a size that is not positive.
+        OptionError: an unknown trick or way, or a size that is not positive.
 
     Cost: where a trick sends the strongest message, that of `strongest.through`.
     """
@@ -47,6 +53,7 @@ class Playbook:
     test: str = "vote_no"
     size: float = 1e6
     loss: Loss = "honest"
+    answers: Way = "truthful"
 
     def __post_init__(self) -> None:
         for role in ROLES:
@@ -56,18 +63,24 @@ class Playbook:
             raise OptionError(f"size must be positive and finite; got {self.size}")
         if self.loss not in ("honest", "no", "yes"):
             raise OptionError(f"loss must be 'honest', 'no' or 'yes'; got {self.loss!r}")
+        if self.answers not in WAYS:
+            raise OptionError(f"answers must be one of {', '.join(WAYS)}; got {self.answers!r}")
 
     def __call__(self, view: AttackView) -> Vector:
         """(q, k, d)."""
-        lies = np.empty_like(view.own)
+        told = np.empty_like(view.own)
         found = roles(view.points)
         with np.errstate(over="ignore", invalid="ignore"):
             for role in ROLES:
                 rows = np.flatnonzero(found == role)
                 if len(rows):
                     spot = Spot(_at(view, rows), view.points[0], view.own[0], self.size)
-                    lies[rows] = TRICKS[getattr(self, role)](spot)
-        return lies
+                    told[rows] = TRICKS[getattr(self, role)](spot)
+        return told
+
+    def answer(self, view: AnswerView) -> Vector:
+        """(k, *question.shape)."""
+        return lies(view, self.answers, self.size)
 
     def losses(self, view: AttackView) -> Vector:
         """(q, k)."""

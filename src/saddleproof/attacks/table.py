@@ -18,6 +18,7 @@ from saddleproof.attacks.inexact_oracle import InexactOracle
 from saddleproof.attacks.inner_product import InnerProduct
 from saddleproof.attacks.labels import LabelFlip, RandomLabel
 from saddleproof.attacks.learned_mimic import LearnedMimic
+from saddleproof.attacks.lying_answers import LyingAnswers
 from saddleproof.attacks.malformed import Malformed
 from saddleproof.attacks.mimic import Mimic
 from saddleproof.attacks.min_max import MinMax
@@ -42,6 +43,7 @@ ATTACKS: dict[str, type[Attack]] = {
     "inner_product": InnerProduct,
     "label_flip": LabelFlip,
     "learned_mimic": LearnedMimic,
+    "lying_answers": LyingAnswers,
     "malformed": Malformed,
     "mimic": Mimic,
     "min_max": MinMax,

@@ -1,11 +1,10 @@
 """Definition 1, certified: a small gradient, no strongly negative curvature, and how sure we are.
 
-`certify` asks the workers, `Certificate` is what it found, `hessian` holds the bounds; they are
-derived in docs/hessian_certificate.md.
+`certify` asks the workers; what follows from their answers stands in `saddleproof.claims`, and
+docs/hessian_certificate.md derives it.
 """
 
-from saddleproof.certificate.certify import certify
-from saddleproof.certificate.hessian import Bracket
-from saddleproof.certificate.record import Certificate
+from saddleproof.certificate.certify import Budget, certify, inspect
+from saddleproof.claims import Bracket, Certificate, Demands
 
-__all__ = ["Bracket", "Certificate", "certify"]
+__all__ = ["Bracket", "Budget", "Certificate", "Demands", "certify", "inspect"]

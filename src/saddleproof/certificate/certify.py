@@ -1,56 +1,78 @@
-"""Ask the workers for a certificate of one point: one round, two with rho, 13 beyond small d.
+"""Ask the workers for a certificate of one point: three rounds at any dimension.
 
-Workers that compute in float32 and send float64 are asked once more, with a wider step.
+    Gradients       the gradient of the honest mean, bounded
+    LeastCurvature  what every worker proves of its own Hessian, and the direction that it proposes
+    Curvatures      all proposals, rated by all: the upper end
+
+Where few parameters leave the bracket open, a fourth round asks for the small Hessians themselves.
+Workers that answer gradients only are asked for differences (`saddleproof.certificate.gradients`).
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from saddleproof import oracle
-from saddleproof.aggregators.base import Aggregator
+from saddleproof.aggregators.base import Aggregator, check_breakdown
 from saddleproof.arrays import Vector
-from saddleproof.certificate.hessian import (
-    Bracket,
-    best_step,
-    by_oracle,
-    difference_points,
-    precision,
-    worker_hessians,
+from saddleproof.certificate import gradients
+from saddleproof.claims import (
+    Certificate,
+    CurvatureFacts,
+    Demands,
+    GradientFacts,
+    conclude,
+    failed,
+    gradient_facts,
 )
-from saddleproof.certificate.krylov import search
-from saddleproof.certificate.record import Certificate, verdict
+from saddleproof.claims.conclude import ALWAYS, LOSS, SMOOTH
+from saddleproof.curvature.lanczos import STEPS
 from saddleproof.errors import OptionError
-from saddleproof.fleets.base import Announcement, Fleet
-from saddleproof.optimizers.base import Evidence
-from saddleproof.ranks import inflatable
+from saddleproof.fleets.base import Fleet
+from saddleproof.oracle import AnswerReading, MessageReading, Oracle, TooFewWorkers
+from saddleproof.proposals import curvature_facts, polar, polarised, proposals
+from saddleproof.questions import Curvatures, Gradients, LeastCurvature, Question
 
-#: Largest d for which hessian="auto" asks for the 2d points of a full Hessian.
-FULL_HESSIAN = 256
-#: Default eps_H over ||H_hat||_2. Scale-free: gradient descent at step 1/L needs 1/RELATIVE steps
-#: to leave such a direction by a factor e, so at 0.01 the rest is flat for a hundred steps.
-RELATIVE = 0.01
-#: The paper's epsilon over Delta (Theorem 3): a gradient below it cannot be told from zero.
-STATIONARY = 3.0
+#: Largest d for which hessian="auto" asks for whole Hessians where the bracket is open.
+WHOLE = 32
+#: Largest d for which gradients alone give a Hessian, by 4 d differences.
+DIFFERENCES = 256
 
-_ALWAYS = "at most b workers lie, and they are the same ones at all points of a round"
-_LOSS = (
-    "F is the pooled loss of the honest workers; a bias that all of them share does not show in "
-    "any message"
-)
-_RANKS = (
-    "ranks alone prove bounds of the honest workers' median of each number; two standard errors "
-    "(one standard deviation for the direction) carry it to their mean: statistics, for honest "
-    "values without strong skew"
-)
-_SMOOTH = "every honest F_i is twice differentiable, its Hessian entries monotone within the step"
-_STRAIGHT = "along v, every honest F_i's second derivative is monotone within the step"
-_DENIAL = "b >= m/3: the bounds hold, but liars can widen them at will and so deny the certificate"
-_DELTA = "every aggregate is within its inexactness Delta of grad F, and grad^2 F is rho-Lipschitz"
+
+@dataclass(frozen=True)
+class Budget:
+    """What a certificate may cost every worker.
+
+    Attributes:
+        products: Hessian-vector products in all, at least 4. Where d is no larger than a third of
+            it, the bound holds with certainty.
+        seconds: of one Lanczos run; a worker that is slower answers with the bound so far.
+        risk: admitted probability that the lower end is wrong, in (0, 1).
+    """
+
+    products: int = 60
+    seconds: float = float("inf")
+    risk: float = 0.05
+
+    def __post_init__(self) -> None:
+        if self.products < 4 or not self.seconds > 0 or not 0 < self.risk < 1:
+            raise OptionError(
+                "a certificate needs products >= 4, seconds > 0 and a risk in (0, 1); got "
+                f"{self.products}, {self.seconds}, {self.risk}"
+            )
+
+    def split(self, m: int, b: int) -> tuple[int, int]:
+        """Products for Lanczos, and how many proposals are rated.
+
+        At least b + 1 proposals, so that one of them is honest, but never more than half of the
+        products.
+        """
+        rated = max(min(m, b + 6, self.products // 2), 1)
+        return self.products - rated, rated
 
 
 def certify(
@@ -59,227 +81,231 @@ def certify(
     aggregator: Aggregator,
     b: int,
     *,
-    evidence: Evidence | None = None,
+    tolerance: float | None = None,
+    gradient_tolerance: float | None = None,
+    hessian: str = "auto",
+    budget: Budget | None = None,
     rho: float | None = None,
     delta: float | None = None,
-    hessian: str = "auto",
     round_id: int = 0,
     timeout: float | None = None,
-    excluded: Collection[str] = (),
-    tolerance: float | None = None,
+    excluded: Mapping[str, str] | Iterable[str] = (),
     seed: int | None = None,
     memory: object = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Certificate:
     """Say how nearly `w` is second-order stationary, and how sure that is (Definition 1).
-
-    ||grad F(w)|| <= ||g_hat|| + Delta_hat, and brackets of lambda_min(grad^2 F(w)) from 2d central
-    differences in the same batch, worker by worker; see `saddleproof.certificate.hessian`. Beyond
-    small d a Krylov space takes their place: it can prove a saddle, never a minimum; see
-    `saddleproof.certificate.krylov`.
 
     Args:
         fleet: who answers.
         w: (d,) the point.
         aggregator: the rule of g_hat.
         b: the most Byzantine workers, those in `excluded` included.
-        evidence: what the optimizer knows of failed escapes at this very point.
-        rho: Lipschitz constant of the Hessian, of every honest F_i; adds the classical bound
-            sqrt(2 d rho Delta), at one more round.
+        tolerance: eps_H >= 0 of Definition 1; unless given, 0.02 times the largest curvature of
+            the honest median worker.
+        gradient_tolerance: eps_g >= 0; unless given, how far one honest worker's gradient is from
+            the rest, typically.
+        hessian: "auto"; "whole" asks for the workers' Hessians too, which costs d (d + 1) / 2
+            products a worker and gives the tightest bracket; "none" looks at the gradient alone.
+        budget: what a worker may spend; see `Budget`.
+        rho: Lipschitz constant of grad^2 F, of every honest F_i; with `delta` alone of use.
         delta: a known inexactness of the messages that does not show in them: all workers biased
-            alike, or a Delta-oracle in place of workers. Only the classical bound is left then.
-        hessian: "full", "krylov", "none", or "auto": full for d <= 256, krylov beyond. A Krylov
-            space gives level "witness" or "evidence", never "proved".
+            alike, or a Delta-oracle in place of workers. Only the bound sqrt(2 d rho delta) is
+            left then, from differences of aggregates.
         round_id: number of the first round asked for.
         timeout: seconds a round may take.
-        excluded: workers proved bad earlier.
-        tolerance: eps_H of Definition 1; unless given, that of `evidence`, else 0.01 ||H_hat||_2.
-        seed: for experiments; None draws a Krylov space's start from fresh entropy.
+        excluded: workers proved bad earlier, and why.
+        seed: for experiments; None lets every worker draw its Lanczos start from fresh entropy.
         memory: what a rule with memory remembers of the run that ended at w; it is only read.
+        progress: told (done, all) after every Lanczos step of workers in this process.
 
     Returns:
-        Certificate. A fleet that cannot answer, or a point that overflows, gives level "none".
+        Certificate. A fleet that cannot answer, or a point that overflows, gives level "open".
 
     Raises:
+        BreakdownError: b is more than the rule can hold.
         OptionError: an option that cannot work.
 
-    Cost: 2d + 1 gradients a worker in one round, O(m d^3) for the eigenvalues; with a Krylov
-    space 9 gradients a worker in each of 12 rounds, and 3 in one more.
+    Cost: three rounds; at most `budget.products` products a worker, and one gradient.
     """
-    _check(w, rho, delta, hessian, tolerance)
-    fleet.announce(Announcement(aggregator.estimates, b))
-    ask = _Questions(fleet, aggregator, b, round_id, timeout, tuple(excluded), memory)
-    method = hessian
-    if hessian == "auto":
-        method = "full" if len(w) <= FULL_HESSIAN else "krylov"
-    step = best_step(w, float(np.finfo(w.dtype).eps))
-    try:
-        if method == "full":
-            reading, found = _full(ask, w, step, rho, delta)
-        elif method == "krylov" and (delta is None or rho is not None):
-            reading, found = _krylov(ask, w, step, rho, delta, seed)
-        else:  # a Delta that does not show bounds no product without rho
-            reading, found = ask(w[None]), _Curvature()
-    except oracle.TooFewWorkers as error:
-        return Certificate("none", str(error), rounds=ask.rounds)
-    if reading.void[0]:
-        return Certificate("none", "the point itself overflows", rounds=ask.rounds)
+    w = _checked(w, rho, delta, hessian, tolerance, gradient_tolerance)
+    check_breakdown(aggregator, len(fleet.workers), b)
+    reasons = excluded if isinstance(excluded, Mapping) else dict.fromkeys(excluded, "excluded")
+    oracle = Oracle(fleet, aggregator, b, timeout, reasons, memory, round_id)
+    oracle.announce()
+    demands = Demands(tolerance, gradient_tolerance)
+    if delta is not None:
+        return gradients.by_delta(oracle, w, rho, delta, demands)
+    with _telling(progress):
+        return inspect(
+            oracle, w, demands, hessian=hessian, budget=budget or Budget(), seed=seed
+        )
 
-    with np.errstate(over="ignore"):  # a float32 of 1e20 has no square
-        norm = float(np.linalg.norm(reading.gradient[0]))
-    inexactness = max(float(reading.inexactness[0]), delta or 0.0)
-    if tolerance is None:
-        asked = None if evidence is None else evidence.tolerance
-        tolerance = RELATIVE * found.size if asked is None else asked
-    known = bool(np.isfinite(inexactness))  # an unknown Delta makes no gradient small
-    stationary = known and norm <= STATIONARY * inexactness + found.size * step
-    level, reason = verdict(found.brackets, tolerance, found.size, evidence, found.lanczos)
-    if level == "proved" and not stationary:
-        small = "not small against its inexactness" if known else "of unknown inexactness"
-        reason += f", but the gradient is {small}"
-    basis = () if delta is not None else (_ALWAYS, _LOSS)
-    failed = evidence if level == "evidence" and evidence is not None else Evidence()
-    return Certificate(
-        level,
-        reason,
-        gradient_norm=norm,
-        inexactness=inexactness,
-        stationary=stationary,
-        brackets=found.brackets,
-        tolerance=tolerance,
-        evidence=evidence,
-        lanczos=found.lanczos,
-        assumptions=(*basis, *found.assumptions, *failed.assumptions),
-        numbers=found.numbers | failed.numbers,
-        rounds=ask.rounds,
-        v=found.v,
+
+def inspect(
+    oracle: Oracle,
+    w: Vector,
+    demands: Demands,
+    *,
+    hessian: str = "auto",
+    budget: Budget = Budget(),  # noqa: B008 - frozen
+    seed: int | None = None,
+    gradient: GradientFacts | None = None,
+    curvature: CurvatureFacts | None = None,
+) -> Certificate:
+    """`certify` by an oracle that was announced; what is known of w already is not asked again."""
+    rounds = _Rounds(oracle)
+    whole_gradients = LeastCurvature not in oracle.questions
+    try:
+        if gradient is None:
+            reading = rounds.gradients(w[None])
+            if reading.void[0]:
+                return failed("the point itself overflows", rounds.count)
+            gradient = facts_of(reading)
+        if hessian == "none":
+            curvature = nothing_known(gradient.workers, len(w))
+        elif whole_gradients:
+            return gradients.certificate(rounds, w, gradient, demands, DIFFERENCES, seed)
+        elif curvature is None:
+            curvature = _curvature(rounds, w, budget, seed)
+        found = _conclude(rounds, gradient, curvature, demands)
+        small = hessian == "auto" and len(w) <= WHOLE and found.level not in ("proved", "saddle")
+        if hessian == "whole" or small:
+            curvature = _whole(rounds, w, curvature)
+            found = _conclude(rounds, gradient, curvature, demands)
+    except TooFewWorkers as error:
+        return failed(str(error), rounds.count)
+    return found
+
+
+def facts_of(reading: MessageReading) -> GradientFacts:
+    """What the workers said of their gradients at the first point of a round."""
+    return gradient_facts(
+        reading.stack[0],
+        reading.gradient[0],
+        float(reading.inexactness[0]),
+        reading.verdicts.heard,
+        reading.b,
     )
 
 
-@dataclass
-class _Questions:
-    """Rounds of the fleet, counted; who is proved bad in one is not heard in the next."""
+def nothing_known(workers: tuple[str, ...], d: int) -> CurvatureFacts:
+    """No answer about any Hessian."""
+    m = len(workers)
+    return CurvatureFacts(
+        np.full(m, -np.inf), np.zeros(m), np.empty((0, m)), np.empty((0, d)), workers,
+        np.empty((0, 0, 0)), np.empty(0),
+    )  # fmt: skip
 
-    fleet: Fleet
-    aggregator: Aggregator
-    b: int
-    round_id: int
-    timeout: float | None
-    excluded: tuple[str, ...]
-    memory: object = None
-    rounds: int = 0
 
-    def __call__(self, points: Vector) -> oracle.MessageReading:
-        messages = self.fleet.round(
-            points, round_id=self.round_id + self.rounds, timeout=self.timeout
-        )
-        self.rounds += 1
-        reading = oracle.read(
-            messages,
-            self.aggregator,
-            self.b,
-            points=points,
-            workers=self.fleet.workers,
-            excluded=self.excluded,
-            memory=self.memory,
-        )
-        self.excluded += tuple(reading.verdicts.charged)
+class _Rounds:
+    """The oracle from round to round, and how many there were."""
+
+    def __init__(self, oracle: Oracle) -> None:
+        self.oracle = oracle
+        self.count = 0
+
+    @property
+    def b(self) -> int:
+        """The most Byzantine of those that are still heard."""
+        return self.oracle.left
+
+    def ask(self, question: Question) -> MessageReading | AnswerReading:
+        """One round."""
+        reading, self.oracle = self.oracle.ask(question)
+        # A rule with memory must not learn from a certificate's rounds.
+        self.count += 1
+        return reading
+
+    def gradients(self, points: Vector) -> MessageReading:
+        """A round of gradients."""
+        reading = self.ask(Gradients(points))
+        if not isinstance(reading, MessageReading):
+            raise TypeError("gradients were asked for")
+        return reading
+
+    def answers(self, question: Question) -> AnswerReading:
+        """A round of any other question."""
+        reading = self.ask(question)
+        if not isinstance(reading, AnswerReading):
+            raise TypeError("numbers were asked for")
         return reading
 
 
-@dataclass(frozen=True)
-class _Curvature:
-    """What is known about the Hessian; each field as in `Certificate`.
-
-    Attributes:
-        size: ||H_hat||_2.
-    """
-
-    brackets: tuple[Bracket, ...] = ()
-    assumptions: tuple[str, ...] = ()
-    v: Vector | None = None
-    size: float = 0.0
-    lanczos: Evidence | None = None
-    numbers: dict[str, float] = field(default_factory=dict)
-
-
-def _full(
-    ask: _Questions, w: Vector, step: float, rho: float | None, delta: float | None
-) -> tuple[oracle.MessageReading, _Curvature]:
-    """2d points about w; with rho, another 2d at the step of the classical bound."""
-    points = difference_points(w, step)
-    reading = ask(points)
-    if (least := best_step(w, precision(reading.stack))) > step:  # float32 in float64's clothes
-        step, points = least, difference_points(w, least)
-        reading = ask(points)
-    estimates: list[Vector] = []
-    brackets: list[Bracket] = []
-    assumptions: tuple[str, ...] = ()
-    if delta is None and not reading.void.any():
-        workers = worker_hessians(reading.stack, points, reading.b, rho)
-        estimates.append(workers.median)
-        lowest = np.linalg.eigh(workers.median)[1][:, 0]
-        brackets += [workers.by_entries(), workers.by_eigenvalues(), workers.along(lowest)]
-        assumptions = (_RANKS, _SMOOTH, *_denial(reading))
-    inexactness = max(float(reading.inexactness[0]), delta or 0.0)
-    if rho is not None and np.isfinite(inexactness) and not reading.void[0]:
-        with contextlib.suppress(oracle.TooFewWorkers):  # then the first round has to do
-            wide = difference_points(w, max(step, (2 * inexactness / rho) ** 0.5))
-            again = ask(wide)
-            bounds = np.maximum(again.inexactness, delta or 0.0)
-            estimate, bracket = by_oracle(again.gradient, bounds, wide, rho)
-            estimates.append(estimate)
-            brackets.append(bracket)
-            assumptions = (*assumptions, _DELTA)
-    numbers = {"step": step}
-    v, size = None, 0.0
-    if estimates and np.isfinite(estimates[0]).all():
-        eigenvalues, vectors = np.linalg.eigh(estimates[0])
-        v, size = vectors[:, 0], float(np.abs(eigenvalues).max())
-        numbers |= {"lambda_min(H_hat)": float(eigenvalues[0]), "||H_hat||": size}
-    return reading, _Curvature(tuple(brackets), assumptions, v, size, None, numbers)
-
-
-def _krylov(
-    ask: _Questions,
-    w: Vector,
-    step: float,
-    rho: float | None,
-    delta: float | None,
-    seed: int | None,
-) -> tuple[oracle.MessageReading, _Curvature]:
-    """Some rounds of block Lanczos, and one for the direction that comes out."""
-    error = None
-    if delta is not None and rho is not None:
-        step = max(step, (2 * delta / rho) ** 0.5)
-        error = delta / step + rho * step / 2
-    reading, seen = search(ask, w, step, error, seed)
-    if seen is None:
-        return reading, _Curvature()
-    basis = (_DELTA,) if error is not None else (_RANKS, _STRAIGHT, *_denial(reading))
-    return reading, _Curvature(
-        brackets=() if seen.bracket is None else (seen.bracket,),
-        assumptions=(*basis, *seen.evidence.assumptions),
-        v=seen.v,
-        size=seen.space.size,
-        lanczos=seen.evidence,
-        numbers={"step": seen.step} | seen.evidence.numbers,
+def _curvature(
+    rounds: _Rounds, w: Vector, budget: Budget, seed: int | None
+) -> CurvatureFacts:
+    """PROPOSE and VERIFY."""
+    w = np.asarray(w, dtype=float)
+    m = len(rounds.oracle.fleet.workers)
+    steps, rated = budget.split(m, rounds.oracle.b)
+    question = LeastCurvature(w, steps, budget.risk / m, budget.seconds, seed)
+    said = rounds.answers(question)
+    directions = proposals(said.stack, rated)
+    found = rounds.answers(Curvatures(w, directions))
+    return curvature_facts(
+        (said.workers, said.stack), (found.workers, found.stack), directions, question
     )
 
 
-def _denial(reading: oracle.MessageReading) -> tuple[str, ...]:
-    return (_DENIAL,) if inflatable(reading.stack.shape[1], reading.b) else ()
+def _whole(rounds: _Rounds, w: Vector, known: CurvatureFacts) -> CurvatureFacts:
+    """The workers' Hessians themselves, by polarisation."""
+    d = len(w)
+    said = rounds.answers(Curvatures(np.asarray(w, dtype=float), polar(d)))
+    return polarised(known, said.workers, said.stack)
 
 
-def _check(
-    w: Vector, rho: float | None, delta: float | None, hessian: str, tolerance: float | None
-) -> None:
-    if w.ndim != 1 or not np.isfinite(w).all():
-        raise OptionError(f"w must be a finite vector (d,); got shape {w.shape}")
-    if hessian not in ("auto", "full", "krylov", "none"):
-        raise OptionError(f"hessian is 'auto', 'full', 'krylov' or 'none'; got {hessian!r}")
+def _conclude(
+    rounds: _Rounds, gradient: GradientFacts, curvature: CurvatureFacts, demands: Demands
+) -> Certificate:
+    return conclude(
+        gradient,
+        curvature,
+        rounds.b,
+        demands,
+        rounds=rounds.count,
+        assumptions=(ALWAYS, LOSS, SMOOTH),
+    )
+
+
+def _telling(progress: Callable[[int, int], None] | None) -> AbstractContextManager[Any]:
+    return nullcontext() if progress is None else _Told(progress)
+
+
+class _Told(AbstractContextManager[None]):
+    """Lanczos runs in this process tell `progress` of every step."""
+
+    def __init__(self, progress: Callable[[int, int], None]) -> None:
+        self._progress = progress
+
+    def __enter__(self) -> None:
+        self._token = STEPS.set(self._progress)
+
+    def __exit__(self, *_: object) -> None:
+        STEPS.reset(self._token)
+
+
+def _checked(
+    w: Any,
+    rho: float | None,
+    delta: float | None,
+    hessian: str,
+    tolerance: float | None,
+    gradient_tolerance: float | None,
+) -> Vector:
+    point = np.array(w, dtype=getattr(w, "dtype", float))
+    if point.ndim != 1 or point.dtype.kind != "f" or not np.isfinite(point).all():
+        raise OptionError(
+            f"w must be a finite floating-point vector (d,); got shape {point.shape}, "
+            f"dtype {point.dtype}"
+        )
+    if hessian not in ("auto", "whole", "none"):
+        raise OptionError(f"hessian is 'auto', 'whole' or 'none'; got {hessian!r}")
     if rho is not None and not 0 < rho < np.inf:
         raise OptionError(f"rho must be positive and finite; got {rho}. Leave it out if unknown")
     if delta is not None and not 0 <= delta < np.inf:
         raise OptionError(f"delta must be nonnegative and finite; got {delta}")
-    if tolerance is not None and not tolerance >= 0:
-        raise OptionError(f"tolerance (eps_H) must be nonnegative; got {tolerance}")
+    for name, value in (("tolerance", tolerance), ("gradient_tolerance", gradient_tolerance)):
+        if value is not None and not value >= 0:
+            raise OptionError(f"{name} must be nonnegative; got {value}")
+    return point

@@ -19,6 +19,7 @@ from saddleproof.errors import ConfigError, FleetError, OptionError
 if TYPE_CHECKING:
     from saddleproof.arrays import Vector
     from saddleproof.fleets.grpc.client import Answer, Client
+    from saddleproof.questions import Question
 
 
 @click.command("worker")
@@ -61,7 +62,7 @@ def command(
     """Answer the server's questions until it says that the run is done.
 
     The data are this worker's own: either what --load returns, or, for experiments, one shard of
-    the problem of CONFIG. The server sends points, and never code.
+    the problem of CONFIG. The server sends numbers, and never code.
     """
     from saddleproof.fleets.grpc.client import Client, honest
     from saddleproof.fleets.grpc.keys import load
@@ -100,6 +101,8 @@ def from_config(config: Path, index: int, *, attack: bool) -> Answer:
     """
     from saddleproof.fleets.base import Announcement
     from saddleproof.fleets.local import LocalFleet
+    from saddleproof.fleets.worker import workers_of
+    from saddleproof.questions import Gradients
     from saddleproof.runs.config import load
     from saddleproof.runs.setup import build
 
@@ -113,8 +116,12 @@ def from_config(config: Path, index: int, *, attack: bool) -> Answer:
         raise ConfigError(f"{config} has {len(fleet.workers)} workers; there is no number {index}")
     fleet.announce(Announcement(setup.aggregator.estimates, setup.options.b, setup.optimizer))
 
-    def answer(points: Vector, round_id: int, *, losses: bool) -> tuple[Vector, Vector | None]:
-        said = fleet.round(points, round_id=round_id)
+    own = workers_of(setup.problem)[index]
+
+    def answer(question: Question, round_id: int, *, losses: bool) -> tuple[Vector, Vector | None]:
+        if not attack and not isinstance(question, Gradients):
+            return own.vote(question)
+        said = fleet.ask(question, round_id=round_id)
         told = said.loss_answers
         if losses and told is None:
             raise FleetError("the server asks for losses; CONFIG's optimizer needs none")

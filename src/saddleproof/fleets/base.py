@@ -13,6 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from saddleproof.arrays import Array
+from saddleproof.questions import Question
 
 OK, LATE, DEAD, MALFORMED = "ok", "late", "dead", "malformed"
 
@@ -22,8 +23,8 @@ class Messages:
     """The answers of one round.
 
     Attributes:
-        values: (q, m, d) in roster order; or, when the answers are no rectangular array, a
-            sequence of m answers, each a (q, d) array, None, or whatever the worker sent.
+        values: for gradients (q, m, d) in roster order; or a sequence of m answers in roster
+            order, each an array of the question's shape, None, or whatever the worker sent.
         status: per worker "ok", "late", "dead" or "malformed" (what the transport saw).
         notes: worker or sender name to what was wrong, for the trace.
         losses: (q, m) values F_i of the workers' losses, or a sequence of m (q,) answers; None
@@ -87,6 +88,20 @@ class Fleet(Protocol):
 
     def close(self) -> None:
         """Release what the fleet holds; closing twice is harmless."""
+
+
+@runtime_checkable
+class AnsweringFleet(Fleet, Protocol):
+    """A fleet whose workers answer more than gradients.
+
+    Attributes:
+        questions: the kinds that they answer, see `saddleproof.questions`.
+    """
+
+    questions: Sequence[type]
+
+    def ask(self, question: Question, *, round_id: int, timeout: float | None = None) -> Messages:
+        """All workers' answers to one question: one broadcast and one gather."""
 
 
 def collect(

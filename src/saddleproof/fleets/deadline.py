@@ -9,6 +9,11 @@ others tell how slow the machine is: once m - b workers have answered, T seconds
 `misses` of a worker grows by one with each round that ended without it and falls by `_PARDON` with
 each that it made: who is always late soon costs no time, who was late once is waited for again.
 Without that quorum a round goes on up to its limit: too few answers would end the run.
+
+Questions cost differently: a `LeastCurvature` is some hundred passes over the data, a `Gradients`
+of one point is one pass. T is measured in the round itself, so it is always that of the question
+that is open. The limit grows with the passes (`Deadline.allowing`), and misses are counted for each
+kind of question by itself (`Patience`).
 """
 
 from __future__ import annotations
@@ -18,10 +23,14 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 
 from saddleproof.errors import OptionError
+from saddleproof.fleets.cost import cost_of
+from saddleproof.questions import LeastCurvature, Question
 
 #: Ten timely answers pardon one that was late; a liar that is late every tenth round costs one
 #: grace in ten rounds, and one that is late more often soon costs nothing.
 _PARDON = 0.1
+#: Passes over the data for which the limit is meant; a question of more passes gets more time.
+FEW = 20
 
 
 @dataclass(frozen=True)
@@ -31,7 +40,7 @@ class Deadline:
     Args:
         grace: seconds that a worker with a clean record gets after the others.
         slack: the same, as a multiple of the time that the others took.
-        limit: seconds after which the round ends in any case.
+        limit: seconds after which a round of up to `FEW` passes over the data ends in any case.
 
     Raises:
         OptionError: one of them cannot work.
@@ -58,6 +67,24 @@ class Deadline:
         if timeout is None or timeout >= self.limit:
             return self
         return replace(self, limit=timeout)
+
+    def allowing(self, question: Question) -> Deadline:
+        """The same with the limit that this question needs.
+
+        The limit grows in proportion to the passes over the data. Where workers stop by themselves
+        after `seconds`, it grows by no more than those.
+
+        >>> import numpy as np
+        >>> Deadline(limit=60.0).allowing(LeastCurvature(np.zeros(1000), steps=60)).limit
+        720.0
+        >>> question = LeastCurvature(np.zeros(1000), steps=60, seconds=30.0)
+        >>> Deadline(limit=60.0).allowing(question).limit
+        90.0
+        """
+        limit = self.limit * max(cost_of(question)[0] / FEW, 1.0)
+        if isinstance(question, LeastCurvature):
+            limit = min(limit, self.limit + question.seconds)
+        return replace(self, limit=limit)
 
     def after_quorum(self, elapsed: float, misses: Iterable[float]) -> float:
         """Seconds into the round at which it ends, when m - b had answered at `elapsed`."""
@@ -127,3 +154,37 @@ class Watch:
     def learned(self, heard: Collection[int]) -> tuple[float, ...]:
         """(m,) everybody's misses after the round."""
         return tuple(record(missed, heard=i in heard) for i, missed in enumerate(self._misses))
+
+
+class Patience:
+    """Every worker's misses, for each kind of question by itself.
+
+    A worker may need longer than the others for sixty products, and be in time with a gradient.
+    Its grace with one kind of question does not depend on its record with another.
+
+    Args:
+        m: how many workers there are.
+    """
+
+    def __init__(self, m: int) -> None:
+        self._clean = (0.0,) * m
+        self._misses: dict[type, tuple[float, ...]] = {}
+
+    def of(self, kind: type) -> tuple[float, ...]:
+        """(m,) everybody's misses with this kind of question."""
+        return self._misses.get(kind, self._clean)
+
+    def watch(
+        self,
+        question: Question,
+        deadline: Deadline,
+        *,
+        b: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> Watch:
+        """The clock of a round that asks this question; see `Watch`."""
+        return Watch(deadline, self.of(type(question)), b=b, clock=clock)
+
+    def learn(self, question: Question, watch: Watch, heard: Collection[int]) -> None:
+        """Count the round, when it is over."""
+        self._misses[type(question)] = watch.learned(heard)

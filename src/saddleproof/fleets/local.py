@@ -9,6 +9,8 @@ import numpy as np
 from saddleproof.arrays import Array
 from saddleproof.errors import FleetError
 from saddleproof.fleets.base import OK, Announcement, Messages
+from saddleproof.fleets.worker import AnswersTogether, questions_of, reply_together, workers_of
+from saddleproof.questions import Gradients, Question
 
 
 class GradientSource(Protocol):
@@ -26,7 +28,13 @@ class LocalFleet:
     Args:
         problem: anything with `m` and `gradients(points)`, (q, d) to (q, m, d); a
             `saddleproof.Problem`. With `values(w)`, (d,) to (m,), it can also send losses; with
-            `sampled(points, round_id)`, (q, d) to (q, m, d), rounds are minibatches.
+            `sampled(points, round_id)`, (q, d) to (q, m, d), rounds are minibatches. With
+            `values_at` and `products` (`saddleproof.fleets.worker.AnswersTogether`) it answers
+            the questions about its losses in one call, as a loss over shards does worker by
+            worker. With neither, the fleet answers gradients alone.
+
+    Attributes:
+        questions: the kinds of question that the fleet answers.
 
     The problem stays readable as `fleet.problem`: an omniscient coalition may look at it.
     """
@@ -34,6 +42,7 @@ class LocalFleet:
     def __init__(self, problem: GradientSource) -> None:
         self.problem = problem
         self.workers = tuple(f"worker-{i}" for i in range(problem.m))
+        self.questions = questions_of(problem)
         self._closed = False
         self._losses = False
 
@@ -43,8 +52,7 @@ class LocalFleet:
 
     def round(self, points: Array, *, round_id: int, timeout: float | None = None) -> Messages:
         """Every worker's gradient at each of the (q, d) points; `timeout` is never reached."""
-        if self._closed:
-            raise FleetError("this fleet is closed; make a new one with LocalFleet(problem)")
+        self._check_open()
         losses = self._values(points) if self._losses else None
         sampled = getattr(self.problem, "sampled", None)
         values = self.problem.gradients(points) if sampled is None else sampled(points, round_id)
@@ -52,9 +60,24 @@ class LocalFleet:
             values = values.astype(points.dtype, copy=False)
         return Messages(values, (OK,) * len(self.workers), losses=losses)
 
+    def ask(self, question: Question, *, round_id: int, timeout: float | None = None) -> Messages:
+        """Every worker's answer to a question about its own loss, on all its rows."""
+        if isinstance(question, Gradients):
+            return self.round(question.points, round_id=round_id, timeout=timeout)
+        self._check_open()
+        if isinstance(self.problem, AnswersTogether):
+            answers = list(reply_together(self.problem, question))
+        else:
+            answers = [worker.reply(question) for worker in workers_of(self.problem)]
+        return Messages(answers, (OK,) * len(self.workers))
+
     def close(self) -> None:
         """Nothing to release; later rounds are refused."""
         self._closed = True
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise FleetError("this fleet is closed; make a new one with LocalFleet(problem)")
 
     @np.errstate(over="ignore", invalid="ignore")  # judging messages is the oracle's business
     def _values(self, points: Array) -> Array:

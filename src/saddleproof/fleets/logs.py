@@ -14,6 +14,7 @@ import logging
 from typing import Any
 
 from saddleproof.fleets.base import OK, Messages
+from saddleproof.questions import Question
 
 _log = logging.getLogger("saddleproof.rounds")
 
@@ -24,6 +25,7 @@ def log_messages(
     workers: tuple[str, ...],
     messages: Messages,
     seconds: float,
+    question: Question,
 ) -> None:
     """What a transport saw of a round: a warning a worker that failed, and a line at DEBUG.
 
@@ -33,7 +35,9 @@ def log_messages(
         workers: the roster.
         messages: what came.
         seconds: how long the round took.
+        question: what was asked; its kind is told.
     """
+    asked = type(question).__name__
     for name, status in zip(workers, messages.status, strict=True):
         if status != OK:
             why = messages.notes.get(name, "no answer in time")
@@ -43,16 +47,27 @@ def log_messages(
                 name,
                 status,
                 why,
-                extra={"saddle_round": round_id, "saddle_worker": name, "saddle_status": status},
+                extra={
+                    "saddle_round": round_id,
+                    "saddle_worker": name,
+                    "saddle_status": status,
+                    "saddle_question": asked,
+                },
             )
     answered = messages.status.count(OK)
     logger.debug(
-        "round %d: %d of %d answered in %.3f s",
+        "round %d: %d of %d answered %s in %.3f s",
         round_id,
         answered,
         len(workers),
+        asked,
         seconds,
-        extra={"saddle_round": round_id, "saddle_answered": answered, "saddle_seconds": seconds},
+        extra={
+            "saddle_round": round_id,
+            "saddle_answered": answered,
+            "saddle_question": asked,
+            "saddle_seconds": seconds,
+        },
     )
 
 

@@ -17,13 +17,14 @@ from typing import Any
 from saddleproof.arrays import Vector
 from saddleproof.errors import FleetError, MissingExtraError
 from saddleproof.fleets.base import DEAD, LATE, OK, Announcement, Messages
-from saddleproof.fleets.deadline import Deadline, Watch
+from saddleproof.fleets.deadline import Deadline, Patience
 from saddleproof.fleets.logs import log_messages
-from saddleproof.fleets.worker import Worker, workers_of
+from saddleproof.fleets.worker import Worker, questions_of, workers_of
+from saddleproof.questions import Gradients, Question
 
 _log = logging.getLogger(__name__)
 
-#: Points of more bytes go through the object store, once for all workers.
+#: Questions of more bytes go through the object store, once for all workers.
 INLINE = 100_000
 #: Seconds for what `ray.wait` called ready; what takes longer went with its node.
 _AT_HAND = 2.0
@@ -43,6 +44,9 @@ class RayFleet:
         deadline: how long to wait, see `Deadline`.
         start_timeout: seconds that the actors may take to come up; slower ones are late.
 
+    Attributes:
+        questions: the kinds of question that the problem's workers answer.
+
     Raises:
         MissingExtraError: Ray is not installed.
 
@@ -61,9 +65,10 @@ class RayFleet:
         self._shut_down = _start(self._ray)
         self.problem = problem
         self.deadline = Deadline() if deadline is None else deadline
+        self.questions = questions_of(problem)
         workers = workers_of(problem)
         self.workers = tuple(f"worker-{i}" for i in range(len(workers)))
-        self._misses = (0.0,) * len(workers)
+        self._patience = Patience(len(workers))
         self._b, self._losses, self._closed = 0, False, False
         self._busy: dict[Any, int] = {}  # answers to earlier rounds that are not in yet
         actor = self._ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=0)(Worker)
@@ -79,7 +84,11 @@ class RayFleet:
         self._b, self._losses = announcement.b, announcement.losses
 
     def round(self, points: Vector, *, round_id: int, timeout: float | None = None) -> Messages:
-        """Ask all workers at (q, d) points, until all have answered or the deadline is over.
+        """All workers' gradients at (q, d) points, and their losses where announced; as `ask`."""
+        return self.ask(Gradients(points), round_id=round_id, timeout=timeout)
+
+    def ask(self, question: Question, *, round_id: int, timeout: float | None = None) -> Messages:
+        """Ask all workers, until all have answered or the deadline is over.
 
         Raises:
             FleetError: the fleet is closed.
@@ -87,10 +96,13 @@ class RayFleet:
         if self._closed:
             raise FleetError("this fleet is closed; make a new one with RayFleet(problem)")
         m = len(self.workers)
-        watch = Watch(self.deadline.within(timeout), self._misses, b=self._b)
-        sent = self._ray.put(points) if points.nbytes > INLINE else points
+        deadline = self.deadline.allowing(question).within(timeout)
+        watch = self._patience.watch(question, deadline, b=self._b)
+        losses = self._losses and isinstance(question, Gradients)
+        large = sum(getattr(part, "nbytes", 0) for part in vars(question).values()) > INLINE
+        sent = self._ray.put(question) if large else question
         idle = set(range(m)) - set(self._busy.values())
-        asked = {self._ask(i, sent): i for i in sorted(idle)}
+        asked = {self._send(i, sent, losses=losses): i for i in sorted(idle)}
         heard: dict[int, Any] = {}
         broken: dict[int, str] = {}
         while (left := watch.left(heard, broken)) > 0:
@@ -101,16 +113,16 @@ class RayFleet:
             for ref in ready:
                 if ref in self._busy:
                     i = self._busy.pop(ref)
-                    asked[self._ask(i, sent)] = i
+                    asked[self._send(i, sent, losses=losses)] = i
             for i, answer, flaw in self._fetch({r: asked.pop(r) for r in ready if r in asked}):
                 if flaw:
                     broken[i] = flaw
                 else:
                     heard[i] = answer
         self._busy |= asked
-        self._misses = watch.learned(heard)
-        messages = self._messages(heard, broken)
-        log_messages(_log, round_id, self.workers, messages, watch.elapsed)
+        self._patience.learn(question, watch, heard)
+        messages = self._messages(heard, broken, losses=losses)
+        log_messages(_log, round_id, self.workers, messages, watch.elapsed, question)
         return messages
 
     def close(self) -> None:
@@ -123,8 +135,8 @@ class RayFleet:
         if self._shut_down:
             self._ray.shutdown()
 
-    def _ask(self, i: int, points: Any) -> Any:
-        return self._actors[i].answer.remote(points, losses=self._losses)
+    def _send(self, i: int, question: Any, *, losses: bool) -> Any:
+        return self._actors[i].vote.remote(question, losses=losses)
 
     def _fetch(self, ready: dict[Any, int]) -> list[tuple[int, Any, str]]:
         """(position, answer, "") or (position, None, what went wrong), of refs that are in."""
@@ -141,7 +153,7 @@ class RayFleet:
             cause = getattr(error, "cause", None) or error  # what the worker's code raised
             return i, None, f"{type(cause).__name__}: {cause}".splitlines()[0]
 
-    def _messages(self, heard: dict[int, Any], broken: dict[int, str]) -> Messages:
+    def _messages(self, heard: dict[int, Any], broken: dict[int, str], *, losses: bool) -> Messages:
         everyone = range(len(self.workers))
         pairs = {
             i: answer if isinstance(answer, tuple) and len(answer) == 2 else (answer, None)
@@ -152,7 +164,7 @@ class RayFleet:
             values=[pairs.get(i, (None, None))[0] for i in everyone],
             status=tuple(status.get(i, LATE) for i in everyone),
             notes={self.workers[i]: flaw for i, flaw in broken.items()},
-            losses=[pairs.get(i, (None, None))[1] for i in everyone] if self._losses else None,
+            losses=[pairs.get(i, (None, None))[1] for i in everyone] if losses else None,
         )
 
 

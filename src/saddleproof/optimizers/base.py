@@ -1,11 +1,11 @@
 """Optimizers as pure ask/tell state machines.
 
-    points = optimizer.ask(state)              # (q, d): where the server wants gradients
-    state  = optimizer.tell(state, reading)    # a new state; the old one is untouched
+    question = optimizer.ask(state)            # (q, d) points for gradients, or a question
+    state    = optimizer.tell(state, reading)  # a new state; the old one is untouched
 
 Options are frozen in the optimizer; everything that moves is in the state, a frozen dataclass of
-arrays and scalars (`saddleproof.snapshot` saves it). Convention: the first query point of every
-round is where the run stands, so that the trace can follow any optimizer.
+arrays and scalars (`saddleproof.snapshot` saves it). Convention: the first point of a round of
+gradients is where the run stands, so that the trace can follow any optimizer.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from saddleproof.arrays import Vector
+from saddleproof.claims import CurvatureFacts, GradientFacts
+from saddleproof.questions import Gradients, Question
 from saddleproof.ranks import Interval
 
 
@@ -56,6 +58,18 @@ class Combined(Protocol):
 
 class Reading(Protocol):
     """What the server may know of one round of q query points; made by `saddleproof.oracle`."""
+
+    @property
+    def stack(self) -> Vector:
+        """(q, m, d): the admitted gradients, workers in the order of `workers`."""
+
+    @property
+    def workers(self) -> tuple[str, ...]:
+        """(m,) names of the workers that were heard."""
+
+    @property
+    def b(self) -> int:
+        """The most Byzantine among them."""
 
     @property
     def gradient(self) -> Vector:
@@ -125,6 +139,22 @@ class Reading(Protocol):
         """
 
 
+class Answers(Protocol):
+    """What the server may know of a round of any other question; made by `saddleproof.oracle`."""
+
+    @property
+    def stack(self) -> Vector:
+        """(m, *question.shape): the admitted answers, workers in the order of `workers`."""
+
+    @property
+    def workers(self) -> tuple[str, ...]:
+        """(m,) names of the workers that were heard."""
+
+    @property
+    def b(self) -> int:
+        """The most Byzantine among them."""
+
+
 @dataclass(frozen=True)
 class Evidence:
     """What an optimizer knows about the point it returns, for the certificate.
@@ -138,6 +168,8 @@ class Evidence:
             has none.
         assumptions: what the bound rests on, a sentence each.
         numbers: further figures worth printing, by name.
+        gradient, curvature: what the workers said of this very point, from which a certificate
+            follows without another round; None where they were not asked.
     """
 
     escapes_failed: int = 0
@@ -146,6 +178,8 @@ class Evidence:
     tolerance: float | None = None
     assumptions: tuple[str, ...] = ()
     numbers: dict[str, float] = field(default_factory=dict)
+    gradient: GradientFacts | None = None
+    curvature: CurvatureFacts | None = None
 
 
 S = TypeVar("S")
@@ -164,11 +198,19 @@ class Optimizer(Protocol[S]):
             max_rounds: the rounds that the loop will grant, for optimizers that plan with it.
         """
 
-    def ask(self, state: S) -> Vector:
-        """(q, d) query points; the first one is where the run stands."""
+    def ask(self, state: S) -> Vector | Question:
+        """(q, d) points whose gradients are wanted, the first where the run stands; or a question.
 
-    def tell(self, state: S, reading: Reading) -> S:
-        """The next state; `state` is untouched."""
+        An optimizer that asks anything but gradients names the kinds in its attribute `questions`.
+        """
+
+    def tell(self, state: S, reading: Any) -> S:
+        """The next state; `state` is untouched.
+
+        Args:
+            state: the one that asked.
+            reading: a `Reading` of gradients, or `Answers` to any other question.
+        """
 
     def status(self, state: S) -> Status:
         """Running, or the verdict with which the optimizer ends."""
@@ -194,9 +236,11 @@ class Machine:
 
     Attributes:
         needs_values: whether `tell` reads `Reading.values`; the workers are then asked for them.
+        questions: the kinds of question that `ask` may give.
     """
 
     needs_values: ClassVar[bool] = False
+    questions: ClassVar[tuple[type, ...]] = (Gradients,)
 
     def evidence(self, state: Any) -> Evidence | None:
         """Nothing beyond the gradient."""

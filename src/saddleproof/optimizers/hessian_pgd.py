@@ -34,7 +34,7 @@ import numpy as np
 from saddleproof.arrays import Vector
 from saddleproof.errors import OptionError
 from saddleproof.optimizers.base import RUNNING, Evidence, Machine, Reading, Status
-from saddleproof.optimizers.certified_pgd.batch import Batch
+from saddleproof.optimizers.gradient_only.batch import Batch
 from saddleproof.optimizers.curvature import Curvature
 from saddleproof.optimizers.gradient_descent import (
     FIRST_STEP,

@@ -8,8 +8,8 @@ import numpy as np
 
 from saddleproof.arrays import Vector
 from saddleproof.optimizers.base import Reading
-from saddleproof.optimizers.certified_pgd import segments
-from saddleproof.optimizers.certified_pgd.batch import Batch
+from saddleproof.optimizers.gradient_only import segments
+from saddleproof.optimizers.gradient_only.batch import Batch
 from saddleproof.optimizers.curvature import (
     Curvature,
     by_oracle,

@@ -8,10 +8,11 @@ from saddleproof.optimizers.accelerated_curvature import AcceleratedCurvature
 from saddleproof.optimizers.accelerated_pgd import AcceleratedPGD
 from saddleproof.optimizers.base import Optimizer
 from saddleproof.optimizers.byzantine_pgd import ByzantinePGD
-from saddleproof.optimizers.certified_pgd import CertifiedPGD
+from saddleproof.optimizers.certified import CertifiedPGD
 from saddleproof.optimizers.cubic_newton import CubicNewton
 from saddleproof.optimizers.gauss_psgd import GaussPSGD
 from saddleproof.optimizers.gradient_descent import GradientDescent
+from saddleproof.optimizers.gradient_only import GradientOnlyPGD
 from saddleproof.optimizers.hessian_pgd import HessianPGD
 from saddleproof.optimizers.neon import Neon
 from saddleproof.optimizers.neon2 import Neon2
@@ -29,6 +30,7 @@ OPTIMIZERS: dict[str, type[Optimizer[Any]]] = {
     "cubic_newton": CubicNewton,
     "gauss_psgd": GaussPSGD,
     "gradient_descent": GradientDescent,
+    "gradient_only_pgd": GradientOnlyPGD,
     "hessian_pgd": HessianPGD,
     "neon": Neon,
     "neon2": Neon2,

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from saddleproof.arrays import Vector
+from saddleproof.curvature import differences
 from saddleproof.errors import OptionError
 
 
@@ -20,7 +21,8 @@ class Loss(Protocol):
     """f(w; z) of Section 3, averaged over one worker's data.
 
     Optionally also `gradients(points, shards)`, (q, d) to (q, m, d), all workers in one
-    vectorised call.
+    vectorised call, and `product(w, v, data)`, the Hessian of F_i times v, (d,) and (d,) to (d,);
+    without it a worker takes differences of its own gradient.
     """
 
     d: int
@@ -98,6 +100,10 @@ class Problem:
         """F_i(w), every worker's own loss: (d,) to (m,)."""
         return np.array([float(self.loss.value(w, shard)) for shard in self.shards])
 
+    def values_at(self, points: Vector) -> Vector:
+        """F_i at every point: (q, d) to (q, m)."""
+        return np.stack([self.values(w) for w in points])
+
     def value(self, w: Vector) -> float:
         """F(w), the mean of the m workers' losses: (d,) to a number."""
         return float(self.values(w).mean())
@@ -130,14 +136,13 @@ class Problem:
     def hessian(self, w: Vector) -> Vector:
         """The true Hessian of F, for judging only: (d,) to (d, d).
 
-        Central differences of pooled gradients, (grad F(w + h e_k) - grad F(w - h e_k)) / 2h,
-        with error O(h^2); a benchmark problem knows it in closed form. Cost: 2d gradients.
+        Central differences of pooled gradients with a step for every coordinate
+        (`saddleproof.curvature.differences`); a benchmark problem knows it in closed form. Cost:
+        4d gradients or more.
         """
-        h = np.cbrt(np.finfo(float).eps) * (1 + np.abs(w).max())
-        rows = [self.gradient(w + e) - self.gradient(w - e) for e in h * np.eye(self.d)]
-        differences = np.stack(rows) / (2 * h)
-        symmetric: Vector = (differences + differences.T) / 2
-        return symmetric
+        with np.errstate(over="ignore", invalid="ignore"):
+            found, _ = differences.hessian(lambda points: self.gradients(points).mean(axis=1), w)
+        return found
 
     def _gradients(self, points: Vector) -> Vector:
         if hasattr(self.loss, "gradients"):

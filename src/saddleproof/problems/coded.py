@@ -43,24 +43,45 @@ class Coded:
     def __init__(self, problem: Any, code: Code) -> None:
         self.problem, self.code = problem, code
         self.m, self.d = int(problem.m), int(problem.d)
-        self._rows = [
-            [(int(j), float(row[j])) for j in np.flatnonzero(row)] for row in code.matrix(self.m)
-        ]
+        W = code.matrix(self.m)
+        self._rows = [[(int(j), float(row[j])) for j in np.flatnonzero(row)] for row in W]
+        self._holders = [np.flatnonzero(column).tolist() for column in W.T]  # of each part
         if hasattr(problem, "loss") and hasattr(problem, "shards"):
             self.loss = CodedLoss(problem.loss)
             self.shards = tuple(tuple((c, problem.shards[j]) for j, c in row) for row in self._rows)
 
     def gradients(self, points: Vector) -> Vector:
         """Every worker's coded gradient: (q, d) points to (q, m, d)."""
-        pieces = self.problem.gradients(points)
         with np.errstate(over="ignore", invalid="ignore"):
-            rows = [_total([(c, pieces[:, j]) for j, c in row]) for row in self._rows]
-            return np.stack(rows, axis=1)
+            return self._encoded(self.problem.gradients(points))
 
     def values(self, w: Vector) -> Vector:
         """Every worker's coded loss: (d,) to (m,)."""
-        pieces = self.problem.values(w)
-        return np.array([_total([(c, pieces[j]) for j, c in row]) for row in self._rows])
+        values: Vector = self._encoded(self.problem.values(w)[None])[0]
+        return values
+
+    def values_at(self, points: Vector) -> Vector:
+        """Every worker's coded loss at every point: (q, d) to (q, m)."""
+        return self._encoded(self.problem.values_at(points))
+
+    def products(self, w: Vector, vectors: Vector) -> Vector:
+        """Every worker's coded Hessian times its own vectors: (d,) and (m, p, d) to (m, p, d).
+
+        A part is held by r workers, whose vectors differ: it is asked r times, for one of them
+        each time.
+        """
+        found: dict[tuple[int, int], Vector] = {}  # worker and part to (p, d)
+        for turn in range(max(map(len, self._holders))):
+            served = [held[turn % len(held)] for held in self._holders]
+            answers = self.problem.products(w, vectors[served])
+            found.update({(i, j): answers[j] for j, i in enumerate(served)})
+        rows = [_total([(c, found[i, j]) for j, c in row]) for i, row in enumerate(self._rows)]
+        return np.stack(rows)
+
+    def _encoded(self, pieces: Vector) -> Vector:
+        """sum_j W_ij of what belongs to part j: (q, m, ...) to (q, m, ...)."""
+        rows = [_total([(c, pieces[:, j]) for j, c in row]) for row in self._rows]
+        return np.stack(rows, axis=1)
 
     def __getattr__(self, name: str) -> Any:
         """What is not coded is the problem's own."""

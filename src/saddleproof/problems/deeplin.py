@@ -49,13 +49,31 @@ class DeepLin(SaddleProblem):
         W1, W2, W3 = np.diag([alive, 0.6, 0.0]) @ vt, first, u @ first
         self._place(np.concatenate([W1.ravel(), W2.ravel(), W3.ravel()]))
 
-    def values(self, w: Vector) -> Vector:
-        """mean_j |W3 W2 W1 x_j - y_j|^2 / 2: (27,) to (m,)."""
-        W1, W2, W3 = _layers(w)
-        M = W3 @ W2 @ W1
-        square = np.einsum("ab,mbc,ac->m", M, self.xx, M)
-        values: Vector = square / 2 - (self.yx * M).sum(axis=(1, 2)) + self.yy / 2
+    def values_at(self, points: Vector) -> Vector:
+        """<M'M, Sxx_i> / 2 - <M, Syx_i> + mean_j |y_j|^2 / 2, M = W3 W2 W1: (q, 27) to (q, m)."""
+        W1, W2, W3 = _layers(points)
+        M = W3 @ W2 @ W1  # (q, 3, 3)
+        square = (_t(M) @ M).reshape(-1, _LAYER) @ self.xx.reshape(-1, _LAYER).T
+        across = M.reshape(-1, _LAYER) @ self.yx.reshape(-1, _LAYER).T
+        values: Vector = square / 2 - across + self.yy / 2
         return values
+
+    def products(self, w: Vector, vectors: Vector) -> Vector:
+        """The product rule on the gradient's three parts: (27,) and (m, p, 27) to (m, p, 27).
+
+        V1, V2, V3 are the layers of v, and dR_i is the derivative of R_i along it.
+        """
+        W1, W2, W3 = _layers(w)
+        V1, V2, V3 = _layers(vectors)  # (m, p, 3, 3)
+        W32, V32 = W3 @ W2, V3 @ W2 + W3 @ V2
+        W21, V21 = W2 @ W1, V2 @ W1 + W2 @ V1
+        R = (W32 @ W1 @ self.xx - self.yx)[:, None]
+        dR = (V32 @ W1 + W32 @ V1) @ self.xx[:, None]
+        along_1 = _t(V32) @ R + W32.T @ dR
+        along_2 = (_t(V3) @ R + W3.T @ dR) @ W1.T + W3.T @ R @ _t(V1)
+        along_3 = dR @ W21.T + R @ _t(V21)
+        products: Vector = np.stack([along_1, along_2, along_3], axis=2)
+        return products.reshape(vectors.shape)
 
     def hessian(self, w: Vector) -> Vector:
         """J'(I (x) Sxx) J + the second derivatives of the product against R: to (27, 27)."""

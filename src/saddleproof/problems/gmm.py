@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from saddleproof.arrays import Vector
+from saddleproof.problems.moments import projections, second_moment_products
 from saddleproof.problems.saddle import SaddleProblem
 
 
@@ -40,12 +41,18 @@ class Gmm12(SaddleProblem):
         ridge: Vector = 0.8 * v[1]
         return ridge
 
-    def values(self, w: Vector) -> Vector:
-        """|w|^2 / 2 - mean_j log cosh(w'x_j): (d,) to (m,)."""
-        t = self.x @ w
+    def values_at(self, points: Vector) -> Vector:
+        """|w|^2 / 2 - mean_j log cosh(w'x_j): (q, d) to (q, m)."""
+        t = projections(points, self.x)
         log_cosh = np.logaddexp(t, -t) - np.log(2)
-        values: Vector = w @ w / 2 - log_cosh.mean(axis=1)
+        square = (points**2).sum(axis=1, keepdims=True)
+        values: Vector = square / 2 - log_cosh.mean(axis=2)
         return values
+
+    def products(self, w: Vector, vectors: Vector) -> Vector:
+        """v - mean_j (1 - tanh(w'x_j)^2) x_j x_j'v: (d,) and (m, p, d) to (m, p, d)."""
+        bend = 1 - np.tanh(self.x @ w) ** 2
+        return vectors - second_moment_products(self.x, bend, vectors)
 
     def hessian(self, w: Vector) -> Vector:
         """I - mean (1 - tanh(w'x)^2) xx', over all workers: (d,) to (d, d)."""

@@ -19,8 +19,8 @@ from saddleproof.problems.base import Problem
 class KnownProblem(Problem):
     """A problem with a known minimum below its start.
 
-    A member sets its data and `start`, and answers `values` and `_gradients` for every worker and
-    `hessian` for their mean.
+    A member sets its data and `start`, and answers `values_at`, `_gradients` and `products` for
+    every worker and `hessian` for their mean.
 
     Attributes:
         start: (d,), where runs begin.
@@ -38,6 +38,11 @@ class KnownProblem(Problem):
         # A stream of its own for every problem and seed: an optimizer that is seeded with the
         # same number draws other numbers.
         self._rng = np.random.default_rng([zlib.crc32(self.name.encode()), seed])
+
+    def values(self, w: Vector) -> Vector:
+        """F_i(w), every worker's own loss: (d,) to (m,)."""
+        values: Vector = self.values_at(w[None])[0]
+        return values
 
     @property
     def origin(self) -> Vector:

@@ -78,23 +78,48 @@ class LinearAutoencoder(SaddleProblem):
         """The leading k eigenvectors; all other minima are turned from it, with the same F."""
         return self._critical(range(self.k))
 
-    def values(self, w: Vector) -> Vector:
-        """F_i(w): (d,) to (m,)."""
-        A, B = self._layers(w)
-        rest = B @ A - np.eye(self.q)
-        balance = ((A @ A.T - B.T @ B) ** 2).sum() / 8
-        values: Vector = ((rest @ self.S) * rest).sum(axis=(1, 2)) / 2 + balance
+    def values_at(self, points: Vector) -> Vector:
+        """(tr B'B A S_i A' - 2 tr A S_i B + tr S_i) / 2 + the balance: (q, d) to (q, m)."""
+        A, B = self._layers(points)
+        AS = self._times_each(A)  # (p, m, k, q)
+        BB, ASA = _t(B) @ B, AS @ _t(A)[:, None]
+        learnt = (BB[:, None] * ASA).sum(axis=(2, 3)) - 2 * (AS * _t(B)[:, None]).sum(axis=(2, 3))
+        balance = ((A @ _t(A) - BB) ** 2).sum(axis=(1, 2)) / 8
+        total = np.trace(self.S, axis1=1, axis2=2)
+        values: Vector = (learnt + total) / 2 + balance[:, None]
         return values
+
+    def products(self, w: Vector, vectors: Vector) -> Vector:
+        """The gradient's derivative along every vector: (d,) and (m, p, d) to (m, p, d)."""
+        return self._derivatives(w, vectors, self.S)
 
     def hessian(self, w: Vector) -> Vector:
         """The derivative of the pooled gradient along every axis: (d,) to (d, d)."""
+        hessian: Vector = self._derivatives(w, np.eye(self.d)[None], self._pooled[None])[0]
+        return hessian
+
+    def _derivatives(self, w: Vector, vectors: Vector, S: Vector) -> Vector:
+        """dC S_i + (dM A + M dA) / 2 and dB (G_i - M / 2) + B (dG_i - dM / 2) - S_i dA'.
+
+        These are the derivatives of the gradient below, with C = B'(BA - I), M = AA' - B'B and
+        G_i = A S_i A'. Both products with S_i have k rows a vector: dC and dA.
+
+        Args:
+            w: (d,).
+            vectors: (m, p, d), m directions (dA, dB) each.
+            S: (m, q, q).
+        """
         A, B = self._layers(w)
-        dA, dB = self._layers(np.eye(self.d))  # (d, k, q), (d, q, k)
-        S, R, M = self._pooled, B @ A - np.eye(self.q), A @ A.T - B.T @ B
-        dR = dB @ A + B @ dA
-        dM = dA @ A.T + A @ _t(dA) - _t(dB) @ B - B.T @ dB
-        along_A = (_t(dB) @ R + B.T @ dR) @ S + (dM @ A + M @ dA) / 2
-        along_B = dR @ (S @ A.T) + R @ S @ _t(dA) - (dB @ M + B @ dM) / 2
+        dA, dB = self._layers(vectors)  # (m, p, k, q), (m, p, q, k)
+        M = A @ A.T - B.T @ B
+        dAA, dBB = _twice(dA @ A.T), _twice(_t(dB) @ B)  # (m, p, k, k)
+        dM = dAA - dBB
+        both = np.concatenate([dBB @ A + B.T @ B @ dA - _t(dB), dA], axis=2)
+        both = (both.reshape(len(S), -1, self.q) @ S).reshape(both.shape)
+        dCS, dAS = np.split(both, 2, axis=2)  # (m, p, k, q) each
+        G, dG = A @ S @ A.T, _twice(dAS @ A.T)  # (m, k, k), (m, p, k, k)
+        along_A = dCS + (dM @ A + M @ dA) / 2
+        along_B = dB @ (G - M / 2)[:, None] + B @ (dG - dM / 2) - _t(dAS)
         return self._flat(along_A, along_B)
 
     def _gradients(self, points: Vector) -> Vector:
@@ -135,6 +160,11 @@ class LinearAutoencoder(SaddleProblem):
 
 def _t(matrices: Vector) -> Vector:
     return matrices.swapaxes(-1, -2)
+
+
+def _twice(matrices: Vector) -> Vector:
+    """X + X'."""
+    return matrices + _t(matrices)
 
 
 def _digits() -> Vector:

@@ -14,6 +14,7 @@ import numpy as np
 from saddleproof.arrays import Vector
 from saddleproof.errors import MissingExtraError, OptionError
 from saddleproof.problems.known import KnownProblem
+from saddleproof.problems.moments import projections, second_moment_products
 
 
 class Logistic(KnownProblem):
@@ -45,18 +46,24 @@ class Logistic(KnownProblem):
         self.decay = decay
         self.start = np.zeros(self.d)
 
-    def values(self, w: Vector) -> Vector:
-        """F_i(w): (30,) to (m,)."""
-        penalty = self.decay * (w**2 / (1 + w**2)).sum()
-        values: Vector = np.logaddexp(0, -self.yx @ w).mean(axis=1) + penalty
+    def values_at(self, points: Vector) -> Vector:
+        """F_i at every point: (q, 30) to (q, m)."""
+        penalty = self.decay * (points**2 / (1 + points**2)).sum(axis=1, keepdims=True)
+        losses = np.logaddexp(0, -projections(points, self.yx))  # (q, m, n)
+        values: Vector = losses.mean(axis=2) + penalty
         return values
 
+    def products(self, w: Vector, vectors: Vector) -> Vector:
+        """mean_j p (1 - p) x_j x_j'v + the penalty's: (30,) and (m, p, 30) to (m, p, 30)."""
+        p = _logistic(self.yx @ w)
+        products = second_moment_products(self.yx, p * (1 - p), vectors)
+        return products + self._bend(w) * vectors
+
     def hessian(self, w: Vector) -> Vector:
-        """mean p (1 - p) xx' + 2 decay diag((1 - 3 w^2) / (1 + w^2)^3): (30,) to (30, 30)."""
+        """mean p (1 - p) xx' + the penalty's: (30,) to (30, 30)."""
         yx = self.yx.reshape(-1, self.d)
         p = _logistic(yx @ w)
-        bend = 2 * self.decay * (1 - 3 * w**2) / (1 + w**2) ** 3
-        hessian: Vector = (yx.T * (p * (1 - p))) @ yx / len(yx) + np.diag(bend)
+        hessian: Vector = (yx.T * (p * (1 - p))) @ yx / len(yx) + np.diag(self._bend(w))
         return hessian
 
     def _gradients(self, points: Vector) -> Vector:
@@ -66,6 +73,11 @@ class Logistic(KnownProblem):
         penalty = 2 * self.decay * points / (1 + points**2) ** 2
         gradients: Vector = penalty[:, None, :] - pull
         return gradients
+
+    def _bend(self, w: Vector) -> Vector:
+        """The penalty's second derivatives, 2 decay (1 - 3 w^2) / (1 + w^2)^3: (30,)."""
+        bend: Vector = 2 * self.decay * (1 - 3 * w**2) / (1 + w**2) ** 3
+        return bend
 
 
 def _logistic(t: Vector) -> Vector:

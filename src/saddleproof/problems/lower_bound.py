@@ -48,10 +48,15 @@ class LowerBound(SaddleProblem):
         self._wave = np.sqrt(inexactness)
         self._place(np.array([(np.pi / 2 - self.phase) * self._wave]))
 
-    def values(self, w: Vector) -> Vector:
-        """Delta^(3/2) sin(w / sqrt(Delta) + s) + xi_i w: (1,) to (m,)."""
-        values: Vector = self._wave**3 * np.sin(self._angle(w)) + self.tilts * w
+    def values_at(self, points: Vector) -> Vector:
+        """Delta^(3/2) sin(w / sqrt(Delta) + s) + xi_i w: (q, 1) to (q, m)."""
+        values: Vector = self._wave**3 * np.sin(self._angle(points)) + self.tilts * points
         return values
+
+    def products(self, w: Vector, vectors: Vector) -> Vector:
+        """-sqrt(Delta) sin(w / sqrt(Delta) + s) v: (1,) and (m, p, 1) to (m, p, 1)."""
+        products: Vector = -self._wave * np.sin(self._angle(w)) * vectors
+        return products
 
     def hessian(self, w: Vector) -> Vector:
         """-sqrt(Delta) sin(w / sqrt(Delta) + s): (1,) to (1, 1)."""

@@ -59,11 +59,19 @@ class MatrixFactorization(SaddleProblem):
         leading: Vector = self._columns[:, :RANK].ravel()
         return leading
 
-    def values(self, w: Vector) -> Vector:
-        """|UU' - S_i|_F^2 / 4: (16,) to (m,)."""
-        U = w.reshape(SIDE, RANK)
-        values: Vector = ((U @ U.T - self.S) ** 2).sum(axis=(1, 2)) / 4
+    def values_at(self, points: Vector) -> Vector:
+        """|UU' - S_i|_F^2 / 4: (q, 16) to (q, m)."""
+        U = points.reshape(-1, SIDE, RANK)
+        R = (U @ U.transpose(0, 2, 1))[:, None] - self.S  # (q, m, 8, 8)
+        values: Vector = (R**2).sum(axis=(2, 3)) / 4
         return values
+
+    def products(self, w: Vector, vectors: Vector) -> Vector:
+        """(UU' - S_i) V + (VU' + UV') U: (16,) and (m, p, 16) to (m, p, 16)."""
+        U, V = w.reshape(SIDE, RANK), vectors.reshape(*vectors.shape[:2], SIDE, RANK)
+        R = (U @ U.T - self.S)[:, None]  # (m, 1, 8, 8)
+        products: Vector = R @ V + V @ (U.T @ U) + U @ (V.swapaxes(2, 3) @ U)
+        return products.reshape(vectors.shape)
 
     def hessian(self, w: Vector) -> Vector:
         """(UU' - S) (x) I + I (x) U'U + the mixed term: to (16, 16)."""

@@ -1,4 +1,6 @@
-"""Fourth moments: sums over samples that a worker computes once instead of at every point.
+"""Sums over the workers' samples: projections, weighted second moments, and fourth moments.
+
+`CubicForm` holds the fourth moments, which a worker computes once instead of at every point:
 
     mean_j (w'x_j)^3 x_j = K_i p(w)
     (w'x)^3 = sum over a <= b <= c of k_abc (w_a w_b w_c) (x_a x_b x_c)
@@ -14,6 +16,26 @@ from itertools import combinations_with_replacement
 import numpy as np
 
 from saddleproof.arrays import Vector
+
+
+def projections(points: Vector, samples: Vector) -> Vector:
+    """w'x_j of every sample at every point: (q, d) and (m, n, d) to (q, m, n)."""
+    m, n, d = samples.shape
+    flat: Vector = points @ samples.reshape(-1, d).T
+    return flat.reshape(-1, m, n)
+
+
+def second_moment_products(samples: Vector, weights: Vector, vectors: Vector) -> Vector:
+    """mean_j c_j x_j x_j'v of every worker's own vectors: (m, p, d).
+
+    Args:
+        samples: (m, n, d).
+        weights: (m, n), the c_j.
+        vectors: (m, p, d).
+    """
+    along: Vector = vectors @ samples.transpose(0, 2, 1)  # (m, p, n)
+    along *= weights[:, None, :] / samples.shape[1]
+    return along @ samples
 
 
 class CubicForm:

@@ -34,10 +34,18 @@ class PrincipalComponents(SaddleProblem):
         """v_1: (d,); -v_1 is the other one."""
         return self._leading
 
-    def values(self, w: Vector) -> Vector:
-        """|w|^4 / 4 - w'S_i w / 2: (d,) to (m,)."""
-        values: Vector = (w @ w) ** 2 / 4 - w @ self.S @ w / 2
+    def values_at(self, points: Vector) -> Vector:
+        """|w|^4 / 4 - w'S_i w / 2: (q, d) to (q, m)."""
+        norms = (points**2).sum(axis=1, keepdims=True)
+        Sw = (points @ self._wide).reshape(len(points), self.m, self.d)
+        values: Vector = norms**2 / 4 - (Sw * points[:, None, :]).sum(axis=2) / 2
         return values
+
+    def products(self, w: Vector, vectors: Vector) -> Vector:
+        """(w'w) v + 2 (w'v) w - S_i v: (d,) and (m, p, d) to (m, p, d)."""
+        across = 2 * (vectors @ w)[..., None] * w
+        products: Vector = (w @ w) * vectors + across - vectors @ self.S
+        return products
 
     def hessian(self, w: Vector) -> Vector:
         """(w'w) I + 2 ww' - S: (d,) to (d, d)."""

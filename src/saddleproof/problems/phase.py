@@ -13,7 +13,7 @@ import numpy as np
 
 from saddleproof.arrays import Vector
 from saddleproof.problems.known import descend
-from saddleproof.problems.moments import CubicForm
+from saddleproof.problems.moments import CubicForm, projections, second_moment_products
 from saddleproof.problems.saddle import SaddleProblem
 
 
@@ -45,10 +45,16 @@ class Phase(SaddleProblem):
         self._wide = np.hstack(list(Y))  # (d, m d)
         return descend(self, frame[1] / np.sqrt(3), frame[1:])
 
-    def values(self, w: Vector) -> Vector:
-        """mean_j ((a_j'w)^2 - y_j)^2 / 8: (d,) to (m,)."""
-        values: Vector = (((self.a @ w) ** 2 - self.y) ** 2).mean(axis=1) / 8
+    def values_at(self, points: Vector) -> Vector:
+        """mean_j ((a_j'w)^2 - y_j)^2 / 8: (q, d) to (q, m)."""
+        residuals = projections(points, self.a) ** 2 - self.y  # (q, m, n)
+        values: Vector = (residuals**2).mean(axis=2) / 8
         return values
+
+    def products(self, w: Vector, vectors: Vector) -> Vector:
+        """mean_j (3 (a_j'w)^2 - y_j) a_j a_j'v / 2: (d,) and (m, p, d) to (m, p, d)."""
+        bend = (3 * (self.a @ w) ** 2 - self.y) / 2
+        return second_moment_products(self.a, bend, vectors)
 
     def hessian(self, w: Vector) -> Vector:
         """mean (3 (a'w)^2 - y) aa' / 2, over all workers: (d,) to (d, d)."""

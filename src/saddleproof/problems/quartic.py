@@ -51,10 +51,20 @@ class TiltedQuartic(SaddleProblem):
             self.A = self.A + _centred(lower + np.tril(noise, -1).transpose(0, 2, 1))
         self._place(np.zeros(d))
 
-    def values(self, w: Vector) -> Vector:
-        """F_i(w): (d,) to (m,)."""
-        values: Vector = w @ self.A @ w / 2 + self.gamma / 4 * (self.e @ w) ** 4 + self.tilts @ w
+    def values_at(self, points: Vector) -> Vector:
+        """F_i at every point: (q, d) to (q, m)."""
+        q, d = points.shape
+        linear = (points @ self._wide).reshape(q, -1, d)  # (q, m or 1, d)
+        square = (linear * points[:, None, :]).sum(axis=2)
+        wall = self.gamma / 4 * (points @ self.e) ** 4
+        values: Vector = square / 2 + wall[:, None] + points @ self.tilts.T
         return values
+
+    def products(self, w: Vector, vectors: Vector) -> Vector:
+        """A_i v + 3 gamma (e'w)^2 (e'v) e: (d,) and (m, p, d) to (m, p, d)."""
+        wall = 3 * self.gamma * (self.e @ w) ** 2 * (vectors @ self.e)  # (m, p)
+        products: Vector = vectors @ self.A + wall[..., None] * self.e
+        return products
 
     def hessian(self, w: Vector) -> Vector:
         """A + 3 gamma (e'w)^2 ee': (d,) to (d, d)."""
@@ -90,9 +100,9 @@ class Example1(TiltedQuartic):
     def __init__(self, *, workers: int = 20, seed: int = 0, n: int = 400) -> None:
         super().__init__(np.array([-1.0]), workers=workers, seed=seed, n=n)
 
-    def values(self, w: Vector) -> Vector:
-        """(w^2 - 1)^2 / 4 + xi_i w: (1,) to (m,)."""
-        return super().values(w) + 0.25
+    def values_at(self, points: Vector) -> Vector:
+        """(w^2 - 1)^2 / 4 + xi_i w: (q, 1) to (q, m)."""
+        return super().values_at(points) + 0.25
 
 
 class Example2(TiltedQuartic):

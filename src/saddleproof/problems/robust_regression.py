@@ -12,6 +12,7 @@ import numpy as np
 
 from saddleproof.arrays import Vector
 from saddleproof.problems.known import KnownProblem
+from saddleproof.problems.moments import projections, second_moment_products
 
 
 class RobustRegression(KnownProblem):
@@ -37,17 +38,20 @@ class RobustRegression(KnownProblem):
         self.y = self.x @ self.planted + 0.3 * self._rng.standard_normal((workers, n)) + spoilt
         self.start = np.zeros(d)
 
-    def values(self, w: Vector) -> Vector:
-        """mean_j log(1 + r_j^2 / 2), r = x'w - y: (d,) to (m,)."""
-        r = self.x @ w - self.y
-        values: Vector = np.log1p(r**2 / 2).mean(axis=1)
+    def values_at(self, points: Vector) -> Vector:
+        """mean_j log(1 + r_j^2 / 2), r = x'w - y: (q, d) to (q, m)."""
+        r = projections(points, self.x) - self.y  # (q, m, n)
+        values: Vector = np.log1p(r**2 / 2).mean(axis=2)
         return values
+
+    def products(self, w: Vector, vectors: Vector) -> Vector:
+        """mean_j (1 - r_j^2/2) / (1 + r_j^2/2)^2 x_j x_j'v: (d,) and (m, p, d) to (m, p, d)."""
+        return second_moment_products(self.x, self._bend(w), vectors)
 
     def hessian(self, w: Vector) -> Vector:
         """mean (1 - r^2/2) / (1 + r^2/2)^2 xx', over all workers: (d,) to (d, d)."""
-        x, r = self.x.reshape(-1, self.d), (self.x @ w - self.y).ravel()
-        bend = (1 - r**2 / 2) / (1 + r**2 / 2) ** 2
-        hessian: Vector = (x.T * bend) @ x / len(x)
+        x = self.x.reshape(-1, self.d)
+        hessian: Vector = (x.T * self._bend(w).ravel()) @ x / len(x)
         return hessian
 
     def _gradients(self, points: Vector) -> Vector:
@@ -57,3 +61,9 @@ class RobustRegression(KnownProblem):
         gradients: Vector = np.einsum("qmn,mnd->qmd", pull, self.x, optimize=True)
         gradients /= self.x.shape[1]
         return gradients
+
+    def _bend(self, w: Vector) -> Vector:
+        """The second derivative of log(1 + r^2 / 2) at every sample: (d,) to (m, n)."""
+        half = (self.x @ w - self.y) ** 2 / 2
+        bend: Vector = (1 - half) / (1 + half) ** 2
+        return bend

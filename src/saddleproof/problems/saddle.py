@@ -23,8 +23,8 @@ _DRAWS = 100
 class SaddleProblem(KnownProblem):
     """A problem whose saddle is known.
 
-    A member sets its data, calls `_place(saddle)`, and answers `values` and `_gradients` for
-    every worker and `hessian` for their mean.
+    A member sets its data, calls `_place(saddle)`, and answers `values_at`, `_gradients` and
+    `products` for every worker and `hessian` for their mean.
 
     Attributes:
         saddle: (d,), a strict saddle of the pooled loss F.

@@ -49,11 +49,23 @@ class Sensing(SaddleProblem):
         U[:, :alive] = V[:, :alive]
         self._place(newton(self, U.ravel()))
 
-    def values(self, w: Vector) -> Vector:
-        """mean_j (<A_j, UU'> - y_j)^2 / 2: (16,) to (m,)."""
-        P = _gram(w[None])[0]
-        values: Vector = P @ self.K @ P / 2 - self.c @ P + self.yy / 2
+    def values_at(self, points: Vector) -> Vector:
+        """mean_j (<A_j, UU'> - y_j)^2 / 2: (q, 16) to (q, m)."""
+        P = _gram(points)  # (q, 64)
+        KP = (P @ self._wide).reshape(len(P), self.m, -1)
+        square = (KP * P[:, None, :]).sum(axis=2)
+        values: Vector = square / 2 - P @ self.c.T + self.yy / 2
         return values
+
+    def products(self, w: Vector, vectors: Vector) -> Vector:
+        """2 R_i V + 2 mean_j <A_j, UV' + VU'> A_j U: (16,) and (m, p, 16) to (m, p, 16)."""
+        m, p, _ = vectors.shape
+        U, V = w.reshape(SIDE, RANK), vectors.reshape(m, p, SIDE, RANK)
+        R = (self.K @ _gram(w[None])[0] - self.c).reshape(m, 1, SIDE, SIDE)
+        UV = U @ V.swapaxes(2, 3)  # (m, p, 8, 8)
+        dR = (UV + UV.swapaxes(2, 3)).reshape(m, p, -1) @ self.K
+        products: Vector = 2 * (R @ V + dR.reshape(m, p, SIDE, SIDE) @ U)
+        return products.reshape(vectors.shape)
 
     def hessian(self, w: Vector) -> Vector:
         """4 mean vec(AU) vec(AU)' + 2 R (x) I with R = mean (<A, UU'> - y) A: to (16, 16)."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from saddleproof.arrays import Vector
 from saddleproof.problems.known import newton
-from saddleproof.problems.moments import CubicForm
+from saddleproof.problems.moments import CubicForm, projections, second_moment_products
 from saddleproof.problems.saddle import SaddleProblem
 
 
@@ -35,10 +35,15 @@ class Tensor(SaddleProblem):
         self._cubes = CubicForm(self.x)
         self._place(newton(self, (Q[:, 0] + Q[:, 1]) / 2))
 
-    def values(self, w: Vector) -> Vector:
-        """mean_j (w'x_j)^4 / 4 - |w|^2 / 2: (d,) to (m,)."""
-        values: Vector = ((self.x @ w) ** 4).mean(axis=1) / 4 - w @ w / 2
+    def values_at(self, points: Vector) -> Vector:
+        """mean_j (w'x_j)^4 / 4 - |w|^2 / 2: (q, d) to (q, m)."""
+        fourth = (projections(points, self.x) ** 4).mean(axis=2)
+        values: Vector = fourth / 4 - (points**2).sum(axis=1, keepdims=True) / 2
         return values
+
+    def products(self, w: Vector, vectors: Vector) -> Vector:
+        """3 mean_j (w'x_j)^2 x_j x_j'v - v: (d,) and (m, p, d) to (m, p, d)."""
+        return second_moment_products(self.x, 3 * (self.x @ w) ** 2, vectors) - vectors
 
     def hessian(self, w: Vector) -> Vector:
         """3 mean (w'x)^2 xx' - I, over all workers: (d,) to (d, d)."""

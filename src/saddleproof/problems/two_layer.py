@@ -65,12 +65,35 @@ class TwoLayer(SaddleProblem):
         weights = 0.5 * np.random.default_rng(0).standard_normal(self.d)
         return newton(self, descend(self, weights))
 
-    def values(self, w: Vector) -> Vector:
-        """F_i(w): (d,) to (m,)."""
-        W, v = self._layers(w)
-        residual = np.tanh(self.x @ W.T) @ v - self.y  # (m, n)
-        values: Vector = (residual**2).mean(axis=1) / 2 + self.decay * (w @ w) / 2
+    def values_at(self, points: Vector) -> Vector:
+        """F_i at every point: (q, d) to (q, m)."""
+        W, v = self._layers(points)  # (q, k, 10), (q, k)
+        t = np.tanh(self.x @ W.swapaxes(1, 2)[:, None])  # (q, m, n, k)
+        residual = (t @ v[:, None, :, None])[..., 0] - self.y  # (q, m, n)
+        square = (points**2).sum(axis=1, keepdims=True)
+        values: Vector = (residual**2).mean(axis=2) / 2 + self.decay * square / 2
         return values
+
+    def products(self, w: Vector, vectors: Vector) -> Vector:
+        """The product rule on the gradient: (d,) and (m, p, d) to (m, p, d).
+
+        dt, dslope and dresidual are the derivatives of tanh(Wx), of tanh'(Wx) and of the residual
+        along a vector.
+        """
+        W, v = self._layers(w)
+        dW, dv = self._layers(vectors)  # (m, p, k, 10), (m, p, k)
+        n, x = self.x.shape[1], self.x[:, None]  # (m, 1, n, 10)
+        t = np.tanh(x @ W.T)  # (m, 1, n, k)
+        slope = 1 - t**2
+        residual = (t @ v - self.y[:, None])[..., None] / n  # (m, 1, n, 1)
+        dt = slope * (x @ dW.swapaxes(2, 3))  # (m, p, n, k)
+        dslope = -2 * t * dt
+        dresidual = (dt @ v[:, None] + t @ dv[..., None]) / n  # (m, p, n, 1)
+        pull = dresidual * slope * v + residual * (dslope * v + slope * dv[:, :, None])
+        along_W = pull.swapaxes(2, 3) @ x  # (m, p, k, 10)
+        along_v = (dresidual * t + residual * dt).sum(axis=2)  # (m, p, k)
+        products = np.concatenate([along_W.reshape(*dv.shape[:2], -1), along_v], axis=2)
+        return products + self.decay * vectors
 
     def hessian(self, w: Vector) -> Vector:
         """mean (J'J + residual * second derivatives of the output) + decay I: to (d, d)."""
@@ -106,6 +129,7 @@ class TwoLayer(SaddleProblem):
         return gradient + self.decay * w
 
     def _layers(self, w: Vector) -> tuple[Vector, Vector]:
-        """W (k, 10) and v (k,) of (d,) parameters."""
+        """W (..., k, 10) and v (..., k) of (..., d) parameters."""
         split = INPUTS * self.hidden
-        return w[:split].reshape(self.hidden, INPUTS), w[split:]
+        W = w[..., :split].reshape(*w.shape[:-1], self.hidden, INPUTS)
+        return W, w[..., split:]

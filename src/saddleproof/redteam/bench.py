@@ -11,7 +11,9 @@ from typing import Any
 
 from saddleproof.attacks.labels import has_labels
 from saddleproof.errors import ConfigError, OptionError
+from saddleproof.questions import Gradients, Question
 from saddleproof.redteam.outcomes import Outcome, Watch, judged
+from saddleproof.redteam.space import Space
 from saddleproof.redteam.toml import dumps
 from saddleproof.runs.config import load, parse
 from saddleproof.runs.members import find, parameters
@@ -20,7 +22,7 @@ from saddleproof.runs.setup import build, first_warnings
 
 #: What a search replaces or has no use for.
 _DROPPED = ("attack", "compare", "grid")
-#: Rounds of the trial run that tells whether the configuration can be run at all.
+#: Rounds of the trial run that tells whether the configuration can be run, and what it asks for.
 _TRIAL = 3
 
 
@@ -31,16 +33,12 @@ class Bench:
     Attributes:
         tree: its tables.
         members: the liars: a number, or a list of positions.
-        max_rounds: the budget of a run.
-        labelled: whether the problem has labels that can be changed.
-        valued: whether the trainer asks its workers for their losses.
+        space: the attacks that make sense against it.
     """
 
     tree: dict[str, Any]
     members: Any
-    max_rounds: int
-    labelled: bool
-    valued: bool
+    space: Space
 
     @classmethod
     def of(cls, config: str | os.PathLike[str]) -> Bench:
@@ -60,18 +58,21 @@ class Bench:
         bench = cls(
             {key: value for key, value in tree.items() if key not in _DROPPED},
             checked.run.b if members is None else members,
-            checked.run.max_rounds,
-            labelled=False,
-            valued=False,
+            Space(checked.run.max_rounds),
         )
         setup = build(_parsed(dumps(bench.tree)), seed=0)
         if not hasattr(setup.problem, "left_saddle"):
             raise ConfigError("a red team needs a problem with a known saddle")
-        short = replace(setup.options, max_rounds=_TRIAL, certify=False)
+        short, heard = replace(setup.options, max_rounds=_TRIAL), _Heard(setup.fleet)
         with first_warnings():
-            replace(setup, options=short).minimize()
-        valued = bool(getattr(setup.optimizer, "needs_values", False))
-        return replace(bench, labelled=has_labels(setup.problem), valued=valued)
+            replace(setup, fleet=heard, options=short).minimize()
+        space = replace(
+            bench.space,
+            labelled=has_labels(setup.problem),
+            valued=bool(getattr(setup.optimizer, "needs_values", False)),
+            asked=heard.asked,
+        )
+        return replace(bench, space=space)
 
     def text(self, attack: dict[str, Any], seed: int | None = None) -> str:
         """The configuration, as TOML, in which this is the attack.
@@ -100,6 +101,22 @@ class Bench:
         return judged(setup, result, watch, liars)
 
 
+class _Heard:
+    """A fleet that notes whether it is asked for anything but gradients."""
+
+    def __init__(self, fleet: Any) -> None:
+        self._fleet = fleet
+        self.asked = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._fleet, name)
+
+    def ask(self, question: Question, **other: Any) -> Any:
+        """Pass the question on."""
+        self.asked = self.asked or not isinstance(question, Gradients)
+        return self._fleet.ask(question, **other)
+
+
 @lru_cache(maxsize=8)
 def _parsed(text: str) -> Config:
     return parse(text)
@@ -108,7 +125,8 @@ def _parsed(text: str) -> Config:
 def _seeded(family: str, spec: Any, seed: int) -> dict[str, Any]:
     """A member's table with this seed wherever it, or an attack inside it, takes one."""
     table = {"name": spec} if isinstance(spec, str) else dict(spec)
-    if "attack" in table:
-        table["attack"] = _seeded("attack", table["attack"], seed)
+    for inner in ("attack", "otherwise", "gradients"):
+        if inner in table:
+            table[inner] = _seeded("attack", table[inner], seed)
     takes = "seed" in parameters(find(family, table["name"]))
     return {**table, "seed": seed} if takes else table

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +10,10 @@ import numpy as np
 
 from saddleproof.arrays import Vector
 from saddleproof.minimize import Progress, Result
+from saddleproof.redteam.truth import false_claims, truth
 from saddleproof.runs.setup import Setup
 
-#: What rounding, and the central differences of the truth, may add to a bound.
+#: What rounding may add to a difference of losses.
 _SLACK = 1e-7
 
 
@@ -22,14 +23,16 @@ class Outcome:
 
     Attributes:
         left: whether it left the saddle, by the problem's own judge, as everywhere here.
-        forged: whether it ended with a claim that is false of the honest workers' pooled loss:
-            certified, or status "second_order", and yet lambda_min is below minus the tolerance
-            of that claim, or |grad F| above a certificate's bound.
+        forged: whether it ended with a claim that is false of the honest workers' mean loss: a
+            certificate whose gradient bound or curvature bracket does not hold, one that is
+            certified although lambda_min is below minus its tolerance, or status "second_order"
+            there or at a saddle that was not left.
         beyond: whether it ended above its own plain robust descent by more than the bound that it
             printed; False where it printed none.
         excess: what is left of the loss, 1 at the saddle and 0 at the minimum.
         rounds: parallel iterations, as a share of the budget.
         status: the optimizer's verdict.
+        why: the false claims in words.
     """
 
     left: bool
@@ -38,6 +41,7 @@ class Outcome:
     excess: float
     rounds: float
     status: str
+    why: str = ""
 
     @property
     def deceived(self) -> bool:
@@ -69,44 +73,49 @@ def judged(setup: Setup, result: Result, watch: Watch, liars: Iterable[int]) -> 
         watch: the callback that it was run with.
         liars: positions of the liars in the roster.
     """
-    problem, w = setup.problem, result.w
-    honest = np.setdiff1d(np.arange(problem.m), tuple(liars))
+    problem, w, lying = setup.problem, result.w, tuple(liars)
+    honest = np.setdiff1d(np.arange(problem.m), lying)
     with np.errstate(over="ignore", invalid="ignore"):
         left, excess = bool(problem.left_saddle(w)), float(problem.excess(w))
-        forged = np.isfinite(w).all() and _forged(setup, result, honest)
+        why = "; ".join(_forged(setup, result, honest, lying, left)) if np.isfinite(w).all() else ""
         beyond = watch.shadow is not None and _beyond(setup, result, watch.shadow, honest)
     rounds = result.rounds / setup.options.max_rounds
-    return Outcome(left, bool(forged), bool(beyond), excess, rounds, result.status)
+    return Outcome(left, bool(why), bool(beyond), excess, rounds, result.status, why)
 
 
-def _forged(setup: Setup, result: Result, honest: Any) -> bool:
-    found, evidence = result.certificate, setup.optimizer.evidence(result.state)
-    proved = found is not None and found.certified
-    if found is not None and proved:
-        g = setup.problem.gradients(result.w[None])[0, honest].mean(axis=0)
-        if np.linalg.norm(g) > found.gradient_bound + _SLACK:
-            return True
-        tolerance = found.tolerance
-    elif (
-        result.status == "second_order" and evidence is not None and evidence.tolerance is not None
-    ):
-        tolerance = evidence.tolerance
-    else:
-        return False
-    return _lowest(setup.problem, result.w, honest) < -tolerance - _SLACK
+def _forged(
+    setup: Setup, result: Result, honest: Any, liars: tuple[int, ...], left: bool
+) -> Iterator[str]:
+    found, claims = result.certificate, result.status == "second_order"
+    if found is None and not claims:
+        return
+    here = truth(setup.problem, result.w, honest)
+    if found is not None:
+        yield from false_claims(found, here, setup.fleet.workers, liars)
+    if claims:
+        tolerance = _tolerance(setup, result)
+        if tolerance is not None and here.lowest < -tolerance - here.slack:
+            yield "second_order, but lambda_min is below minus the tolerance"
+        if not left and here.lowest < -here.slack:
+            yield "second_order, at a saddle that was not left"
 
 
-def _lowest(problem: Any, w: Vector, honest: Any) -> float:
-    """lambda_min of the honest workers' pooled Hessian, by central differences of gradients."""
-    h = 1e-5 * (1 + float(np.abs(w).max()))
-    steps = h * np.eye(len(w))
-    ahead, behind = (problem.gradients(w + s * steps)[:, honest].mean(axis=1) for s in (1, -1))
-    hessian = (ahead - behind) / (2 * h)
-    return float(np.linalg.eigvalsh((hessian + hessian.T) / 2)[0])
+def _tolerance(setup: Setup, result: Result) -> float | None:
+    """eps_H of the claim: the certificate's, or where there is none the optimizer's own."""
+    if result.certificate is not None:
+        return float(result.certificate.tolerance)
+    evidence = _evidence(setup, result)
+    return None if evidence is None else evidence.tolerance
+
+
+def _evidence(setup: Setup, result: Result) -> Any:
+    """What the optimizer knows of its own end; None from one that says nothing."""
+    evidence = getattr(setup.optimizer, "evidence", None)
+    return None if evidence is None else evidence(result.state)
 
 
 def _beyond(setup: Setup, result: Result, shadow: Vector, honest: Any) -> bool:
-    evidence = setup.optimizer.evidence(result.state)
+    evidence = _evidence(setup, result)
     numbers = {} if evidence is None else evidence.numbers
     bound = numbers.get("loss_above_plain_descent_at_most", np.inf)
     worse = setup.problem.values(result.w) - setup.problem.values(shadow)

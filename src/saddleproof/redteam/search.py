@@ -25,7 +25,7 @@ from saddleproof.redteam.findings import Attempt, Findings, Objective, ranked
 from saddleproof.redteam.journal import Journal
 from saddleproof.redteam.outcomes import Outcome
 from saddleproof.redteam.runners import Runner
-from saddleproof.redteam.space import Table, neighbour, opening, spelled
+from saddleproof.redteam.space import Table, spelled
 
 #: Search seeds of an attack that reached the end; the first rung of the halving.
 SEEDS, FIRST = 8, 2
@@ -76,7 +76,8 @@ def redteam(
 
     The liars are those of its [attack] table, the first b workers unless it says otherwise; how
     they lie is searched: every attack of the library that fits, and each `Playbook`, with a trick
-    of its own for descent, probes, escapes and tests, at any size, in any window of time.
+    of its own for descent, probes, escapes and tests and a way to answer questions about changes
+    and curvatures, at any size, in any window of time.
 
     Args:
         config: path of a configuration file, or its text; its problem needs a known saddle. Its
@@ -87,7 +88,7 @@ def redteam(
         jobs: worker processes.
         objective: "trap" looks for runs that do not leave the saddle; "lie" for runs that end with
             a false certificate or verdict, or above their own plain robust descent by more than
-            they say.
+            they say. See `saddleproof.redteam.outcomes`.
         journal: file that keeps every run as it ends; a search with the same arguments goes on
             from it.
         callback: called after every run.
@@ -146,18 +147,12 @@ class _Search:
     def chosen(self) -> Attempt:
         """Stages 1 to 3: the most harmful attack on all of the search's seeds."""
         best = self._halve()
-        bench, stale = self.runner.bench, 0
+        space, stale = self.runner.bench.space, 0
         while not self._hopeless(best) and self.runs < self.budget and stale < STALE:
             runs = self.runs
             parents = best[:ELITE]
             children = [
-                neighbour(
-                    parents[i % len(parents)].attack,
-                    bench.max_rounds,
-                    self._rng,
-                    valued=bench.valued,
-                )
-                for i in range(BROOD)
+                space.neighbour(parents[i % len(parents)].attack, self._rng) for i in range(BROOD)
             ]
             best = self._race(children, best)
             stale = stale + 1 if self.runs == runs else 0
@@ -172,10 +167,8 @@ class _Search:
     def _halve(self) -> list[Attempt]:
         """Stages 1 and 2, for about half of the budget."""
         # n attacks cost 2 n + 2 n / KEEP + 4 n / KEEP^2 runs, or 2 n + 18 where n is small.
-        bench, count = self.runner.bench, max(ELITE, self.budget // 6)
-        tables = opening(
-            count, bench.max_rounds, self._rng, labelled=bench.labelled, valued=bench.valued
-        )
+        count = max(ELITE, self.budget // 6)
+        tables = self.runner.bench.space.opening(count, self._rng)
         attempts, seeds = self._more(tables, FIRST, "opening"), FIRST
         while seeds < SEEDS and attempts:
             seeds = min(2 * seeds, SEEDS)

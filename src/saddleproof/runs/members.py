@@ -28,6 +28,7 @@ TABLES = {
 #: Options that are members themselves, and their families.
 MEMBER_OPTIONS = {family: family for family in TABLES} | {
     "otherwise": "attack",
+    "gradients": "attack",
     "rule": "aggregator",
 }
 #: The schedules have no table of their own; they are options of one optimizer.

@@ -43,7 +43,7 @@ class Bowl:
     """A small saddle for the suites: F(w) = w'Hw/2 + |w|^4/4, H = diag(-1, 1, ..., 1).
 
     Worker i adds <xi_i, w>, with the xi_i of mean zero, so that the saddle is at 0 exactly and
-    the minima are at +-e_1.
+    the minima are at +-e_1. All workers share one Hessian.
     """
 
     def __init__(self, m: int = 11, d: int = 4, noise: float = 0.01) -> None:
@@ -66,4 +66,14 @@ class Bowl:
         curvature = np.where(np.arange(self.d) == 0, -1.0, 1.0)
         common = curvature * points + (points**2).sum(axis=1, keepdims=True) * points
         found: Vector = common[:, None, :] + self._tilts
+        return found
+
+    def values_at(self, points: Vector) -> Vector:
+        """F_i at every point: (q, d) to (q, m)."""
+        return np.stack([self.values(w) for w in points])
+
+    def products(self, w: Vector, vectors: Vector) -> Vector:
+        """H_i(w) v: (d,) and (m, p, d) to (m, p, d)."""
+        curvature = np.where(np.arange(self.d) == 0, -1.0, 1.0) + w @ w
+        found: Vector = curvature * vectors + 2 * (vectors @ w)[..., None] * w
         return found

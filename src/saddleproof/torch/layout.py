@@ -24,12 +24,14 @@ class Layout:
         shapes: of each.
         dtype: of all of them, float32 or float64.
         device: of all of them.
+        places: every place of the module where such a parameter stands, and which one it is.
     """
 
     names: tuple[str, ...]
     shapes: tuple[tuple[int, ...], ...]
     dtype: torch.dtype
     device: torch.device
+    places: tuple[tuple[str, str], ...]
 
     @classmethod
     def of(cls, module: nn.Module) -> Layout:
@@ -54,7 +56,7 @@ class Layout:
             found = ", ".join(sorted(map(str, devices)))
             raise OptionError(f"the parameters must be on one device; got {found}")
         shapes = tuple(tuple(p.shape) for p in trainable.values())
-        return cls(tuple(trainable), shapes, dtypes.pop(), devices.pop())
+        return cls(tuple(trainable), shapes, dtypes.pop(), devices.pop(), _places(module))
 
     @property
     def sizes(self) -> list[int]:
@@ -72,6 +74,24 @@ class Layout:
         named = zip(self.names, parts, self.shapes, strict=True)
         return {name: part.view(shape) for name, part, shape in named}
 
+    def placed(self, tree: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The named parameters in all their places, as `torch.func.functional_call` wants them.
+
+        A layer that stands in two places has one place here: `functional_call` would put its
+        parameters there twice, and leave the second of them behind.
+        """
+        return {place: tree[name] for place, name in self.places}
+
     def flat(self, tree: Mapping[str, Tensor]) -> Tensor:
         """The named parameters to (d,)."""
         return torch.cat([tree[name].detach().reshape(-1) for name in self.names])
+
+
+def _places(module: nn.Module) -> tuple[tuple[str, str], ...]:
+    canonical = {id(p): name for name, p in module.named_parameters() if p.requires_grad}
+    return tuple(
+        (f"{prefix}.{own}" if prefix else own, canonical[id(p)])
+        for prefix, layer in module.named_modules()
+        for own, p in layer.named_parameters(recurse=False, remove_duplicate=False)
+        if p.requires_grad
+    )

@@ -4,11 +4,11 @@ F_i(w) = loss(module_w(inputs_i), target_i), and `torch.func` gives grad F_i for
 call: grad for the derivative, vmap over the workers (and over the points, where a point is small),
 in chunks that fit a memory budget. Where vmap cannot, a loop does the same, and says so once.
 Where linear layers hold all parameters, `saddleproof.torch.pooled` is quicker, and takes its place.
+Products with the Hessian are in `saddleproof.torch.products`.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,17 +16,28 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad, jvp, vmap
+from torch.func import functional_call, grad, vmap
 
 from saddleproof.arrays import Vector
 from saddleproof.torch.layout import Layout
 from saddleproof.torch.pooled import gradients
+from saddleproof.torch.products import Graph
+from saddleproof.torch.surroundings import drawing, lock_of, plainly, quietly, twice_differentiable
+
+#: (output, target) to one number, a mean over the rows.
+LossFunction = Callable[[Any, Tensor], Tensor]
+#: The trainable parameters by name to one number, which is added to every worker's loss.
+Penalty = Callable[[dict[str, Tensor]], Tensor]
 
 #: Fewest workers that are computed together: below, chunks are slower than a plain loop.
 LEAST = 5
 #: Parameters up to which several points are worth computing at once: beyond, one matrix product
 #: for all workers at one point is faster than one for each point and worker.
 SMALL = 2_000
+#: Bytes of graphs that are kept for more products at the same point, over those of one call.
+KEPT = 4
+#: How second derivatives are taken: by vmap over the workers, by a loop, or not at all.
+TOGETHER, APART, NEVER = "together", "apart", ""
 
 
 @dataclass(frozen=True)
@@ -36,24 +47,35 @@ class Facts:
     Attributes:
         activations: numbers that a forward pass makes for each row.
         random: whether the module draws random numbers, as dropout does.
+        writes: whether a forward pass writes into its inputs; it is then given copies.
         looped: why vmap is not used; empty when it is.
+        valued: whether vmap gives the values of all workers.
         pooled: whether one pass over all workers' rows gives the same at one point, sooner.
+        second: how second derivatives are taken: `TOGETHER`, `APART` or `NEVER`.
     """
 
     activations: int = 0
     random: bool = False
+    writes: bool = False
     looped: str = ""
+    valued: bool = False
     pooled: bool = False
+    second: str = APART
 
 
 class ModuleLoss:
     """The loss of any module, at any parameters, on any worker's rows.
 
+    Neither the caller's gradient mode nor an autocast around the call changes an answer, and calls
+    from several threads wait for each other.
+
     Args:
         module: anything that maps the inputs to an output; it is called with other parameters in
             the place of its own, and never changed.
         loss: (output, target) to one number, the mean over the rows.
-        memory: bytes that intermediate results of one call may take, about.
+        penalty: the trainable parameters by name to one number, which is added.
+        memory: bytes that intermediate results of one call may take, about; up to four times as
+            many are kept between the products at one point.
 
     Attributes:
         d: length of w.
@@ -62,30 +84,56 @@ class ModuleLoss:
     """
 
     def __init__(
-        self, module: nn.Module, loss: Callable[[Any, Tensor], Tensor], *, memory: int = 2**28
+        self,
+        module: nn.Module,
+        loss: LossFunction,
+        *,
+        penalty: Penalty | None = None,
+        memory: int = 2**28,
     ) -> None:
         self.module = module
         self.loss = loss
+        self.penalty = penalty
         self.layout = Layout.of(module)
         self.d = self.layout.d
         self.memory = memory
         self.facts = Facts()
+        self._at: Tensor | None = None  # where the graphs are
+        self._graphs: dict[tuple[Any, ...], tuple[Graph, tuple[Tensor, ...]]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without graphs, which belong to this process."""
+        return self.__dict__ | {"_at": None, "_graphs": {}}
 
     def value(self, w: Vector, data: Sequence[Tensor]) -> float:
         """F_i(w): (d,) to a number."""
-        with torch.no_grad():
+        with self.computing(), torch.no_grad():
             return float(self.objective(self.tensor(w), *data))
 
     def gradient(self, points: Vector, data: Sequence[Tensor]) -> Vector:
         """grad F_i at (q, d) points, as (q, d)."""
-        found = self.batch(self.tensor(points), tuple(x[None] for x in data))
+        with plainly():
+            found = self.batch(self.tensor(points), tuple(x[None] for x in data))
         return self.array(found[:, 0], points)
 
+    def product(self, w: Vector, v: Vector, data: Sequence[Tensor]) -> Vector:
+        """H_i(w) v: (d,) and (d,) to (d,). None where a layer has no second derivative."""
+        with plainly():
+            found = self.products(
+                self.tensor(w), self.tensor(v)[None, None], tuple(x[None] for x in data)
+            )
+        return self.array(found[0, 0], w)
+
     def objective(self, w: Tensor, *data: Tensor) -> Tensor:
-        """F_i(w), differentiable; `data` is inputs and target."""
-        *inputs, target = data
-        output = functional_call(self.module, self.layout.tree(w), tuple(inputs))
-        return self.loss(output, target)
+        """F_i(w), differentiable; `data` is inputs and target. Hold `computing` around it."""
+        tree = self.layout.tree(w)
+        *inputs, target = (x.clone() for x in data) if self.facts.writes else data
+        value = self.loss(self.output(tree, tuple(inputs)), target)
+        return value if self.penalty is None else value + self.penalty(tree)
+
+    def output(self, tree: dict[str, Tensor], inputs: tuple[Tensor, ...]) -> Any:
+        """What the module makes of its inputs with other parameters."""
+        return functional_call(self.module, self.layout.placed(tree), inputs, tie_weights=False)
 
     def batch(self, w: Tensor, data: tuple[Tensor, ...], seed: int | None = None) -> Tensor:
         """grad F_i for k workers at q points: (q, d) and (k, n, ...) data to (q, k, d).
@@ -97,60 +145,84 @@ class ModuleLoss:
         """
         q, k = len(w), len(data[0])
         workers, points = self._chunks(q, k, data[0].shape[1])
-        if workers >= k and points >= q:
-            with seeded(seed, w.device):
-                return self._some(w, data)
         out = w.new_empty(q, k, self.d)
         for i in range(0, q, points):
             for j in range(0, k, workers):
                 part = tuple(x[j : j + workers] for x in data)
-                with seeded(None if seed is None else seed + j, w.device):
-                    out[i : i + points, j : j + workers] = self._some(w[i : i + points], part)
+                with self.computing(None if seed is None else seed + j):
+                    found = self._some(w[i : i + points], part)
+                if workers >= k and points >= q:
+                    return found
+                out[i : i + points, j : j + workers] = found
+        return out
+
+    def values(self, w: Tensor, data: tuple[Tensor, ...]) -> Tensor:
+        """F_i of k workers at q points: (q, d) and (k, n, ...) data to (q, k)."""
+        q, k = len(w), len(data[0])
+        workers, points = self._chunks(q, k, data[0].shape[1])
+        out = w.new_empty(q, k)
+        for i in range(0, q, points):
+            for j in range(0, k, workers):
+                part = tuple(x[j : j + workers] for x in data)
+                with self.computing(), torch.no_grad():
+                    found = self.values_of(w[i : i + points], part)
+                out[i : i + points, j : j + workers] = found
         return out
 
     def products(self, w: Tensor, v: Tensor, data: tuple[Tensor, ...]) -> Tensor:
-        """H_i v by forward-over-reverse differentiation: (d,), (d,) and k workers to (k, d)."""
+        """H_i v of every worker's own vectors: (d,), (k, p, d) and (k, n, ...) data to (k, p, d).
 
-        def product(*one: Tensor) -> Tensor:
-            slope = grad(lambda x: self.objective(x, *one))
-            along: Tensor = jvp(slope, (w,), (v,))[1]
-            return along
+        A second call at the same w with the same data finds the graph of the gradients ready.
+        """
+        k, n = data[0].shape[:2]
+        workers, _ = self._chunks(1, k, n)
+        keep = k * self._bytes(n) <= KEPT * self.memory
+        out = torch.empty_like(v)
+        with self.computing():
+            for j in range(0, k, workers):
+                part = tuple(x[j : j + workers] for x in data)
+                graph = self._graph(w, part, keep=keep)
+                for i in range(v.shape[1]):
+                    out[j : j + workers, i] = graph.along(v[j : j + workers, i])
+        return out
 
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*jit.script", category=DeprecationWarning)
-            return torch.stack([product(*(x[j] for x in data)) for j in range(len(data[0]))])
+    def graph(self, w: Tensor, data: tuple[Tensor, ...], *, together: bool) -> Graph:
+        """The gradients of k workers at w, ready to be differentiated."""
+        with twice_differentiable(), quietly():
+            return Graph(self.objective, w, data, together=together)
 
     def tensor(self, x: Vector) -> Tensor:
         """A vector of the server as the module's own kind of tensor."""
         # A copy: what the server hands over may be read-only, and is not ours to share.
-        return torch.tensor(x, dtype=self.layout.dtype, device=self.layout.device)
+        with torch.inference_mode(False):
+            return torch.tensor(x, dtype=self.layout.dtype, device=self.layout.device)
 
     def array(self, x: Tensor, like: Vector) -> Vector:
         """An answer as the server's kind of array: the dtype of the points that it sent."""
         array: Vector = x.detach().cpu().numpy().astype(like.dtype, copy=False)
         return array
 
-    def _some(self, w: Tensor, data: tuple[Tensor, ...]) -> Tensor:
-        if self.facts.pooled and len(w) == 1:
-            return self.pooled(w, data)
-        return self.loop(w, data) if self.facts.looped else self.vectorised(w, data)
+    @contextmanager
+    def computing(self, seed: int | None = None) -> Iterator[None]:
+        """Around every call of the module: alone, plainly, and drawing from `seed`."""
+        with lock_of(self.module), plainly(self.layout.device), drawing(seed):
+            yield
 
     def pooled(self, w: Tensor, data: tuple[Tensor, ...]) -> Tensor:
         """`batch` at one point by one pass over all rows: see `saddleproof.torch.pooled`."""
-        return gradients(self.module, self.loss, self.layout, w[0], data)[None]
+        data = tuple(x.clone() for x in data) if self.facts.writes else data
+        tree = self.layout.tree(w[0])
+        found = gradients(self.module, self.output, self.loss, self.layout, tree, data)
+        if self.penalty is not None:
+            leaf = w[0].detach().requires_grad_()
+            value = self.penalty(self.layout.tree(leaf))
+            if value.requires_grad:
+                found += torch.autograd.grad(value, leaf)[0]
+        return found[None]
 
     def vectorised(self, w: Tensor, data: tuple[Tensor, ...]) -> Tensor:
         """`batch` by vmap over the workers, and over the points if there are several."""
-        workers = (None, *(0 for _ in data))
-        one = vmap(grad(self.objective), workers, randomness="different")
-        with warnings.catch_warnings():
-            # Some layers have no batching rule: torch loops inside, which is slower, not wrong.
-            warnings.filterwarnings("ignore", message="There is a performance drop")
-            if len(w) == 1:
-                alone: Tensor = one(w[0], *data)[None]
-                return alone
-            many: Tensor = vmap(one, (0, *(None for _ in data)))(w, *data)
-            return many
+        return self._vmapped(grad(self.objective), w, data)
 
     def loop(self, w: Tensor, data: tuple[Tensor, ...]) -> Tensor:
         """`batch` by a plain loop over points and workers."""
@@ -163,26 +235,60 @@ class ModuleLoss:
             ]
         )
 
+    def values_of(self, w: Tensor, data: tuple[Tensor, ...]) -> Tensor:
+        """`values`, in one piece."""
+        if self.facts.valued:
+            return self._vmapped(self.objective, w, data)
+        rows = [tuple(part[j] for part in data) for j in range(len(data[0]))]
+        return torch.stack([torch.stack([self.objective(x, *row) for row in rows]) for x in w])
+
+    def _some(self, w: Tensor, data: tuple[Tensor, ...]) -> Tensor:
+        if self.facts.pooled and len(w) == 1:
+            return self.pooled(w, data)
+        return self.loop(w, data) if self.facts.looped else self.vectorised(w, data)
+
+    def _vmapped(
+        self, function: Callable[..., Tensor], w: Tensor, data: tuple[Tensor, ...]
+    ) -> Tensor:
+        workers = (None, *(0 for _ in data))
+        one = vmap(function, workers, randomness="different")
+        with quietly():
+            if len(w) == 1:
+                alone: Tensor = one(w[0], *data)[None]
+                return alone
+            many: Tensor = vmap(one, (0, *(None for _ in data)))(w, *data)
+            return many
+
     def _one(self, w: Tensor, *data: Tensor) -> Tensor:
         leaf = w.detach().requires_grad_()
         (slope,) = torch.autograd.grad(self.objective(leaf, *data), leaf)
         return slope
 
+    def _graph(self, w: Tensor, data: tuple[Tensor, ...], *, keep: bool) -> Graph:
+        """A new graph, or the one that was made for the same w and data."""
+        if self._at is None or not torch.equal(self._at, w):
+            self._at, self._graphs = w.clone(), {}
+        key = tuple((x.data_ptr(), x.shape, _changes(x)) for x in data)
+        if key not in self._graphs:
+            made = self.graph(w, data, together=self.facts.second == TOGETHER)
+            if not keep:
+                return made
+            self._graphs[key] = made, data  # the data too, so that no others take their address
+        return self._graphs[key][0]
+
     def _chunks(self, q: int, k: int, n: int) -> tuple[int, int]:
         """How many workers, and how many points, to take at a time."""
-        each = self.layout.dtype.itemsize * (3 * n * self.facts.activations + 2 * self.d)
+        each = self._bytes(n)
         workers = min(k, max(self.memory // max(each, 1), LEAST))
         if self.facts.random or self.facts.looped or self.d > SMALL:
             return workers, 1
         return workers, min(q, max(self.memory // max(each * workers, 1), 1))
 
+    def _bytes(self, n: int) -> int:
+        """What one worker's gradient at one point takes, about."""
+        return self.layout.dtype.itemsize * (3 * n * self.facts.activations + 2 * self.d)
 
-@contextmanager
-def seeded(seed: int | None, device: torch.device) -> Iterator[None]:
-    """Draws inside come from `seed`; the caller's random state is as if nothing had happened."""
-    if seed is None:
-        yield
-        return
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield
+
+def _changes(x: Tensor) -> int:
+    """How often a tensor has been written into."""
+    return -1 if x.is_inference() else x._version  # noqa: SLF001  # autograd's own counter

@@ -7,11 +7,14 @@ is the room that liars hide in. Liars see the honest momenta: wrap this fleet in
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from saddleproof.arrays import Vector
 from saddleproof.errors import OptionError
 from saddleproof.fleets.base import OK, Announcement, Fleet, Messages
+from saddleproof.questions import Gradients, Question, answered_by
 
 
 class WorkerMomentum:
@@ -49,6 +52,11 @@ class WorkerMomentum:
         """The problem underneath, or None."""
         return getattr(self.fleet, "problem", None)
 
+    @property
+    def questions(self) -> Sequence[type]:
+        """The kinds of question that the fleet underneath answers."""
+        return answered_by(self.fleet)
+
     def announce(self, announcement: Announcement) -> None:
         """A new run begins: forget the last one's momenta, and pass the rules on."""
         self._momentum = {}
@@ -74,6 +82,15 @@ class WorkerMomentum:
             for name, answer, status in zip(self.workers, heard.answers, heard.status, strict=True)
         ]
         return Messages(answers, heard.status, heard.notes, heard.losses, heard.refused)
+
+    def ask(self, question: Question, *, round_id: int, timeout: float | None = None) -> Messages:
+        """The momentum at one point, or the plain answer to a question about the losses."""
+        if isinstance(question, Gradients):
+            return self.round(question.points, round_id=round_id, timeout=timeout)
+        heard: Messages = self.fleet.ask(  # type: ignore[attr-defined]
+            question, round_id=round_id, timeout=timeout
+        )
+        return heard
 
     def close(self) -> None:
         """Close the fleet underneath."""

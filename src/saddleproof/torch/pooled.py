@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, vmap
+from torch.func import vmap
 
 from saddleproof.torch.layout import Layout
 
@@ -44,12 +44,21 @@ def linear_layers(module: nn.Module) -> dict[str, nn.Linear]:
 
 def gradients(
     module: nn.Module,
+    output: Callable[[dict[str, Tensor], tuple[Tensor, ...]], Any],
     loss: Callable[[Any, Tensor], Tensor],
     layout: Layout,
-    w: Tensor,
+    tree: dict[str, Tensor],
     data: tuple[Tensor, ...],
 ) -> Tensor:
-    """grad F_i of k workers at w: (d,) and (k, n, ...) data to (k, d).
+    """grad F_i of k workers at the parameters `tree`: (k, n, ...) data to (k, d).
+
+    Args:
+        module: whose layers are watched.
+        output: the module with other parameters: those and the inputs to its output.
+        loss: (output, target) to one number.
+        layout: of the answer.
+        tree: the parameters.
+        data: inputs and target of each worker.
 
     Raises:
         RuntimeError: the module is not of this file's kind.
@@ -73,13 +82,13 @@ def gradients(
         with torch.enable_grad(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="There is a performance drop")
             pooled = tuple(x.flatten(0, 1) for x in inputs)
-            output: Tensor = functional_call(module, layout.tree(w), pooled)
-            total = vmap(loss)(output.reshape(k, n, *output.shape[1:]), target).sum()
+            found: Tensor = output(tree, pooled)
+            total = vmap(loss)(found.reshape(k, n, *found.shape[1:]), target).sum()
             slopes = torch.autograd.grad(total, [entered[name][1] for name in layers])
     finally:
         for hook in hooks:
             hook.remove()
-    out = w.new_empty(k, layout.d)
+    out = next(iter(tree.values())).new_empty(k, layout.d)
     parts = dict(zip(layout.names, out.split_with_sizes(layout.sizes, dim=1), strict=True))
     for name, slope in zip(layers, slopes, strict=True):
         x, dy = (z.detach().reshape(k, -1, z.shape[-1]) for z in (entered[name][0], slope))

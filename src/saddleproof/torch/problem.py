@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,13 @@ from torch import Tensor, nn
 from saddleproof.arrays import Vector
 from saddleproof.errors import OptionError
 from saddleproof.problems.base import Problem
-from saddleproof.torch.loss import ModuleLoss
+from saddleproof.torch.copies import dense, matched, pristine
+from saddleproof.torch.layout import Layout
+from saddleproof.torch.loss import NEVER, LossFunction, ModuleLoss, Penalty
 from saddleproof.torch.probe import probe
+from saddleproof.torch.refusals import check_module, first
 from saddleproof.torch.rows import Batch, Rows
+from saddleproof.torch.surroundings import plainly
 
 
 class TorchProblem(Problem):
@@ -31,14 +35,24 @@ class TorchProblem(Problem):
     sampling noise; between rounds the draws are independent. The workers then differ by sampling
     too, and the inexactness that the server reads from them holds that noise.
 
+    Values and products with the Hessian are those of all rows, without dropout. `products` is None
+    where a layer has no second derivative; workers then take differences of their gradients.
+
+    A worker whose rows hold NaN or Inf that reach its loss answers NaN to every question, so that
+    the server names it and leaves it out.
+
     Args:
         module: any nn.Module; copied, never changed. Parameters with requires_grad=False stay as
             they are. Its train or eval mode is kept.
         loss: (output, target) to one number, a mean over the rows, such as
-            `torch.nn.functional.cross_entropy`.
+            `torch.nn.functional.cross_entropy`. Tensors of a loss module or of a
+            `functools.partial`, such as class weights, take the module's dtype and device.
         shards: one worker's data each: a tuple (inputs..., target) of tensors or arrays with the
-            rows over the first axis, or a `torch.utils.data.Dataset`. The numbers of rows may
-            differ. Floating-point data take the module's dtype; all of it moves to its device.
+            rows over the first axis, or a `torch.utils.data.Dataset` or `DataLoader` of such
+            tuples. The numbers of rows may differ. Floating-point data take the module's dtype;
+            all of it moves to its device.
+        penalty: the trainable parameters by name to one number, which is added to every worker's
+            loss: `lambda parameters: 1e-4 * sum((p**2).sum() for p in parameters.values())`.
         batch_size: rows that each worker draws in a round; None takes all.
         seed: of the minibatches and of dropout; None takes fresh entropy. The draws of a worker
             depend on (seed, worker, round) alone, so that runs can be replayed.
@@ -47,7 +61,8 @@ class TorchProblem(Problem):
 
     Raises:
         OptionError: the module, the loss or the shards cannot work; a module in train mode whose
-            buffers change in a forward pass (BatchNorm); dropout without a batch size.
+            buffers change in a forward pass (BatchNorm); dropout without a batch size; a loss that
+            depends on trainable tensors outside of the module.
 
     Warns:
         RuntimeWarning: vmap cannot differentiate the module, and a loop is used.
@@ -56,14 +71,17 @@ class TorchProblem(Problem):
     >>> problem = TorchProblem(nn.Linear(1, 1, bias=False), nn.functional.mse_loss, shards)
     >>> problem.gradients(np.zeros((1, 1))).ravel()
     array([-4., -4., -4.])
+    >>> problem.products(np.zeros(1), np.ones((3, 1, 1))).ravel()
+    array([2., 2., 2.])
     """
 
     def __init__(
         self,
         module: nn.Module,
-        loss: Callable[[Any, Tensor], Tensor],
+        loss: LossFunction,
         shards: Sequence[Any],
         *,
+        penalty: Penalty | None = None,
         batch_size: int | None = None,
         seed: int | None = None,
         memory: int = 2**28,
@@ -73,21 +91,41 @@ class TorchProblem(Problem):
             raise OptionError("a problem needs at least one worker's shard; got none")
         if batch_size is not None and batch_size < 1:
             raise OptionError(f"batch_size must be at least 1, or None; got {batch_size}")
-        module = copy.deepcopy(module)
-        self.module_loss = ModuleLoss(module, loss, memory=memory)
-        layout = self.module_loss.layout
-        self.rows = Rows(shards, layout.dtype, layout.device)
-        self.module_loss.facts = probe(self.module_loss, self.rows.shards)
-        if self.module_loss.facts.random and batch_size is None:
-            raise OptionError(
-                "this module draws random numbers in train mode (dropout), which only minibatch "
-                "rounds can replay; pass batch_size, or call module.eval() first"
-            )
+        check_module(module)
+        self.module = pristine(module)
+        layout = Layout.of(self.module)
+        with plainly():
+            self.rows = Rows(shards, layout.dtype, layout.device)
         self.batch_size = batch_size
         self.seed = secrets.randbits(63) if seed is None else seed
-        start = layout.flat(dict(module.named_parameters())).cpu().numpy().astype(np.float64)
-        super().__init__(self.module_loss, self.rows.shards, start=start, name=name)
+        loss = matched(loss, layout)
 
+        def made(module: nn.Module) -> ModuleLoss:
+            found = ModuleLoss(dense(module), loss, penalty=penalty, memory=memory)
+            found.facts = probe(found, self.clean(), original=original, stacklevel=5)
+            return found
+
+        original = module
+        self.module_loss = self.judge = made(copy.deepcopy(self.module))
+        if self.module_loss.facts.random:
+            if batch_size is None:
+                raise OptionError(
+                    "this module draws random numbers in train mode (dropout), which only "
+                    "minibatch rounds can replay; pass batch_size, or call module.eval() first"
+                )
+            self.judge = made(copy.deepcopy(self.module).eval())
+            if self.judge.facts.random:
+                raise OptionError(
+                    "this module draws random numbers in eval mode too, so that its loss is "
+                    "another one each time; draw only where self.training is true"
+                )
+        start = self.array_of(self.module)
+        super().__init__(self.judge, self.rows.shards, start=start, name=name)
+        if self.judge.facts.second == NEVER:
+            self.products = self.judge.product = None  # type: ignore[method-assign, assignment]
+        self._lost = self._failing(start)
+
+    @plainly()
     def sampled(self, points: Vector, round_id: int) -> Vector:
         """Every worker's minibatch gradient in a round: (q, d) to (q, m, d).
 
@@ -98,34 +136,55 @@ class TorchProblem(Problem):
         batches = self.rows.sample(self.batch_size, self.seed, round_id)
         # A worker's dropout must differ from round to round, and from its choice of rows.
         seed = (self.seed ^ (round_id * 0x9E3779B97F4A7C15)) % 2**63
-        return self._over(batches, points, seed if self.module_loss.facts.random else None)
+        if self.module_loss.facts.random:
+            return self._over(self.module_loss, batches, points, seed)
+        return self._over(self.module_loss, batches, points, None)
 
     def values(self, w: Vector) -> Vector:
         """F_i(w) on all rows, without dropout: (d,) to (m,)."""
-        judge = self._judge()
-        return np.array([judge.value(w, shard) for shard in self.shards])
+        values: Vector = self.values_at(w[None])[0]
+        return values
 
-    def products(self, w: Vector, v: Vector) -> Vector:
-        """H_i(w) v of every worker, for judging: (d,) and (d,) to (m, d).
+    @plainly()
+    def values_at(self, points: Vector) -> Vector:
+        """F_i on all rows, without dropout: (q, d) to (q, m)."""
+        w = self.judge.tensor(points)
+        out = np.empty((len(points), self.m))
+        for batch in self.rows.all():
+            out[:, batch.workers] = self.judge.array(self.judge.values(w, batch.data), out)
+        out[:, self._lost] = np.nan
+        return out
 
-        By forward-over-reverse differentiation, or by central differences of gradients where a
-        layer has no forward derivative.
+    @plainly()
+    def products(self, w: Vector, vectors: Vector) -> Vector:
+        """H_i(w) v of every worker's own vectors, on all rows, without dropout.
+
+        By double backward. The graph of the gradients is kept until another w is asked for, so
+        that many vectors at one w cost about as much as as many gradients.
+
+        Args:
+            w: (d,).
+            vectors: (m, p, d).
+
+        Returns:
+            (m, p, d).
         """
-        judge = self._judge()
-        at, along = judge.tensor(w), judge.tensor(v)
-        out = np.empty((self.m, self.d))
-        try:
-            for batch in self.rows.all():
-                out[batch.workers] = judge.array(judge.products(at, along, batch.data), out)
-        except (RuntimeError, NotImplementedError):
-            h = float(torch.finfo(judge.layout.dtype).eps) ** (1 / 3) * (1 + np.abs(w).max())
-            ahead, behind = self.gradients(np.stack([w + h * v, w - h * v]))
-            out = (ahead - behind) / (2 * h)
+        at = self.judge.tensor(w)
+        out = np.empty(np.shape(vectors))
+        for batch in self.rows.all():
+            along = self.judge.tensor(vectors[batch.workers])
+            out[batch.workers] = self.judge.array(self.judge.products(at, along, batch.data), out)
+        out[self._lost] = np.nan
         return out
 
     def hessian(self, w: Vector) -> Vector:
         """The true Hessian of F, for judging only: (d,) to (d, d), by d products."""
-        columns = np.stack([self.products(w, e).mean(axis=0) for e in np.eye(self.d)])
+        if self.judge.facts.second == NEVER:
+            return super().hessian(w)
+        axes = np.eye(self.d)
+        columns = np.stack(
+            [self.products(w, np.tile(e, (self.m, 1, 1)))[:, 0].mean(axis=0) for e in axes]
+        )
         symmetric: Vector = (columns + columns.T) / 2
         return symmetric
 
@@ -141,33 +200,73 @@ class TorchProblem(Problem):
         """
         if np.shape(w) != (self.d,):
             raise OptionError(f"w must be a vector of length d={self.d}; got {np.shape(w)}")
-        module = copy.deepcopy(self.module_loss.module)
-        tree = self.module_loss.layout.tree(self.module_loss.tensor(w))
-        with torch.no_grad():
+        with plainly(), torch.no_grad():
+            module = copy.deepcopy(self.module)
+            tree = self.module_loss.layout.tree(self.module_loss.tensor(w))
             for name, parameter in module.named_parameters():
                 if name in tree:
                     parameter.copy_(tree[name])
         return module
 
-    def _gradients(self, points: Vector) -> Vector:
-        return self._over(self.rows.all(), points, None)
+    def array_of(self, module: nn.Module) -> Vector:
+        """The parameters of a module like this one: w, in float64."""
+        w = self.module_loss.layout.flat(dict(module.named_parameters()))
+        array: Vector = w.cpu().numpy().astype(np.float64)
+        return array
 
-    def _over(self, batches: Sequence[Batch], points: Vector, seed: int | None) -> Vector:
-        judge = self.module_loss if seed is not None else self._judge()
-        w = judge.tensor(points)
-        parts = [judge.array(judge.batch(w, batch.data, seed), points) for batch in batches]
-        if len(parts) == 1:
-            return parts[0]
-        out = np.empty((len(points), self.m, self.d), points.dtype)
-        for batch, part in zip(batches, parts, strict=True):
-            out[:, batch.workers] = part
+    @plainly()
+    def _gradients(self, points: Vector) -> Vector:
+        return self._over(self.judge, self.rows.all(), points, None)
+
+    def _over(
+        self, loss: ModuleLoss, batches: Sequence[Batch], points: Vector, seed: int | None
+    ) -> Vector:
+        w = loss.tensor(points)
+        parts = [loss.array(loss.batch(w, batch.data, seed), points) for batch in batches]
+        out = parts[0]
+        if len(parts) > 1:
+            out = np.empty((len(points), self.m, self.d), points.dtype)
+            for batch, part in zip(batches, parts, strict=True):
+                out[:, batch.workers] = part
+        if self._lost:
+            out[:, self._lost] = np.nan
         return out
 
-    def _judge(self) -> ModuleLoss:
-        """The loss without anything random: in eval mode, if train mode draws."""
-        trained = self.module_loss
-        if not trained.facts.random:
-            return trained
-        judge = ModuleLoss(copy.deepcopy(trained.module).eval(), trained.loss)
-        judge.memory, judge.facts = trained.memory, trained.facts
-        return judge
+    def clean(self) -> list[tuple[Tensor, ...]]:
+        """The shards whose rows are all finite; all shards, if none is."""
+        shards = self.rows.shards
+        kept = [shard for i, shard in enumerate(shards) if i not in self.rows.odd]
+        return kept or shards
+
+    @plainly()
+    def _failing(self, start: Vector) -> list[int]:
+        """Workers whose rows hold NaN or Inf that reach their loss or its gradient at the start.
+
+        Raises:
+            OptionError: the loss fails on a worker's rows, or on all of them.
+        """
+        judge, w = self.judge, self.judge.tensor(start)[None]
+        try:
+            for batch in self.rows.all():
+                judge.values(w, batch.data)
+        except Exception:
+            self._find_fault(w)
+            raise
+        lost = []
+        for i in self.rows.odd:
+            data = tuple(x[None] for x in self.shards[i])
+            known = [judge.values(w, data), judge.batch(w, data)]
+            if not all(bool(torch.isfinite(x).all()) for x in known):
+                lost.append(i)
+        if len(lost) == self.m:
+            raise OptionError("every worker's rows hold NaN or Inf that reach the loss")
+        return lost
+
+    def _find_fault(self, w: Tensor) -> None:
+        for i, shard in enumerate(self.shards):
+            try:
+                self.judge.values(w, tuple(x[None] for x in shard))
+            except Exception as error:
+                raise OptionError(
+                    f"the module or the loss fails on worker {i}'s rows: {first(error)}"
+                ) from error

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import Dataset, default_collate
+from torch.utils.data import DataLoader, Dataset, default_collate
 
 from saddleproof.errors import OptionError
 
@@ -38,9 +38,14 @@ class Rows:
 
     Args:
         shards: one a worker: a tuple (inputs..., target) of tensors or arrays with the rows over
-            the first axis, or a map-style `Dataset` of such tuples.
+            the first axis, a map-style `Dataset` of such tuples, or a `DataLoader`, which is read
+            once.
         dtype: what floating-point inputs and targets become.
         device: where they go.
+
+    Attributes:
+        sizes: (m,) rows of each worker.
+        odd: positions of the workers whose rows hold NaN or Inf.
 
     Raises:
         OptionError: an empty shard, or shards that do not fit each other.
@@ -51,6 +56,7 @@ class Rows:
         kinds = {tuple((x.dtype, x.shape[1:]) for x in shard) for shard in tensors}
         if len(kinds) > 1:
             raise OptionError(f"the shards differ in more than their number of rows: {kinds}")
+        self.odd = [i for i, shard in enumerate(tensors) if not all(map(_finite, shard))]
         self.sizes = np.array([len(shard[0]) for shard in tensors])
         self._first = np.cumsum(self.sizes) - self.sizes
         self._storage = tuple(torch.cat(parts) for parts in zip(*tensors, strict=True))
@@ -108,17 +114,18 @@ def _groups(sizes: NDArray[np.int_]) -> list[NDArray[np.intp]]:
 def _tensors(
     shard: Any, dtype: torch.dtype, device: torch.device, worker: int
 ) -> tuple[Tensor, ...]:
-    if isinstance(shard, Dataset):
-        # A map-style data set has a length, though its base class does not say so.
-        shard = default_collate([shard[j] for j in range(len(shard))])  # type: ignore[arg-type]
+    shard = _read(shard, worker)
     if not isinstance(shard, (tuple, list)) or len(shard) < 2:
         raise OptionError(
-            f"worker {worker}'s shard must be a tuple (inputs..., target) or a Dataset; "
-            f"got {type(shard).__name__}"
+            f"worker {worker}'s shard must be a tuple (inputs..., target), or a Dataset or "
+            f"DataLoader of such tuples; got {type(shard).__name__}"
         )
     # Arrays are copied: a memory map may be read-only.
-    made = (torch.tensor(x) if isinstance(x, np.ndarray) else torch.as_tensor(x) for x in shard)
-    tensors = tuple(x.to(device) for x in made)
+    try:
+        made = [torch.tensor(x) if isinstance(x, np.ndarray) else torch.as_tensor(x) for x in shard]
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise OptionError(f"worker {worker}'s rows must be tensors or arrays: {error}") from error
+    tensors = tuple(x.detach().to(device) for x in made)
     tensors = tuple(x.to(dtype) if x.is_floating_point() else x for x in tensors)
     lengths = {len(x) if x.ndim else 0 for x in tensors}
     if len(lengths) > 1 or lengths == {0}:
@@ -127,3 +134,31 @@ def _tensors(
             f"shapes {[tuple(x.shape) for x in tensors]}"
         )
     return tensors
+
+
+def _read(shard: Any, worker: int) -> Any:
+    """A data set or a loader as one tuple of tensors; anything else as it is."""
+    if not isinstance(shard, (Dataset, DataLoader)):
+        return shard
+    try:
+        if isinstance(shard, DataLoader):
+            batches = [tuple(map(torch.as_tensor, batch)) for batch in map(_tuple, shard)]
+            return tuple(torch.cat(parts) for parts in zip(*batches, strict=True))
+        # A map-style data set has a length, though its base class does not say so.
+        rows = [_tuple(shard[j]) for j in range(len(shard))]  # type: ignore[arg-type]
+        return tuple(default_collate(rows))
+    except (TypeError, ValueError, IndexError, RuntimeError) as error:
+        raise OptionError(
+            f"worker {worker}'s {type(shard).__name__} must give rows of tensors (inputs..., "
+            f"target), all of one shape: {error}"
+        ) from error
+
+
+def _tuple(row: Any) -> tuple[Any, ...]:
+    if not isinstance(row, (tuple, list)):
+        raise TypeError(f"got a row of type {type(row).__name__}")
+    return tuple(row)
+
+
+def _finite(x: Tensor) -> bool:
+    return not x.is_floating_point() or bool(torch.isfinite(x).all())

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -16,20 +14,24 @@ from saddleproof.aggregators.median import Median
 from saddleproof.aggregators.nearest_neighbor_mixing import NearestNeighborMixing
 from saddleproof.arrays import Vector
 from saddleproof.attacks.base import Attack, Coalition
-from saddleproof.certificate import Certificate
-from saddleproof.certificate.certify import FULL_HESSIAN
-from saddleproof.certificate.certify import certify as certify_point
-from saddleproof.errors import OptionError
+from saddleproof.certificate import Budget, Certificate
+from saddleproof.certificate import certify as certify_point
 from saddleproof.fleets.base import Fleet
 from saddleproof.fleets.local import LocalFleet
 from saddleproof.minimize import minimize
 from saddleproof.optimizers.base import Optimizer
-from saddleproof.optimizers.certified_pgd import CertifiedPGD
-from saddleproof.optimizers.gradient_descent import GradientDescent
+from saddleproof.optimizers.certified import CertifiedPGD
+from saddleproof.optimizers.plateaus import LossTest, PlateauPGD
 from saddleproof.result import Progress, Result
+from saddleproof.torch.certifying import certificate_of, worth_it
+from saddleproof.torch.judging import judge_of, judged
+from saddleproof.torch.loss import Penalty
 from saddleproof.torch.momentum import WorkerMomentum
-from saddleproof.torch.plateau import LossTest, Watch
 from saddleproof.torch.problem import TorchProblem
+from saddleproof.torch.telling import shown, steps
+
+#: Largest number of parameters that the default of full batches trains.
+SMALL = 256
 
 Loss = Callable[[Any, Tensor], Tensor]
 Callback = Callable[[Progress], bool | None]
@@ -40,8 +42,8 @@ class Fitted(Result):
     """A `Result` of `fit`.
 
     Attributes:
-        tests: whether the loss fell, on all rows, every 25 rounds (`saddleproof.torch.plateau`);
-            empty where `CertifiedPGD` or an optimizer of your own trained.
+        tests: whether the loss fell, on all rows, every 25 rounds
+            (`saddleproof.optimizers.plateaus`); empty where another optimizer trained.
     """
 
     tests: tuple[LossTest, ...] = ()
@@ -63,8 +65,8 @@ class Fitted(Result):
         text = f"{super().__repr__()}\n{'inexactness':>12}: {ratio}"
         if not self.tests:
             return text
-        last, change = self.tests[-1], self.tests[-1].change
-        told = f"[{change.low:.2g}, {change.high:.2g}] from round {last.since} to {last.round}"
+        last = self.tests[-1]
+        told = f"[{last.low:.2g}, {last.high:.2g}] from step {last.since} to {last.round}"
         return f"{text}\n{'loss':>12}: {'fell' if last.fell else 'not certain to fall'}, by {told}"
 
 
@@ -74,6 +76,7 @@ def fit(
     shards: Sequence[Any],
     *,
     b: int,
+    penalty: Penalty | None = None,
     rounds: int = 250,
     lr: float = 0.25,
     batch_size: int | None = 32,
@@ -86,22 +89,25 @@ def fit(
     seed: int | None = None,
     progress: bool = False,
     callback: Callback | None = None,
-    certify: bool = True,
+    certify: bool | None = None,
+    budget: Budget | None = None,
 ) -> tuple[nn.Module, Fitted]:
     """Train a module over workers of which up to b lie.
 
     Minibatches: momentum on the workers, nearest-neighbour mixing, trimmed mean, steps of a fixed
-    length. No escapes: the sampling noise hides every saddle point from all tests, and leaves
-    most of them by itself. Every 25 rounds one more, on all rows, tests whether the loss has
-    certainly fallen. Full batches (`batch_size=None`) of a module with at most 256
-    parameters: `CertifiedPGD` on the median, which leaves saddle points and has no use for
-    `lr` and `momentum`; larger modules train as with minibatches.
+    length. Every 25 rounds the workers say how their loss on all rows has changed; where it has not
+    certainly fallen, they are asked for a way down, and a proved jump is taken
+    (`saddleproof.optimizers.plateaus`). Full batches (`batch_size=None`) of a module with at most
+    256 parameters: `CertifiedPGD` on the median, which has no use for `lr` and `momentum`; larger
+    modules train as with minibatches.
 
     Args:
         module: any nn.Module; not changed.
         loss: (output, target) to one number, a mean over the rows.
         shards: one worker's rows each; see `TorchProblem`.
         b: the most Byzantine workers that you expect, counted, not a share.
+        penalty: the trainable parameters by name to one number, added to every worker's loss; see
+            `TorchProblem`.
         rounds: budget of parallel iterations.
         lr: length of a step over that of the aggregate; kept as given. With momentum, what
             PyTorch's SGD calls lr is (1 - momentum) times this.
@@ -117,7 +123,9 @@ def fit(
         seed: for experiments; None draws everything from fresh entropy.
         progress: show a bar on the terminal.
         callback: called after every round; returning True stops the run.
-        certify: certify the model on full batches in the end; see `certify` for what it costs.
+        certify: certify the model on all rows in the end. None does so where that costs no more
+            gradients than the training did, or next to nothing; `Fitted.message` says so otherwise.
+        budget: what the certificate may cost; see `saddleproof.certificate.Budget`.
 
     Returns:
         A trained copy of the module, and how it came about.
@@ -126,17 +134,17 @@ def fit(
         BreakdownError: b is more than the rule or the optimizer can hold.
         OptionError: an argument that cannot work.
     """
-    problem = TorchProblem(module, loss, shards, batch_size=batch_size, seed=seed)
-    if patience is not None and patience < 1:
-        raise OptionError(f"patience must be at least 1 round, or None; got {patience}")
+    problem = TorchProblem(module, loss, shards, penalty=penalty, batch_size=batch_size, seed=seed)
+    # A model that cannot be judged says so now, and not when it has been trained.
+    judge = None if certify is False else judge_of(problem)
     fleet: Fleet = LocalFleet(problem)
     start = _start(problem, np.dtype(np.float64))
-    watched = optimizer is None
-    if optimizer is None and batch_size is None and problem.d <= FULL_HESSIAN:
-        optimizer, watched = CertifiedPGD(), False
+    if optimizer is None and batch_size is None and problem.d <= SMALL:
+        optimizer = CertifiedPGD()
         aggregator = Median() if aggregator is None else aggregator
     elif optimizer is None:
-        optimizer, fleet = GradientDescent(step=lr), WorkerMomentum(fleet, momentum)
+        optimizer = PlateauPGD(step=lr, patience=patience)
+        fleet = WorkerMomentum(fleet, momentum)
         # Sampling noise is far above the last place of a float32, and messages are half as long.
         start = _start(problem, _numpy_dtype(problem))
     aggregator = NearestNeighborMixing() if aggregator is None else aggregator
@@ -145,10 +153,7 @@ def fit(
     def among_liars(honest: Fleet) -> Fleet:
         return honest if attack is None else Coalition(honest, attack, members)
 
-    watch = None
-    if watched:
-        watch = Watch(among_liars(LocalFleet(problem)), aggregator, b, patience)
-    with _bar(rounds, progress) as advance:
+    with steps("rounds", rounds, shown=progress) as advance:
         found = minimize(
             among_liars(fleet),
             optimizer,
@@ -157,30 +162,30 @@ def fit(
             w0=start,
             seed=seed,
             max_rounds=rounds,
-            callback=_all(_shown(advance), watch, callback),
+            callback=shown(advance, callback),
             certify=False,
         )
-    result = Fitted(**{field.name: getattr(found, field.name) for field in fields(found)})
-    if watch is not None:
-        result = replace(result, tests=watch.tests)
-        if watch.impatient and result.status == "stopped":
-            why = f"the loss has not certainly fallen since round {watch.since}"
-            result = replace(result, message=why)
+    values = {field.name: getattr(found, field.name) for field in fields(found)}
+    values["tests"] = getattr(found.state, "tests", ())
     trained = problem.load(found.w)
-    if certify and found.status not in ("interrupted", "too_few_workers", "diverged"):
-        certificate = _certified(
-            TorchProblem(_judged(trained), loss, problem.shards),
-            b,
-            aggregator=aggregator,
-            attack=attack,
-            liars=members,
-            evidence=optimizer.evidence(found.state),
-            round_id=found.rounds,
-            excluded=tuple(found.excluded),
-            seed=seed,
-        )
-        result = replace(result, certificate=certificate)
-    return trained, result
+    if judge and found.status not in ("interrupted", "too_few_workers", "diverged"):
+        budget = Budget() if budget is None else budget
+        dear = "" if certify else worth_it(problem, found.trace, budget, b)
+        if dear:
+            values["message"] += f"; {dear}"
+        else:
+            values |= certificate_of(
+                among_liars(LocalFleet(judge)),
+                judge.array_of(trained),
+                aggregator,
+                b,
+                found,
+                optimizer.evidence(found.state),
+                budget,
+                seed=seed,
+                progress=progress,
+            )
+    return trained, Fitted(**values)
 
 
 def certify(
@@ -189,30 +194,36 @@ def certify(
     shards: Sequence[Any],
     *,
     b: int,
+    penalty: Penalty | None = None,
     aggregator: Aggregator | None = None,
     attack: Attack | None = None,
     liars: Iterable[int] | None = None,
     seed: int | None = None,
+    budget: Budget | None = None,
+    progress: bool = False,
 ) -> Certificate:
     """Say how nearly a model that anybody trained is second-order stationary (Definition 1).
 
-    On full batches, in float64, in eval mode: the model as it is used. Up to 256 parameters the
-    whole Hessian is bracketed; beyond, negative curvature along a direction v can be proved
-    (level "witness"), from one number per worker, with v fixed before its own products are asked
-    for. That there is none is never proved there: the certificate says what Lanczos did not find.
+    On all rows, in float64, in eval mode: the model as it is used, at any number of parameters.
+    `sp.certify` says what is asked, `Certificate` what is claimed. A proof of a minimum needs
+    enough rows a worker: the lower end is below the truth by the workers' own sampling noise.
 
-    A module with ReLU has no second derivative at the kinks; the curvature is then an average
-    over the step of the differences, kinks included, and each worker's asymmetry widens it.
+    A module with ReLU has no second derivative at the kinks; its Hessian is that of the linear
+    pieces around w.
 
     Args:
         module: any nn.Module; not changed.
         loss: (output, target) to one number, a mean over the rows.
         shards: one worker's rows each; see `TorchProblem`.
         b: the most Byzantine workers that you expect.
+        penalty: the trainable parameters by name to one number, added to every worker's loss; see
+            `TorchProblem`.
         aggregator: the rule of the gradient; `Median()` unless given.
         attack: for experiments, how the liars lie.
         liars: for experiments, who they are; the first b unless given.
-        seed: for experiments; None draws the start of a Krylov space from fresh entropy.
+        seed: for experiments; None lets every worker draw its start from fresh entropy.
+        budget: what it may cost; see `saddleproof.certificate.Budget`.
+        progress: show a bar on the terminal.
 
     Returns:
         Certificate.
@@ -221,32 +232,24 @@ def certify(
         BreakdownError: b is more than the rule can hold.
         OptionError: an argument that cannot work.
 
-    Cost: 13 rounds of up to 9 gradients a worker; up to 256 parameters, one round of 2d + 1.
+    Cost: three rounds: at most 60 Hessian-vector products, which take as long as about 150
+    gradients on all rows, and one gradient.
     """
-    return _certified(
-        TorchProblem(_judged(module), loss, shards),
-        b,
-        aggregator=Median() if aggregator is None else aggregator,
-        attack=attack,
-        liars=range(b) if liars is None else liars,
-        seed=seed,
-    )
-
-
-def _certified(
-    problem: TorchProblem,
-    b: int,
-    *,
-    aggregator: Aggregator,
-    attack: Attack | None,
-    liars: Iterable[int],
-    **options: Any,
-) -> Certificate:
+    problem = judged(module, loss, shards, penalty=penalty)
     fleet: Fleet = LocalFleet(problem)
     if attack is not None:
-        fleet = Coalition(fleet, attack, liars)
-    start = _start(problem, np.dtype(np.float64))
-    return certify_point(fleet, start, aggregator, b, **options)
+        fleet = Coalition(fleet, attack, range(b) if liars is None else liars)
+    budget = Budget() if budget is None else budget
+    with steps("Lanczos steps", budget.products, shown=progress) as advance:
+        return certify_point(
+            fleet,
+            _start(problem, np.dtype(np.float64)),
+            Median() if aggregator is None else aggregator,
+            b,
+            budget=budget,
+            seed=seed,
+            progress=None if advance is None else lambda *_: advance.advance(),
+        )
 
 
 def _start(problem: TorchProblem, dtype: np.dtype[Any]) -> Vector:
@@ -257,36 +260,3 @@ def _start(problem: TorchProblem, dtype: np.dtype[Any]) -> Vector:
 
 def _numpy_dtype(problem: TorchProblem) -> np.dtype[Any]:
     return np.dtype(str(problem.module_loss.layout.dtype).removeprefix("torch."))
-
-
-def _judged(module: nn.Module) -> nn.Module:
-    """As the model is used, and in numbers that differences can be taken of."""
-    return copy.deepcopy(module).double().eval()
-
-
-def _bar(rounds: int, shown: bool) -> AbstractContextManager[Any]:
-    if not shown:
-        return nullcontext()
-    from rich.console import Console
-
-    from saddleproof.report.progress import Steps
-
-    return Steps(Console(stderr=True), "rounds", rounds, bounded=False)
-
-
-def _shown(steps: Any) -> Callback:
-    def after(progress: Progress) -> None:
-        if steps is not None:
-            steps.advance(f"||g_hat|| {progress.record.gradient_norm:.3g}")
-
-    return after
-
-
-def _all(*callbacks: Callback | None) -> Callback:
-    """All of them after every round; one that returns True stops the run."""
-
-    def after(progress: Progress) -> bool:
-        told = [each(progress) for each in callbacks if each is not None]
-        return any(told)
-
-    return after

@@ -7,11 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from saddleproof.errors import FleetError
 from saddleproof.fleets.grpc import frames as f
 from saddleproof.fleets.grpc.desk import Desk, Line
 from saddleproof.fleets.grpc.frames import answer_to, decode, frames
+from saddleproof.questions import Changes, Curvatures, Gradients, LeastCurvature
 
 POINTS = np.arange(6.0).reshape(2, 3)
+W = np.zeros(3)
+ASKED = {
+    "gradients": Gradients(POINTS),
+    "changes": Changes(W, POINTS, np.ones(5)),
+    "curvatures": Curvatures(W, POINTS),
+    "least": LeastCurvature(W, steps=2, seed=3),
+}
 
 
 class Connection(Line):
@@ -32,8 +41,8 @@ def desk():
     return made
 
 
-def ask(desk, points=POINTS, losses=False, line=None):
-    desk.open(points, losses=losses, round_id=4)
+def ask(desk, question=ASKED["gradients"], losses=False, line=None):
+    desk.open(question, losses=losses, round_id=4)
     (question,) = desk.question_for(line or desk.made["ann"], 0)[1]
     return decode(question)[0]
 
@@ -64,6 +73,47 @@ def test_losses_come_beside_the_gradients(desk):
     messages = desk.close()
     np.testing.assert_array_equal(messages.loss_answers[1], [5, 6])
     assert messages.loss_answers[0] is None
+
+
+@pytest.mark.parametrize("question", ASKED.values(), ids=ASKED)
+def test_an_answer_to_any_question_is_a_vote_of_its_shape(desk, question):
+    said = np.random.default_rng(0).standard_normal(question.shape)
+    assert say(desk, "ben", answer(ask(desk, question), said)) is None
+    found = desk.close().answers[1]
+    assert (found.shape, found.dtype) == (question.shape, question.dtype)
+    np.testing.assert_array_equal(found, said)
+
+
+@pytest.mark.parametrize("asked", ASKED)
+@pytest.mark.parametrize("answered", ASKED)
+def test_an_answer_to_another_kind_of_question_proves_the_worker_bad(desk, asked, answered):
+    """Even where the payload has as many numbers: the header is not the question's."""
+    if asked == answered:
+        return
+    header, other = ask(desk, ASKED[asked]), ASKED[answered]
+    mine = f.header_of(
+        other, losses=False, session=header.session, ask=header.ask, round_id=header.round
+    )
+    (lie,) = frames(answer_to(mine), np.zeros(other.shape))
+    assert "not what was asked" in say(desk, "cat", lie)
+    assert desk.close().status == ("late", "late", "malformed")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"steps": 3}, {"seed": 4}, {"seed": None}, {"delta": 0.5}, {"seconds": 1.0}, {"d": 2}],
+)
+def test_an_answer_to_a_question_that_differs_in_one_field_proves_the_worker_bad(desk, change):
+    header = f.replace(answer_to(ask(desk, ASKED["least"])), **change)
+    (lie,) = frames(header, np.zeros(3 + header.d))
+    assert "not what was asked" in say(desk, "cat", lie)
+
+
+def test_a_question_that_does_not_travel_leaves_the_desk_as_it_was(desk):
+    with pytest.raises(FleetError, match="float64; got float32"):
+        ask(desk, Curvatures(W.astype(np.float32), POINTS))
+    assert say(desk, "ann", answer(ask(desk))) is None
+    assert desk.close().status[0] == "ok"
 
 
 def test_a_second_vote_voids_both(desk):
@@ -112,11 +162,13 @@ def test_the_same_round_number_asked_twice_does_not_mix_up_the_answers(desk):
     [
         ({"ask": 2}, "never asked"),
         ({"ask": 0}, "never asked"),
-        ({"round": 5}, "numbers where"),
-        ({"q": 1, "d": 6}, "numbers where"),
+        ({"round": 5}, "not what was asked"),
+        ({"rows": 1, "d": 6}, "not what was asked"),
         ({"dtype": 1, "d": 6}, "announced"),
         ({"losses": 1}, "announced"),
         ({"kind": f.QUESTION}, "a worker sends answers"),
+        ({"about": f.CURVATURES, "rows": 3}, "not what was asked"),
+        ({"about": f.CHANGES, "columns": 3}, "not what was asked"),
     ],
 )
 def test_what_was_not_asked_proves_the_worker_bad(desk, change, why):
@@ -205,7 +257,7 @@ def test_counters_are_a_copy_that_cannot_be_changed(desk):
 
 def test_a_long_answer_is_put_together_from_its_pieces(desk):
     points = np.arange(2.5 * f.PIECE / 8)[None]
-    desk.open(points, losses=False, round_id=0)
+    desk.open(Gradients(points), losses=False, round_id=0)
     _, question = desk.question_for(desk.made["ann"], 0)
     first, second, third = frames(answer_to(decode(question[0])[0]), -points)
     assert say(desk, "ann", first) is None
@@ -224,15 +276,20 @@ FUZZ = st.one_of(
 )
 
 
-@given(st.lists(st.tuples(st.sampled_from(["ann", "ben"]), FUZZ), max_size=30))
-def test_whatever_two_liars_say_the_third_is_heard(mail):
+@given(
+    st.sampled_from(sorted(ASKED)),
+    st.lists(st.tuples(st.sampled_from(["ann", "ben"]), FUZZ), max_size=30),
+)
+def test_whatever_two_liars_say_the_third_is_heard(kind, mail):
+    question = ASKED[kind]
+    told = np.arange(float(np.prod(question.shape))).reshape(question.shape)
     desk = Desk(("ann", "ben", "cat"))
     lines = {name: Connection(name) for name in desk.workers}
     for line in lines.values():
         desk.connect(line)
-    desk.open(POINTS, losses=False, round_id=0)
+    desk.open(question, losses=False, round_id=0)
     asked = decode(desk.question_for(lines["cat"], 0)[1][0])[0]
-    true = answer(asked)
+    true = answer(asked, told)
     for name, data in mail:
         if isinstance(data, tuple):  # the true frame, spliced
             middle, at, byte = data
@@ -245,10 +302,10 @@ def test_whatever_two_liars_say_the_third_is_heard(mail):
     assert desk.receive(lines["cat"], true) is None
     messages = desk.close()
     assert messages.status[2] == "ok"
-    np.testing.assert_array_equal(messages.answers[2], POINTS)
+    np.testing.assert_array_equal(messages.answers[2], told)
     for value, status in zip(messages.answers, messages.status, strict=True):
         assert (value is not None) == (status == "ok")
-        assert value is None or value.shape == POINTS.shape
+        assert value is None or value.shape == question.shape
 
 
 def test_a_frame_of_a_question_that_is_over_is_not_to_be_had(desk):
@@ -264,7 +321,7 @@ def test_a_frame_of_a_question_that_is_over_is_not_to_be_had(desk):
 
 def test_a_connection_that_was_replaced_holds_no_half_answer(desk):
     points = np.zeros((1, f.PIECE // 8 + 1))
-    desk.open(points, losses=False, round_id=0)
+    desk.open(Gradients(points), losses=False, round_id=0)
     _, question = desk.question_for(desk.made["ann"], 0)
     say(desk, "ann", next(frames(answer_to(decode(question[0])[0]), points)))
     assert desk.made["ann"].assembly is not None

@@ -12,11 +12,18 @@ import numpy as np
 import pytest
 
 import saddleproof as sp
+from saddleproof.cli.worker import from_config
 from saddleproof.errors import FleetError, OptionError
 from saddleproof.fleets.base import Announcement
 from saddleproof.fleets.deadline import Deadline
+from saddleproof.fleets.grpc import keys
+from saddleproof.fleets.grpc.client import Client, honest
 from saddleproof.fleets.grpc.fleet import GrpcFleet
 from saddleproof.fleets.local import LocalFleet
+from saddleproof.fleets.worker import Worker, workers_of
+from saddleproof.questions import Changes, Gradients, LeastCurvature
+from saddleproof.runs.config import load
+from saddleproof.runs.setup import build
 from saddleproof.testing import check_fleet
 
 POINTS = np.arange(12.0).reshape(3, 4)
@@ -37,10 +44,10 @@ class Silent:
     def __init__(self, answer):
         self.answer, self.may, self.asked = answer, threading.Event(), threading.Event()
 
-    def __call__(self, points, round_id, *, losses):
+    def __call__(self, question, round_id, *, losses):
         self.asked.set()
         self.may.wait(60)
-        return self.answer(points, round_id, losses=losses)
+        return self.answer(question, round_id, losses=losses)
 
 
 def test_it_passes_the_suite(begun):
@@ -54,6 +61,42 @@ def test_it_answers_what_the_local_fleet_answers(begun, bowl):
         assert messages.status == local.status
         for one, other in zip(messages.answers, local.answers, strict=True):
             np.testing.assert_array_equal(one, other)
+
+
+def test_it_answers_every_question_in_the_bytes_of_the_local_fleet(
+    fleet, start, problem_of, same_bytes
+):
+    problem = problem_of(len(NAMES))
+    for name, worker in zip(NAMES, workers_of(problem), strict=True):
+        start(fleet, name, honest(worker))
+    assert fleet.gather(60) == ()
+    same_bytes(fleet, problem)
+
+
+def test_it_passes_the_suite_with_every_question(fleet, start, problem_of, questions_about):
+    problem = problem_of(len(NAMES))
+    for name, worker in zip(NAMES, workers_of(problem), strict=True):
+        start(fleet, name, honest(worker))
+    assert fleet.gather(60) == ()
+    check_fleet(fleet, problem.start[None], questions_about(problem))
+
+
+@pytest.mark.parametrize("attack", [False, True])
+def test_a_worker_of_a_configuration_answers_as_in_the_local_run(tmp_path, questions_about, attack):
+    config = tmp_path / "run.toml"
+    config.write_text("""
+        problem = { name = "pca_digits", components = 10, workers = 5 }
+        attack = { name = "sign_flip", members = 2 }
+        run = { b = 2 }
+    """)
+    setup = build(load(config))
+    answer = from_config(config, 1, attack=attack)
+    fleet = setup.fleet if attack else LocalFleet(setup.problem)
+    for round_id, question in enumerate(questions_about(setup.problem)):
+        told, losses = answer(question, round_id, losses=False)
+        expected = fleet.ask(question, round_id=round_id).answers[1]
+        assert told.tobytes() == expected.tobytes()
+        assert losses is None
 
 
 def test_losses_come_when_the_optimizer_needs_them(begun, bowl):
@@ -109,7 +152,8 @@ def test_a_late_answer_does_not_count_in_the_next_round(folder, start, answers, 
         announce(fleet, b=0)
         messages = fleet.round(-POINTS, round_id=1)
         assert messages.status == ("ok",) * 5
-        np.testing.assert_array_equal(messages.answers[0], answers[0](-POINTS, 1, losses=False)[0])
+        told, _ = answers[0](Gradients(-POINTS), 1, losses=False)
+        np.testing.assert_array_equal(messages.answers[0], told)
         assert messages.notes == {"worker-0": "answered after its round was closed"}
 
 
@@ -141,7 +185,7 @@ def test_a_slow_worker_answers_the_newest_question_only(folder, start, answers, 
     fleet = GrpcFleet(NAMES, folder, deadline=Deadline(grace=0.0, slack=0.0, limit=60.0))
     announce(fleet, b=1)
     seen = []
-    silent = Silent(lambda points, n, losses: seen.append(n) or answers[0](points, n, losses=False))
+    silent = Silent(lambda asked, n, losses: seen.append(n) or answers[0](asked, n, losses=False))
     with contextlib.closing(fleet):
         for name, answer in zip(NAMES, [silent, *answers[1:]], strict=True):
             start(fleet, name, answer)
@@ -214,9 +258,9 @@ def test_too_few_workers_stop_the_run_with_its_state(folder, start, bowl, answer
                     client.stop()
                     client.thread.join(60)
 
-        stopped = sp.minimize(
-            fleet, b=1, w0=bowl.start, seed=0, callback=cut, checkpoint=kept, max_rounds=60
-        )
+        run = {"b": 1, "w0": bowl.start, "seed": 0, "max_rounds": 60}
+        gradients = sp.GradientDescent(step=0.1)
+        stopped = sp.minimize(fleet, gradients, **run, callback=cut, checkpoint=kept)
         assert stopped.status == "too_few_workers"
         assert "round 3" in stopped.message
         assert all(name in stopped.message for name in NAMES[:3])
@@ -224,9 +268,8 @@ def test_too_few_workers_stop_the_run_with_its_state(folder, start, bowl, answer
         for i in range(3):
             start(fleet, NAMES[i], answers[i])
         assert fleet.gather(60) == ()
-        run = {"b": 1, "w0": bowl.start, "seed": 0, "max_rounds": 60}
-        went_on = sp.minimize(fleet, **run, checkpoint=kept, resume=True)
-    assert went_on.w.tobytes() == sp.minimize(bowl, **run).w.tobytes()
+        went_on = sp.minimize(fleet, gradients, **run, checkpoint=kept, resume=True)
+    assert went_on.w.tobytes() == sp.minimize(bowl, gradients, **run).w.tobytes()
 
 
 def test_a_loss_that_raises_makes_the_worker_late_and_not_its_process(folder, start, answers):
@@ -234,11 +277,11 @@ def test_a_loss_that_raises_makes_the_worker_late_and_not_its_process(folder, st
     announce(fleet, b=1)
     calls = []
 
-    def fails_once(points, round_id, *, losses):
+    def fails_once(question, round_id, *, losses):
         calls.append(round_id)
         if len(calls) == 1:
             raise ZeroDivisionError
-        return answers[0](points, round_id, losses=losses)
+        return answers[0](question, round_id, losses=losses)
 
     with contextlib.closing(fleet):
         for name, answer in zip(NAMES, [fails_once, *answers[1:]], strict=True):
@@ -248,6 +291,100 @@ def test_a_loss_that_raises_makes_the_worker_late_and_not_its_process(folder, st
         fleet.deadline = Deadline(grace=60.0)
         announce(fleet, b=0)
         assert fleet.round(POINTS, round_id=1).status[0] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("question", "bounds"),
+    [
+        (Changes(np.zeros(4), np.ones((40, 4)), np.ones(40)), {"passes": 1000}),
+        (LeastCurvature(np.zeros(4), steps=2**31), {"passes": 10}),
+        (Changes(np.zeros(4), np.ones((40, 4)), np.ones(40)), {"largest": 5000}),
+    ],
+    ids=["ends", "steps", "answer"],
+)
+def test_a_question_that_costs_too_much_is_not_answered_and_the_next_one_is(
+    folder, bowl, caplog, question, bounds
+):
+    """A worker need not trust its server to ask for a sensible amount of work."""
+    fleet = GrpcFleet(NAMES[:1], folder, deadline=Deadline(grace=0.0, limit=60.0))
+    client = Client(
+        honest(workers_of(bowl)[0]), fleet.address, keys.load(folder, NAMES[0]), **bounds
+    )
+    thread = threading.Thread(target=client.run)
+    thread.start()
+    with contextlib.closing(fleet):
+        assert fleet.gather(60) == ()
+        assert fleet.ask(question, round_id=0, timeout=0.5).status == ("late",)
+        assert fleet.round(POINTS, round_id=1).status == ("ok",)
+    thread.join(60)
+    assert "passes over the data" in caplog.text
+
+
+def test_a_question_that_is_too_large_to_hold_ends_the_worker(folder, bowl):
+    with contextlib.closing(GrpcFleet(NAMES[:1], folder)) as fleet:
+        client = Client(
+            honest(workers_of(bowl)[0]), fleet.address, keys.load(folder, NAMES[0]), largest=100
+        )
+        ended = []
+
+        def run():
+            with pytest.raises(FleetError, match="at most 100 bytes"):
+                client.run()
+            ended.append(True)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        assert fleet.gather(60) == ()
+        fleet.round(np.zeros((4, 4)), round_id=0, timeout=1.0)
+        thread.join(60)
+        assert ended == [True]
+
+
+class Slow:
+    """A loss in 100 dimensions whose products take their time."""
+
+    def gradient(self, points, data):
+        return points
+
+    def value(self, w, data):
+        return 0.0
+
+    def product(self, w, v, data):
+        data.append(1)
+        time.sleep(0.05)
+        return v * np.arange(100)
+
+
+def test_lanczos_that_nobody_waits_for_any_more_is_broken_off(folder, start, until):
+    products = []
+    fleet = GrpcFleet(NAMES[:1], folder, deadline=Deadline(grace=0.0, limit=60.0))
+    with contextlib.closing(fleet):
+        start(fleet, NAMES[0], honest(Worker(Slow(), products)))
+        assert fleet.gather(60) == ()
+        question = LeastCurvature(np.zeros(100), steps=99, delta=1e-9)
+        assert fleet.ask(question, round_id=0, timeout=0.2).status == ("late",)
+        assert fleet.round(np.ones((1, 100)), round_id=1).status == ("ok",)
+        assert len(products) < 50
+
+
+def test_a_slow_lanczos_takes_no_grace_from_the_gradients(folder, start, answers):
+    fleet = GrpcFleet(NAMES, folder, deadline=Deadline(grace=0.3, slack=0.0, limit=60.0))
+    announce(fleet, b=1)
+
+    def slow(question, round_id, *, losses):
+        if isinstance(question, LeastCurvature):
+            time.sleep(1.0)
+        return np.zeros(question.shape), None
+
+    with contextlib.closing(fleet):
+        start(fleet, NAMES[0], slow)
+        for name in NAMES[1:]:
+            start(fleet, name, lambda asked, n, losses: (np.zeros(asked.shape), None))
+        assert fleet.gather(60) == ()
+        asked = LeastCurvature(np.zeros(4))
+        assert fleet.ask(asked, round_id=0).status == ("late", *["ok"] * 4)
+        assert fleet._patience.of(LeastCurvature) == (1.0, 0.0, 0.0, 0.0, 0.0)
+        assert fleet._patience.of(Gradients) == (0.0,) * 5
 
 
 def test_workers_outlive_a_server_and_serve_the_next_one(folder, start, answers):
@@ -287,7 +424,7 @@ def test_a_round_that_was_broken_off_does_not_close_the_next_one(folder):
     with contextlib.closing(GrpcFleet(["worker-0", "worker-1"], folder)) as fleet:
         fleet.gather(0.0)
         for _ in range(5):
-            work = fleet._round(POINTS, 0, 30.0)
+            work = fleet._round(Gradients(POINTS), 0, 30.0)
             broken = asyncio.run_coroutine_threadsafe(work, fleet._loop)
             time.sleep(0.01)
             broken.cancel()  # as Ctrl-C does

@@ -24,7 +24,8 @@ NAMES = tuple(f"worker-{i}" for i in range(M))
 CONFIG = f"""
 problem = {{ name = "example2", workers = {M} }}
 attack = {{ name = "saddle", members = {B} }}
-run = {{ b = {B}, seed = 0, max_rounds = 60 }}
+optimizer = {{ name = "gradient_descent", step = 0.1 }}
+run = {{ b = {B}, seed = 0, max_rounds = 25 }}
 """
 PATIENT = Deadline(grace=60.0, limit=120.0)
 #: For who is cut off; the others may be slow, on a machine that has much to do.
@@ -98,7 +99,7 @@ def run(fleet, config, **loop) -> sp.Result:
     setup = build(load(config))
     return sp.minimize(
         fleet, setup.optimizer, aggregator=setup.aggregator, b=B, w0=setup.problem.start, seed=0,
-        max_rounds=60, **loop,
+        max_rounds=25, **loop,
     )  # fmt: skip
 
 
@@ -117,7 +118,6 @@ def test_a_run_goes_on_while_one_is_cut_off_and_hears_it_when_the_link_is_mended
             fleet.deadline = PATIENT
 
     result = run(fleet, config, callback=weather)
-    assert result.certificate.certified
     assert result.rounds > 20
     cut = [record.round for record in result.trace if NAMES[-1] in record.absent]
     assert cut == [4, 5, 6, 7, 8, 9, 10]
@@ -128,7 +128,7 @@ def test_a_run_goes_on_while_one_is_cut_off_and_hears_it_when_the_link_is_mended
 def test_a_run_that_too_many_are_cut_off_from_stops_with_its_state_and_goes_on_when_mended(
     parted, island, config, tmp_path, until
 ):
-    fleet, kept = parted(2), tmp_path / "kept.npz"
+    fleet, kept = parted(4), tmp_path / "kept.npz"
 
     def weather(progress):
         if progress.record.round == 3:
@@ -137,7 +137,7 @@ def test_a_run_that_too_many_are_cut_off_from_stops_with_its_state_and_goes_on_w
 
     stopped = run(fleet, config, callback=weather, checkpoint=kept)
     assert stopped.status == "too_few_workers"
-    assert all(name in stopped.message for name in NAMES[-2:])
+    assert all(name in stopped.message for name in NAMES[-4:])
     assert stopped.rounds == 4
     island.link("up")
     fleet.deadline = PATIENT

@@ -54,10 +54,11 @@ def server_app(
 
 
 def client_app(loss: Any, load_data: Callable[[Any], Any]) -> Any:
-    """A Flower ClientApp that answers gradients of `loss` over its own data.
+    """A Flower ClientApp that answers questions about `loss` over its own data.
 
     Args:
-        loss: `gradient(points, data)`, (q, d) to (q, d), and `value(w, data)`.
+        loss: `gradient(points, data)`, (q, d) to (q, d), and `value(w, data)`; a
+            `product(w, v, data)` where it has one, see `saddleproof.fleets.worker.Worker`.
         load_data: `load_data(context)` to the worker's shard. It is called for every message,
             each of which is a new process in a deployment.
 
@@ -77,11 +78,12 @@ def client_app(loss: Any, load_data: Callable[[Any], Any]) -> Any:
 
     @app.query()
     def answer(message: Any, context: Any) -> Any:
-        question = envelope.asked(message.content)
+        ballot = envelope.asked(message.content)
         node_config = context.node_config
-        found = Worker(loss, load_data(context)).answer(question.points, losses=question.losses)
+        worker = Worker(loss, load_data(context))
+        found = worker.vote(ballot.question, losses=ballot.losses)
         content = envelope.reply(
-            question,
+            ballot,
             found,
             name=str(node_config.get("name", f"worker-{node_config.get('partition-id')}")),
             node=context.node_id,

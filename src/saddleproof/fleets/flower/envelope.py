@@ -1,5 +1,11 @@
 """What travels: a question to a node, and its answer; raw numbers of known length.
 
+    question         arrays                    and, in its config record     answer's arrays
+    Gradients        points                    losses                        gradient, losses
+    Changes          w, directions, lengths                                  changes
+    Curvatures       w, directions                                           curvatures
+    LeastCurvature   w                         steps, delta, seconds, seed   least
+
 Flower's array record names a dtype and a shape, and by default holds a NumPy file. Here the bytes
 are the numbers themselves, little-endian, and are read only when dtype, shape and length are those
 that were asked for: nothing is parsed, and nothing is allocated by what a header claims.
@@ -8,7 +14,7 @@ that were asked for: nothing is parsed, and nothing is allocated by what a heade
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +23,23 @@ import numpy as np
 from saddleproof.arrays import Vector
 from saddleproof.errors import FleetError, MissingExtraError
 from saddleproof.fleets.flower import keys
+from saddleproof.questions import (
+    Changes,
+    Curvatures,
+    Gradients,
+    LeastCurvature,
+    Question,
+)
 
 _RAW = "saddleproof.raw"
+#: What is sent of each kind of question: its arrays, and the name of the answer's array.
+_PARTS: dict[type, tuple[tuple[str, ...], str]] = {
+    Gradients: (("points",), "gradient"),
+    Changes: (("w", "directions", "lengths"), "changes"),
+    Curvatures: (("w", "directions"), "curvatures"),
+    LeastCurvature: (("w",), "least"),
+}
+_KINDS: dict[str, type] = {kind.__name__: kind for kind in _PARTS}
 
 
 class Refused(FleetError):
@@ -26,26 +47,31 @@ class Refused(FleetError):
 
 
 @dataclass(frozen=True)
-class Question:
-    """What one round asks.
+class Ballot:
+    """What one round asks; every worker has one vote.
 
     Attributes:
         session: 16 random bytes of the server's process.
         ask: number of the question in it.
-        losses: whether the losses are wanted too.
-        points: (q, d).
+        losses: whether the losses are wanted too, beside gradients.
+        question: what is asked.
     """
 
     session: bytes
     ask: int
     losses: bool
-    points: Vector
+    question: Question
+
+    @property
+    def main(self) -> str:
+        """Name of the array that is the answer."""
+        return _PARTS[type(self.question)][1]
 
     @property
     def expected(self) -> dict[str, tuple[int, ...]]:
         """Shape of each array of an answer."""
-        shapes = {"gradient": self.points.shape}
-        return shapes | ({"losses": self.points.shape[:1]} if self.losses else {})
+        shapes = {self.main: self.question.shape}
+        return shapes | ({"losses": self.question.shape[:1]} if self.losses else {})
 
 
 @dataclass(frozen=True)
@@ -54,43 +80,68 @@ class Answer:
 
     Attributes:
         name: whose it is.
-        gradient: (q, d), or None.
+        value: the answer, of the question's shape and dtype, or None.
         losses: (q,), or None.
         flaw: what is wrong with the arrays that this worker did sign; "" when nothing is.
     """
 
     name: str
-    gradient: Vector | None = None
+    value: Vector | None = None
     losses: Vector | None = None
     flaw: str = ""
 
 
-def ask(question: Question) -> Any:
-    """The question as a RecordDict."""
-    app = flwr_app()
+def ask(ballot: Ballot) -> Any:
+    """The ballot as a RecordDict.
+
+    Raises:
+        FleetError: the question's arrays have a dtype that does not travel.
+    """
+    app, question = flwr_app(), ballot.question
+    told: dict[str, Any] = {
+        "session": ballot.session,
+        "ask": ballot.ask,
+        "losses": ballot.losses,
+        "kind": type(question).__name__,
+    }
+    if isinstance(question, LeastCurvature):
+        told |= {"steps": int(question.steps), "delta": float(question.delta)}
+        told["seconds"] = float(question.seconds)
+        told["seed"] = "" if question.seed is None else str(question.seed)
+    arrays = {name: getattr(question, name) for name in _PARTS[type(question)][0]}
+    for name, array in arrays.items():
+        if array.dtype not in _dtypes(type(question)):
+            raise FleetError(f"{name} cannot travel as {array.dtype}")
     return app.RecordDict(
         {
-            "question": app.ConfigRecord(
-                {"session": question.session, "ask": question.ask, "losses": question.losses}
-            ),
-            "points": app.ArrayRecord({"points": _packed(question.points)}),
+            "question": app.ConfigRecord(told),
+            "arrays": app.ArrayRecord({name: _packed(array) for name, array in arrays.items()}),
         }
     )
 
 
-def asked(content: Any) -> Question:
-    """The question in a RecordDict, on the worker's side."""
-    told, points = content["question"], content["points"]["points"]
-    return Question(
-        session=bytes(told["session"]),
-        ask=int(told["ask"]),
-        losses=bool(told["losses"]),
-        points=_unpacked(points, tuple(points.shape), _dtype(points.dtype)),
-    )
+def asked(content: Any) -> Ballot:
+    """The ballot in a RecordDict, on the worker's side.
+
+    Raises:
+        Refused: it is none.
+    """
+    told, arrays = content["question"], content["arrays"]
+    kind = _KINDS.get(str(told["kind"]))
+    if kind is None:
+        raise Refused(f"a question of no known kind: {told['kind']!a:.40}")
+    found: dict[str, Any] = {name: _read(arrays[name], kind) for name in _PARTS[kind][0]}
+    if kind is LeastCurvature:
+        seed = str(told["seed"])
+        found |= {"steps": int(told["steps"]), "delta": float(told["delta"])}
+        found |= {"seconds": float(told["seconds"]), "seed": int(seed) if seed else None}
+    make: Callable[..., Question] = kind
+    losses = bool(told["losses"]) and kind is Gradients
+    return Ballot(bytes(told["session"]), int(told["ask"]), losses, make(**found))
 
 
 def reply(
-    question: Question,
+    ballot: Ballot,
     answer: tuple[Vector, Vector | None],
     *,
     name: str,
@@ -99,11 +150,11 @@ def reply(
 ) -> Any:
     """A worker's answer as a RecordDict, signed when it has a key."""
     app = flwr_app()
-    gradient, losses = answer
-    arrays = {"gradient": _packed(gradient)}
+    value, losses = answer
+    arrays = {ballot.main: _packed(value)}
     if losses is not None:
         arrays["losses"] = _packed(losses)
-    signature = b"" if key is None else keys.sign(key, _text(question, name, node, arrays))
+    signature = b"" if key is None else keys.sign(key, _text(ballot, name, node, arrays))
     return app.RecordDict(
         {
             "vote": app.ConfigRecord({"name": name, "signature": signature}),
@@ -112,14 +163,12 @@ def reply(
     )
 
 
-def read(
-    content: Any, question: Question, *, node: int, publics: Mapping[str, Any] | None
-) -> Answer:
+def read(content: Any, ballot: Ballot, *, node: int, publics: Mapping[str, Any] | None) -> Answer:
     """The vote in a RecordDict that came back from `node`.
 
     Args:
         content: what came, from anybody.
-        question: what was asked.
+        ballot: what was asked.
         node: whom it was asked.
         publics: worker to public key; None believes whatever name is given.
 
@@ -129,7 +178,7 @@ def read(
     try:
         name, signature = content["vote"]["name"], content["vote"]["signature"]
         arrays = dict(content["answer"].items())
-        text = _text(question, name, node, arrays)
+        text = _text(ballot, name, node, arrays)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise Refused(f"not an answer ({type(error).__name__})") from error
     if publics is not None:
@@ -137,16 +186,16 @@ def read(
             raise Refused("not on the roster")
         if not isinstance(signature, bytes) or not keys.verifies(publics[name], signature, text):
             raise Refused(f"not signed by {name} for this question")
-    if arrays.keys() != question.expected.keys():
+    if arrays.keys() != ballot.expected.keys():
         return Answer(name, flaw=f"sent {sorted(arrays)!a:.80}")
     try:
         found = {
-            key: _unpacked(arrays[key], shape, question.points.dtype)
-            for key, shape in question.expected.items()
+            key: _unpacked(arrays[key], shape, ballot.question.dtype)
+            for key, shape in ballot.expected.items()
         }
     except Refused as flaw:
         return Answer(name, flaw=str(flaw))
-    return Answer(name, found["gradient"], found.get("losses"))
+    return Answer(name, found[ballot.main], found.get("losses"))
 
 
 def flwr_app() -> Any:
@@ -187,17 +236,26 @@ def _unpacked(array: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Vecto
     return flat.reshape(shape).astype(dtype, copy=False)
 
 
-def _dtype(name: str) -> np.dtype[Any]:
-    if name not in {"float32", "float64"}:
-        raise Refused(f"points are float32 or float64; got {name}")
-    return np.dtype(name)
+def _read(array: Any, kind: type) -> Vector:
+    """An array of a question, of the shape that it has.
+
+    Raises:
+        Refused: its dtype is not the kind's.
+    """
+    if array.dtype not in {dtype.name for dtype in _dtypes(kind)}:
+        raise Refused(f"{kind.__name__} of dtype {array.dtype!a:.20}")
+    return _unpacked(array, tuple(array.shape), np.dtype(array.dtype))
 
 
-def _text(question: Question, name: str, node: int, arrays: Mapping[str, Any]) -> bytes:
+def _dtypes(kind: type) -> tuple[np.dtype[Any], ...]:
+    """What a question's arrays may be: float64, and points float32 too."""
+    double = np.dtype(np.float64)
+    return (double, np.dtype(np.float32)) if kind is Gradients else (double,)
+
+
+def _text(ballot: Ballot, name: str, node: int, arrays: Mapping[str, Any]) -> bytes:
     sent = {
         key: (f"{array.stype}:{array.dtype}", array.shape, array.data)
         for key, array in arrays.items()
     }
-    return keys.text_of(
-        session=question.session, ask=question.ask, node=node, name=name, arrays=sent
-    )
+    return keys.text_of(session=ballot.session, ask=ballot.ask, node=node, name=name, arrays=sent)

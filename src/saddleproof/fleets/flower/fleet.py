@@ -14,10 +14,11 @@ from typing import Any
 from saddleproof.arrays import Vector
 from saddleproof.errors import FleetError, OptionError
 from saddleproof.fleets.base import DEAD, LATE, MALFORMED, OK, Announcement, Messages
-from saddleproof.fleets.deadline import Deadline, Watch
+from saddleproof.fleets.deadline import Deadline, Patience
 from saddleproof.fleets.flower import envelope, keys
-from saddleproof.fleets.flower.envelope import Answer, Question, Refused
+from saddleproof.fleets.flower.envelope import Answer, Ballot, Refused
 from saddleproof.fleets.logs import log_messages
+from saddleproof.questions import QUESTIONS, Gradients, Question
 
 _log = logging.getLogger(__name__)
 #: Seconds that Flower keeps a question for a node after its round is over.
@@ -40,13 +41,19 @@ class FlowerFleet:
         insecure: believe whatever name an answer bears. For simulations, where all nodes are one
             process: elsewhere a liar may vote under every name that is free.
         deadline: how long a round waits; Flower starts a process for each message, so that the
-            default grants ten seconds of grace and two minutes in all.
+            default grants ten seconds of grace and two minutes in all, and in proportion more
+            for questions of more than 20 passes over the data.
         start_timeout: seconds to wait for m nodes before the first round.
         poll: seconds between two looks for answers.
+
+    Attributes:
+        questions: all four. A worker whose loss has no `value` is dead in a round of `Changes`.
 
     Raises:
         OptionError: no keys and not `insecure`; no workers; not a public key; one key twice.
     """
+
+    questions = QUESTIONS
 
     def __init__(
         self,
@@ -62,7 +69,7 @@ class FlowerFleet:
         self.deadline = Deadline(grace=10.0, limit=120.0) if deadline is None else deadline
         self._grid, self._poll = grid, poll
         self._session, self._asks = secrets.token_bytes(16), 0
-        self._misses = (0.0,) * len(self.workers)
+        self._patience = Patience(len(self.workers))
         self._b, self._losses, self._closed = 0, False, False
         self._unreadable, self._singly = envelope.unreadable(), False
         self._busy: dict[str, int] = {}  # questions of earlier rounds that are still open
@@ -74,49 +81,56 @@ class FlowerFleet:
         self._b, self._losses = announcement.b, announcement.losses
 
     def round(self, points: Vector, *, round_id: int, timeout: float | None = None) -> Messages:
-        """Ask all nodes at (q, d) points, until all workers have answered or the deadline is over.
+        """All workers' gradients at (q, d) points, and their losses where announced; as `ask`."""
+        return self.ask(Gradients(points), round_id=round_id, timeout=timeout)
+
+    def ask(self, question: Question, *, round_id: int, timeout: float | None = None) -> Messages:
+        """Ask all nodes, until all workers have answered or the deadline is over.
 
         Raises:
-            FleetError: the fleet is closed.
+            FleetError: the fleet is closed, or the question's dtype does not travel.
         """
         if self._closed:
             raise FleetError("this fleet is closed; make a new one with FlowerFleet(grid, ...)")
-        watch = Watch(self.deadline.within(timeout), self._misses, b=self._b)
+        deadline = self.deadline.allowing(question).within(timeout)
+        watch = self._patience.watch(question, deadline, b=self._b)
         self._asks += 1
-        question = Question(self._session, self._asks, self._losses, points)
+        losses = self._losses and isinstance(question, Gradients)
+        ballot = Ballot(self._session, self._asks, losses, question)
         idle = set(self._grid.get_node_ids()) - set(self._busy.values())
-        asked = self._ask(question, sorted(idle), round_id)
+        asked = self._push(ballot, sorted(idle), round_id)
         votes: dict[int, Answer] = {}
         gone: set[int] = set()
         notes: dict[str, str] = {}
         while watch.left(votes, gone) > 0:
             replies, unreadable = self._pull([*asked, *self._busy])
             for about in unreadable & asked.keys():
-                self._refuse(question, asked.pop(about), "Flower cannot read it", notes)
+                self._refuse(ballot, asked.pop(about), "Flower cannot read it", notes)
             for about in unreadable & self._busy.keys():
-                asked |= self._ask(question, [self._busy.pop(about)], round_id)
+                asked |= self._push(ballot, [self._busy.pop(about)], round_id)
             for message in replies:
                 about = message.metadata.reply_to_message_id
                 if about in self._busy:
-                    asked |= self._ask(question, [self._busy.pop(about)], round_id)
+                    asked |= self._push(ballot, [self._busy.pop(about)], round_id)
                 elif about in asked:
-                    self._judge(message, question, asked.pop(about), votes, gone, notes)
+                    self._judge(message, ballot, asked.pop(about), votes, gone, notes)
             if not replies:
                 time.sleep(self._poll)
         self._busy |= asked
-        self._misses = watch.learned(votes)
-        messages = self._messages(votes, gone, notes)
-        log_messages(_log, round_id, self.workers, messages, watch.elapsed)
+        self._patience.learn(question, watch, votes)
+        messages = self._messages(ballot, votes, gone, notes)
+        log_messages(_log, round_id, self.workers, messages, watch.elapsed, question)
         return messages
 
     def close(self) -> None:
         """Later rounds are refused; the nodes are Flower's."""
         self._closed = True
 
-    def _ask(self, question: Question, nodes: list[int], round_id: int) -> dict[str, int]:
+    def _push(self, ballot: Ballot, nodes: list[int], round_id: int) -> dict[str, int]:
         """Push the question; message to node, for those that Flower took."""
         make = envelope.flwr_app().Message
-        content, ttl = envelope.ask(question), self.deadline.limit + _TTL
+        ttl = self.deadline.allowing(ballot.question).limit + _TTL
+        content = envelope.ask(ballot)
         sent = [make(content, node, "query", ttl=ttl, group_id=str(round_id)) for node in nodes]
         taken = set(self._grid.push_messages(sent)) if sent else set()
         where = {message.metadata.message_id: message.metadata.dst_node_id for message in sent}
@@ -125,7 +139,7 @@ class FlowerFleet:
     def _judge(
         self,
         message: Any,
-        question: Question,
+        ballot: Ballot,
         node: int,
         votes: dict[int, Answer],
         gone: set[int],
@@ -136,19 +150,19 @@ class FlowerFleet:
             gone |= {i for i, name in enumerate(self.workers) if self._seat.get(name) == node}
             return
         try:
-            vote = envelope.read(message.content, question, node=node, publics=self._publics)
+            vote = envelope.read(message.content, ballot, node=node, publics=self._publics)
             self._seat_of(vote.name, node)
         except Refused as why:
-            self._refuse(question, node, str(why), notes)
+            self._refuse(ballot, node, str(why), notes)
             return
         i = self.workers.index(vote.name)
         gone.discard(i)
         votes[i] = Answer(vote.name, flaw="second vote") if i in votes else vote
 
-    def _refuse(self, question: Question, node: int, why: str, notes: dict[str, str]) -> None:
+    def _refuse(self, ballot: Ballot, node: int, why: str, notes: dict[str, str]) -> None:
         if len(notes) < _STRANGERS:
             notes[f"node {node}"] = why
-            _log.warning("question %d: node %d is refused (%s)", question.ask, node, why)
+            _log.warning("question %d: node %d is refused (%s)", ballot.ask, node, why)
 
     def _pull(self, ids: list[str]) -> tuple[list[Any], set[str]]:
         """Replies, and questions whose reply makes Flower raise where it unpacks it for us.
@@ -179,7 +193,7 @@ class FlowerFleet:
         self._seat[name] = node
 
     def _messages(
-        self, votes: dict[int, Answer], gone: set[int], notes: dict[str, str]
+        self, ballot: Ballot, votes: dict[int, Answer], gone: set[int], notes: dict[str, str]
     ) -> Messages:
         everyone = range(len(self.workers))
         flaws = {vote.name: vote.flaw for vote in votes.values() if vote.flaw}
@@ -188,10 +202,10 @@ class FlowerFleet:
         }
         none = Answer("")
         return Messages(
-            values=[votes.get(i, none).gradient for i in everyone],
+            values=[votes.get(i, none).value for i in everyone],
             status=tuple(status.get(i, LATE) for i in everyone),
             notes=notes | flaws,
-            losses=[votes.get(i, none).losses for i in everyone] if self._losses else None,
+            losses=[votes.get(i, none).losses for i in everyone] if ballot.losses else None,
         )
 
     def _wait_for_nodes(self, seconds: float) -> None:

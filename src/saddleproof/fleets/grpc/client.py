@@ -10,23 +10,16 @@ import threading
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-import numpy as np
-
 from saddleproof.arrays import Vector
+from saddleproof.curvature.lanczos import STEPS
 from saddleproof.errors import FleetError
+from saddleproof.fleets.cost import cost_of
 from saddleproof.fleets.grpc import transport
-from saddleproof.fleets.grpc.frames import (
-    DONE,
-    QUESTION,
-    Assembly,
-    FrameError,
-    Header,
-    answer_to,
-    decode,
-    frames,
-)
+from saddleproof.fleets.grpc.frames import Assembly, answer_to, decode, frames
+from saddleproof.fleets.grpc.header import DONE, QUESTION, FrameError, Header
 from saddleproof.fleets.grpc.keys import Credentials
 from saddleproof.fleets.worker import Worker
+from saddleproof.questions import Question
 
 _log = logging.getLogger(__name__)
 #: Seconds before the first attempt to dial in again; each one that fails doubles them.
@@ -37,14 +30,14 @@ class Answer(Protocol):
     """What a worker computes; the data stays inside."""
 
     def __call__(
-        self, points: Vector, round_id: int, /, *, losses: bool
+        self, question: Question, round_id: int, /, *, losses: bool
     ) -> tuple[Vector, Vector | None]:
-        """(q, d) points to (q, d) gradients, and (q,) losses where they are asked for."""
+        """The question's answer, and beside gradients the (q,) losses where they are asked for."""
 
 
 def honest(worker: Worker) -> Answer:
     """The answer of a worker that computes what it is asked."""
-    return lambda points, _round, *, losses: worker.answer(points, losses=losses)
+    return lambda question, _round, *, losses: worker.vote(question, losses=losses)
 
 
 class Client:
@@ -54,11 +47,16 @@ class Client:
         answer: what it says; `honest(Worker(loss, data))` for a loss on this worker's own data.
         server: "host:port" of the fleet.
         credentials: this worker's, whose certificate names it.
-        largest: bytes of the largest question that it is ready to hold.
+        largest: bytes that it is ready to hold, of a question, of its answer, or of the numbers
+            that it needs on the way.
+        passes: the most passes over its data that it is ready to spend on one question. A whole
+            Hessian in 256 dimensions takes half of the default.
         keepalive: seconds of silence after which the connection is asked whether it is alive.
         pause: the most seconds between two attempts to dial in.
 
-    A gradient that raises is logged and not sent: the worker is late in that round.
+    A question that costs more, and one whose answer raises, is logged and not answered: the worker
+    is late in that round. A question that does not fit in `largest` ends `run`. Lanczos for a
+    question that nobody waits for any more is broken off after the next step.
     """
 
     def __init__(
@@ -68,11 +66,13 @@ class Client:
         credentials: Credentials,
         *,
         largest: int = 1 << 32,
+        passes: int = 250_000,
         keepalive: float = 10.0,
         pause: float = 5.0,
     ) -> None:
         self.answer, self.server, self.credentials = answer, server, credentials
-        self.largest, self.keepalive, self.pause = largest, keepalive, pause
+        self.largest, self.passes = largest, passes
+        self.keepalive, self.pause = keepalive, pause
         self._stopped = threading.Event()
         self._call: Any = None
         self._answered = False
@@ -83,7 +83,8 @@ class Client:
 
         Raises:
             FleetError: the server refuses this worker for good: its name is not on the roster,
-                another process has its certificate, or an answer of it was proved bad.
+                another process has its certificate, or an answer of it was proved bad. Or this
+                worker refuses the server: it sends no questions, or larger ones than `largest`.
         """
         grpc = transport.library()
         delay = _FIRST
@@ -131,15 +132,17 @@ class Client:
         newest = _Newest()
         reader = threading.Thread(target=self._read, args=(call, newest), daemon=True)
         reader.start()
+        asked_on = STEPS.set(newest.still)
         try:
-            for header, points in newest:
-                if header.kind == DONE:
+            for header, question in newest:
+                if question is None:
                     return True
-                for frame in self._answers(header, points):
+                for frame in self._answers(header, question):
                     _put(outgoing, frame, call)
                 self._answered = True
             return False
         finally:
+            STEPS.reset(asked_on)
             call.cancel()
             with contextlib.suppress(queue.Empty):
                 while True:
@@ -147,14 +150,31 @@ class Client:
             outgoing.put(None)
             reader.join()
 
-    def _answers(self, header: Header, points: Vector) -> tuple[bytes, ...]:
+    def _answers(self, header: Header, question: Question) -> tuple[bytes, ...]:
         try:
-            gradients, losses = self.answer(points, header.round, losses=bool(header.losses))
-            parts = (gradients,) if losses is None else (gradients, losses)
+            self._check(header, question)
+            answer, losses = self.answer(question, header.round, losses=bool(header.losses))
+            parts = (answer,) if losses is None else (answer, losses)
             return tuple(frames(answer_to(header), *parts))
+        except _PastError:
+            _log.info("round %d: nobody waits for the answer any more", header.round)
         except Exception:  # noqa: BLE001 - the loss is the user's; the next round may do
             _log.exception("round %d: no answer", header.round)
-            return ()
+        return ()
+
+    def _check(self, header: Header, question: Question) -> None:
+        """That the question costs no more than this worker is ready to spend.
+
+        Raises:
+            FrameError: it does.
+        """
+        passes, numbers = cost_of(question)
+        size = max(8 * numbers, answer_to(header).size)
+        if passes > self.passes or size > self.largest:
+            raise FrameError(
+                f"{header.subject} costs {passes} passes over the data and {size} bytes; this "
+                f"worker spends at most {self.passes} and {self.largest}"
+            )
 
     def _read(self, call: Any, newest: _Newest) -> None:
         """Keep the newest question; those that came while it was computing are past."""
@@ -168,7 +188,7 @@ class Client:
     def _hear(self, frame: bytes, newest: _Newest) -> None:
         header, piece = decode(frame)
         if header.kind == DONE:
-            newest.put((header, np.empty((0, 0))))
+            newest.put((header, None))
             return
         if header.kind != QUESTION or header.size > self.largest:
             raise FrameError(f"a server asks, at most {self.largest} bytes; got {header}")
@@ -178,7 +198,7 @@ class Client:
             raise FrameError("a question without its beginning")
         self._assembly.add(header, piece)
         if self._assembly.complete:
-            newest.put((header, self._assembly.arrays()[0]))
+            newest.put((header, self._assembly.question()))
             self._assembly = None
 
 
@@ -190,16 +210,20 @@ def _put(outgoing: queue.Queue[bytes | None], frame: bytes, call: Any) -> None:
             return
 
 
+class _PastError(Exception):
+    """Nobody waits for the answer any more."""
+
+
 class _Newest:
     """A slot that holds the newest question only, and how the connection ended."""
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
-        self._item: tuple[Header, Vector] | None = None
+        self._item: tuple[Header, Question | None] | None = None
         self._ended = False
         self._error: Exception | None = None
 
-    def put(self, item: tuple[Header, Vector]) -> None:
+    def put(self, item: tuple[Header, Question | None]) -> None:
         with self._condition:
             self._item = item
             self._condition.notify()
@@ -209,7 +233,16 @@ class _Newest:
             self._ended, self._error = True, error
             self._condition.notify()
 
-    def __iter__(self) -> Iterator[tuple[Header, Vector]]:
+    def still(self, _done: int, _most: int) -> None:
+        """Go on only while the question that was taken last is the newest one.
+
+        Raises:
+            _PastError: there is another, or no connection to answer it over.
+        """
+        if self._item is not None or self._ended:
+            raise _PastError
+
+    def __iter__(self) -> Iterator[tuple[Header, Question | None]]:
         while True:
             with self._condition:
                 while self._item is None and not self._ended:

@@ -2,7 +2,7 @@
 
 What happens to a frame from a worker on the roster:
 
-    not a frame, or not the shape that was asked        proved bad: malformed, connection closed
+    not a frame, or not of the question that was asked  proved bad: malformed, connection closed
     a second answer to a question                       proved bad: malformed, connection closed
     an answer to a question that was never asked        proved bad: malformed, connection closed
     an answer to another server process's question      dropped; refused, connection closed
@@ -19,21 +19,21 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from saddleproof.arrays import Vector
 from saddleproof.fleets.base import DEAD, LATE, MALFORMED, OK, Messages
 from saddleproof.fleets.grpc.frames import (
-    ANSWER,
     Assembly,
-    FrameError,
-    Header,
     answer_to,
     decode,
     frames,
-    question,
+    header_of,
+    parts_of,
 )
+from saddleproof.fleets.grpc.header import ANSWER, FrameError, Header
+from saddleproof.questions import Question
 
 #: What is counted for every worker, and for every stranger that came with a certificate of ours.
 COUNTERS = ("answered", "late", "stale", "malformed", "refused", "connected")
@@ -129,14 +129,18 @@ class Desk:
 
     # --- rounds ---
 
-    def open(self, points: Vector, *, losses: bool, round_id: int) -> None:
-        """Ask everyone who is connected, and everyone who connects until `close`."""
+    def open(self, question: Question, *, losses: bool, round_id: int) -> None:
+        """Ask everyone who is connected, and everyone who connects until `close`.
+
+        Raises:
+            FleetError: the question does not travel; see `header_of`.
+        """
+        header = header_of(
+            question, losses=losses, session=self._session, ask=self._ask + 1, round_id=round_id
+        )
         self._ask += 1
         self._heard = {self._position[name] for name in self._proofs}
-        header = question(
-            points, losses=losses, session=self._session, ask=self._ask, round_id=round_id
-        )
-        self._round = _Round(header, tuple(frames(header, points)))
+        self._round = _Round(header, tuple(frames(header, *parts_of(question))))
         for line in list(self.lines.values()):
             line.assembly = None
             line.post()
@@ -216,17 +220,16 @@ class Desk:
     def _assemble(self, line: Line, asked: _Round, header: Header, piece: memoryview) -> None:
         if line.assembly is None:
             expected = answer_to(asked.ask)
-            if not _same_answer(header, expected):
+            if replace(header, offset=0) != expected:
                 raise FrameError(
-                    f"answered {header.q} x {header.d} numbers where {expected.q} x "
-                    f"{expected.d} were asked"
+                    f"answered {header.subject}, which is not what was asked: {expected.subject}"
                 )
             line.assembly = Assembly(expected)
         line.assembly.add(header, piece)
         if line.assembly.complete:
             self._voted[line.name] = header.ask
             self._heard.add(self._position[line.name])
-            asked.answers[line.name] = line.assembly.arrays()
+            asked.answers[line.name] = line.assembly.answer()
             line.assembly = None
 
     def _stale(self, name: str, header: Header) -> None:
@@ -259,10 +262,3 @@ class Desk:
         return MappingProxyType(
             {name: MappingProxyType(dict(row)) for name, row in list(self._counters.items())}
         )
-
-
-def _same_answer(header: Header, expected: Header) -> bool:
-    """Whether all but the offset agree."""
-    return (header.dtype, header.losses, header.round, header.q, header.d) == (
-        expected.dtype, expected.losses, expected.round, expected.q, expected.d,
-    )  # fmt: skip

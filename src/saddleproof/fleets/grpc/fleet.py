@@ -1,7 +1,8 @@
 """`GrpcFleet`: the server's side. One event loop in one thread; every worker is one stream in it.
 
 Memory: the question once, each worker's answer once, and one frame of 1 MiB for every worker,
-whatever the workers send: m (q d 8 + 2^20) bytes and what gRPC itself keeps of a frame.
+whatever the workers send: for gradients m (q d 8 + 2^20) bytes and what gRPC itself keeps of a
+frame, for numbers less.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ from typing import Any, TypeVar
 from saddleproof.arrays import Vector
 from saddleproof.errors import FleetError, OptionError
 from saddleproof.fleets.base import Announcement, Messages
-from saddleproof.fleets.deadline import Deadline, Watch
+from saddleproof.fleets.deadline import Deadline, Patience
 from saddleproof.fleets.grpc import transport
 from saddleproof.fleets.grpc.desk import Desk
 from saddleproof.fleets.grpc.keys import Credentials, load
 from saddleproof.fleets.grpc.streams import Stream, Streams
 from saddleproof.fleets.logs import log_messages
+from saddleproof.questions import QUESTIONS, Gradients, Question
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -49,6 +51,7 @@ class GrpcFleet:
 
     Attributes:
         address: "host:port" where the workers dial in.
+        questions: all four. A worker whose loss has no `value` is late with `Changes`.
         handshakes: connections that began one. Those that failed are known to gRPC alone; what is
             far beyond the connections that `counters` has did not get through.
 
@@ -61,6 +64,8 @@ class GrpcFleet:
 
     Cost: a round is one message to and one from each worker, in pieces of 1 MiB.
     """
+
+    questions = QUESTIONS
 
     def __init__(
         self,
@@ -77,7 +82,7 @@ class GrpcFleet:
         self.deadline = Deadline() if deadline is None else deadline
         credentials = keys if isinstance(keys, Credentials) else load(keys)
         self._desk = Desk(self.workers)
-        self._misses = (0.0,) * len(self.workers)
+        self._patience = Patience(len(self.workers))
         self._b, self._losses, self._begun, self._closed = 0, False, False, False
         self.handshakes, self._beginning = 0, threading.Lock()
         self._loop = asyncio.new_event_loop()
@@ -100,16 +105,27 @@ class GrpcFleet:
         self._b, self._losses = announcement.b, announcement.losses
 
     def round(self, points: Vector, *, round_id: int, timeout: float | None = None) -> Messages:
-        """Every worker's gradients at the (q, d) points, as far as they come in time.
+        """Every worker's gradients at the (q, d) points, and its losses where they were announced.
+
+        As `ask`, with points of float64 or float32.
+        """
+        return self.ask(Gradients(points), round_id=round_id, timeout=timeout)
+
+    def ask(self, question: Question, *, round_id: int, timeout: float | None = None) -> Messages:
+        """Every worker's answer to the question, as far as they come in time.
 
         Args:
-            points: (q, d), float64 or float32.
+            question: about the workers' own losses; its arrays are float64, points may be float32.
             round_id: told to the workers.
-            timeout: seconds after which the round ends in any case; `deadline.limit` unless given.
-                The first round, unless `gather` came before it, first waits as long for the roster.
+            timeout: seconds after which the round ends in any case; what `deadline` allows for
+                this question unless given. The first round, unless `gather` came before it, first
+                waits up to `deadline.limit` for the roster.
+
+        Raises:
+            FleetError: the fleet is closed, or the question does not travel.
         """
         self._open()
-        return self._wait(self._round(points, round_id, timeout))
+        return self._wait(self._round(question, round_id, timeout))
 
     def gather(self, timeout: float) -> tuple[str, ...]:
         """Wait until the whole roster is connected, or `timeout` seconds; who is missing then.
@@ -200,27 +216,29 @@ class GrpcFleet:
                     await self._changed.wait()
         return tuple(name for name in self.workers if name not in self._desk.lines)
 
-    async def _round(self, points: Vector, round_id: int, timeout: float | None) -> Messages:
+    async def _round(self, question: Question, round_id: int, timeout: float | None) -> Messages:
         async with self._turn:  # a round that Ctrl-C broke off closes before the next one opens
-            return await self._ask(points, round_id, timeout)
+            return await self._ask(question, round_id, timeout)
 
-    async def _ask(self, points: Vector, round_id: int, timeout: float | None) -> Messages:
+    async def _ask(self, question: Question, round_id: int, timeout: float | None) -> Messages:
         deadline = self.deadline if timeout is None else replace(self.deadline, limit=timeout)
         if not self._begun:
             await self._gather(deadline.limit)
             self._begun = True
+        if timeout is None:
+            deadline = deadline.allowing(question)
         desk = self._desk
-        watch = Watch(deadline, self._misses, b=self._b, clock=self._loop.time)
-        desk.open(points, losses=self._losses, round_id=round_id)
+        desk.open(question, losses=self._losses, round_id=round_id)
+        watch = self._patience.watch(question, deadline, b=self._b, clock=self._loop.time)
         try:
             while (left := watch.left(desk.heard(), self._gone())) > 0:
                 self._changed.clear()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._changed.wait(), left)
-            self._misses = watch.learned(desk.heard())
+            self._patience.learn(question, watch, desk.heard())
         finally:
             messages = desk.close()
-        log_messages(_log, round_id, self.workers, messages, watch.elapsed)
+        log_messages(_log, round_id, self.workers, messages, watch.elapsed, question)
         return messages
 
     def _gone(self) -> tuple[int, ...]:

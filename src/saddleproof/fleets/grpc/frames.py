@@ -1,99 +1,92 @@
 """What travels: frames of a fixed header and raw numbers, whose size is known beforehand.
 
-    magic  version  kind  dtype  losses | session  ask  round | q  0  d  offset | payload
-      4       1      1      1      1    |    8      8     8   | 4  4  8    8    | <= 1 MiB
+A frame is a header (`saddleproof.fleets.grpc.header`) and at most 1 MiB of numbers. An answer
+repeats its question's header, with another `kind`: all that a header says is fixed by the question,
+and nothing here allocates by what a header claims. Points may be float32 or float64, all else is
+float64.
 
-All little-endian, 56 bytes of header. A question carries the (q, d) points, an answer the (q, d)
-gradients and, where `losses` is 1, the q losses after them. What is longer than a piece of 1 MiB
-travels in several frames, in order, each with the full header and its own offset: so the largest
-frame is the same for every q and d, and the receiver allocates once, what it asked for.
+What is longer than a piece of 1 MiB travels in several frames, in order, each with the full header
+and its own offset: so the largest frame is the same for every question, and the receiver allocates
+once, what it asked for.
 
 `session` is drawn anew by every server process and `ask` counts its rounds: round numbers alone
 come back (a resumed run asks its last round again), and an old answer must never pass for a new
-one. Nothing here allocates by what a header claims.
+one.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
 from saddleproof.arrays import Vector
 from saddleproof.errors import FleetError
-
-MAGIC, VERSION = b"SDPF", 1
-QUESTION, ANSWER, DONE = 1, 2, 3
-#: Payload bytes of one frame; a multiple of every item size.
-PIECE = 1 << 20
-HEADER = struct.Struct("<4s4B3Q2I2Q")
-LONGEST = HEADER.size + PIECE
-
-_DTYPES: dict[int, np.dtype[Any]] = {0: np.dtype("<f8"), 1: np.dtype("<f4")}
-_CODES = {dtype: code for code, dtype in _DTYPES.items()}
-
-
-class FrameError(FleetError):
-    """Bytes that are no frame; the message says what is wrong with them."""
-
-
-@dataclass(frozen=True)
-class Header:
-    """What a frame says of itself.
-
-    Attributes:
-        kind: QUESTION, ANSWER or DONE.
-        dtype: code of the numbers' type.
-        losses: 1 where an answer holds q losses after the gradients.
-        session, ask: which question of which server process.
-        round: number of the round, for the worker's information.
-        q, d: points and dimension.
-        offset: where this frame's piece begins in the payload, in bytes.
-    """
-
-    kind: int
-    dtype: int = 0
-    losses: int = 0
-    session: int = 0
-    ask: int = 0
-    round: int = 0
-    q: int = 0
-    d: int = 0
-    offset: int = 0
-
-    @property
-    def size(self) -> int:
-        """Bytes of the whole payload, over all pieces."""
-        columns = self.d + (self.losses if self.kind == ANSWER else 0)
-        return self.q * columns * _DTYPES[self.dtype].itemsize
-
-    @property
-    def last(self) -> bool:
-        """Whether this piece ends the payload."""
-        return self.offset + PIECE >= self.size
-
-    def packed(self) -> bytes:
-        """The header's 56 bytes."""
-        return HEADER.pack(
-            MAGIC, VERSION, self.kind, self.dtype, self.losses,
-            self.session, self.ask, self.round, self.q, 0, self.d, self.offset,
-        )  # fmt: skip
+from saddleproof.fleets.grpc.header import (
+    ABOUT,
+    ANSWER,
+    CHANGES,
+    CODES,
+    CURVATURES,
+    DTYPES,
+    GRADIENTS,
+    HEADER,
+    LONGEST,
+    MAGIC,
+    PIECE,
+    QUESTION,
+    VERSION,
+    FrameError,
+    Header,
+    check,
+)
+from saddleproof.questions import (
+    Changes,
+    Curvatures,
+    Gradients,
+    LeastCurvature,
+    Question,
+)
 
 
-def question(points: Vector, *, losses: bool, session: int, ask: int, round_id: int) -> Header:
-    """The header of a question at (q, d) points.
+def header_of(question: Question, *, losses: bool, session: int, ask: int, round_id: int) -> Header:
+    """The header of a question.
+
+    Args:
+        question: what is asked.
+        losses: whether the workers' losses are wanted too, beside gradients.
+        session: of the server's process.
+        ask: number of the question in it.
+        round_id: number of the round.
 
     Raises:
-        FleetError: the points' dtype does not travel.
+        FleetError: the question does not travel: its arrays' dtype or shape, its seed, or nothing
+            is asked.
     """
-    code = _CODES.get(points.dtype)
-    if code is None:
-        raise FleetError(f"points travel as float64 or float32; got {points.dtype}")
-    q, d = points.shape
-    return Header(QUESTION, code, int(losses), session, ask, round_id, q, d)
+    rows, columns = _sizes(question)
+    dtype = _dtype(question)
+    plain = Header(
+        QUESTION, ABOUT[type(question)], dtype, session=session, ask=ask, round=round_id,
+        d=parts_of(question)[0].shape[-1], rows=rows, columns=columns,
+    )  # fmt: skip
+    if isinstance(question, Gradients):
+        header = replace(plain, losses=int(losses))
+    elif isinstance(question, LeastCurvature):
+        seed = None if question.seed is None else int(question.seed)
+        header = replace(
+            plain, steps=int(question.steps), seed=seed, delta=float(question.delta),
+            seconds=float(question.seconds),
+        )  # fmt: skip
+    else:
+        header = plain
+    try:
+        check(header)
+        header.packed()
+    except (FrameError, struct.error) as error:
+        raise FleetError(f"this question does not travel: {error}") from error
+    return header
 
 
 def answer_to(header: Header) -> Header:
@@ -101,15 +94,26 @@ def answer_to(header: Header) -> Header:
     return replace(header, kind=ANSWER, offset=0)
 
 
+def parts_of(question: Question) -> tuple[Vector, ...]:
+    """The arrays of a question, in the order in which they travel."""
+    if isinstance(question, Gradients):
+        return (question.points,)
+    if isinstance(question, Changes):
+        return question.w, question.directions, question.lengths
+    if isinstance(question, Curvatures):
+        return question.w, question.directions
+    return (question.w,)
+
+
 def frames(header: Header, *parts: Vector) -> Iterator[bytes]:
     """A payload of one or more arrays as frames, each at most `LONGEST` bytes.
 
-    >>> points = np.zeros((1, 2))
-    >>> [len(frame) for frame in frames(question(points, losses=False, session=1, ask=1,
-    ...                                          round_id=0), points)]
-    [72]
+    >>> asked = Gradients(np.zeros((1, 2)))
+    >>> header = header_of(asked, losses=False, session=1, ask=1, round_id=0)
+    >>> [len(frame) for frame in frames(header, *parts_of(asked))]
+    [104]
     """
-    dtype = _DTYPES[header.dtype]
+    dtype = DTYPES[header.dtype]
     payload = b"".join(np.ascontiguousarray(part, dtype=dtype).tobytes() for part in parts)
     for offset in range(0, max(len(payload), 1), PIECE):
         yield replace(header, offset=offset).packed() + payload[offset : offset + PIECE]
@@ -123,16 +127,19 @@ def decode(frame: bytes) -> tuple[Header, memoryview]:
     """
     if not HEADER.size <= len(frame) <= LONGEST:
         raise FrameError(f"a frame has {HEADER.size} to {LONGEST} bytes; got {len(frame)}")
-    magic, version, kind, dtype, losses, session, ask, number, q, zero, d, offset = (
-        HEADER.unpack_from(frame)
+    magic, version, kind, about, dtype, losses, seeded, zero, steps, *rest = HEADER.unpack_from(
+        frame
     )
+    session, ask, number, d, rows, columns, offset, seed, delta, seconds = rest
     if magic != MAGIC or version != VERSION:
         raise FrameError(f"not a frame of version {VERSION}")
-    if kind not in (QUESTION, ANSWER, DONE) or dtype not in _DTYPES or losses > 1 or zero:
-        raise FrameError(f"kind {kind}, dtype {dtype}, losses {losses}: not of this version")
-    header = Header(kind, dtype, losses, session, ask, number, q, d, offset)
-    if kind != DONE and (q == 0 or d == 0):
-        raise FrameError(f"q = {q}, d = {d}: nothing is asked")
+    if seeded > 1 or zero or (seed and not seeded):
+        raise FrameError(f"seeded {seeded}, seed {seed}: not of this version")
+    header = Header(
+        kind, about, dtype, losses, steps, session, ask, number, d, rows, columns, offset,
+        seed if seeded else None, delta, seconds,
+    )  # fmt: skip
+    check(header)
     size = header.size
     if offset % PIECE or (offset >= size and offset > 0):
         raise FrameError(f"no piece of {size} bytes begins at {offset}")
@@ -173,9 +180,71 @@ class Assembly:
         self._buffer[self._filled : end] = np.frombuffer(piece, dtype=np.uint8)
         self._filled = end
 
-    def arrays(self) -> tuple[Vector, Vector | None]:
-        """(q, d) numbers, and (q,) losses or None."""
-        h = self.header
-        numbers = self._buffer.view(_DTYPES[h.dtype])
-        body = numbers[: h.q * h.d].reshape(h.q, h.d)
-        return body, numbers[h.q * h.d :] if len(numbers) > h.q * h.d else None
+    def question(self) -> Question:
+        """The question whose payload this is."""
+        h, numbers = self.header, self._numbers
+        if h.about == GRADIENTS:
+            return Gradients(numbers.reshape(h.rows, h.d))
+        w, rest = numbers[: h.d], numbers[h.d :]
+        directions = rest[: h.rows * h.d].reshape(h.rows, h.d)
+        if h.about == CHANGES:
+            return Changes(w, directions, rest[h.rows * h.d :])
+        if h.about == CURVATURES:
+            return Curvatures(w, directions)
+        return LeastCurvature(w, h.steps, h.delta, h.seconds, h.seed)
+
+    def answer(self) -> tuple[Vector, Vector | None]:
+        """The answer whose payload this is, and the (q,) losses beside gradients or None."""
+        h, numbers = self.header, self._numbers
+        if h.about == GRADIENTS:
+            gradients = numbers[: h.rows * h.d].reshape(h.rows, h.d)
+            return gradients, numbers[h.rows * h.d :] if h.losses else None
+        if h.about == CHANGES:
+            return numbers.reshape(h.rows, h.columns), None
+        return numbers.reshape(2, h.rows) if h.about == CURVATURES else numbers, None
+
+    @property
+    def _numbers(self) -> Vector:
+        numbers: Vector = self._buffer.view(DTYPES[self.header.dtype])
+        return numbers
+
+
+def _sizes(question: Question) -> tuple[int, int]:
+    """(rows, columns), once the shapes fit each other.
+
+    Raises:
+        FleetError: they do not.
+    """
+    if isinstance(question, Gradients):
+        if question.points.ndim != 2:
+            raise FleetError(f"points are (q, d); got shape {question.points.shape}")
+        return len(question.points), 0
+    w, directions = question.w, getattr(question, "directions", None)
+    lengths = getattr(question, "lengths", None)
+    if w.ndim != 1 or (directions is not None and directions.shape[1:] != w.shape):
+        raise FleetError("w is (d,) and directions are (p, d); got " + _shapes(question))
+    if lengths is not None and lengths.ndim != 1:
+        raise FleetError("lengths are (t,); got " + _shapes(question))
+    return (0 if directions is None else len(directions)), (0 if lengths is None else len(lengths))
+
+
+def _shapes(question: Question) -> str:
+    return ", ".join(str(part.shape) for part in parts_of(question))
+
+
+def _dtype(question: Question) -> int:
+    """The code of the numbers' type.
+
+    Raises:
+        FleetError: it does not travel.
+    """
+    found = {part.dtype for part in parts_of(question)}
+    if isinstance(question, Gradients):
+        (dtype,) = found
+        if dtype in CODES:
+            return CODES[dtype]
+        raise FleetError(f"points travel as float64 or float32; got {dtype}")
+    if found != {np.dtype(np.float64)}:
+        told = ", ".join(sorted(map(str, found)))
+        raise FleetError(f"{type(question).__name__} travels as float64; got {told}")
+    return 0

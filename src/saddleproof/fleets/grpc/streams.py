@@ -11,7 +11,7 @@ from typing import Any
 
 from saddleproof.fleets.grpc import transport
 from saddleproof.fleets.grpc.desk import Desk, Line
-from saddleproof.fleets.grpc.frames import DONE, Header
+from saddleproof.fleets.grpc.header import DONE, Header
 
 _log = logging.getLogger(__name__)
 #: Connections of one name at a time: one, its replacement, and what takes its time to end.

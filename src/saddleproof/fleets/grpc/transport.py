@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from saddleproof.errors import MissingExtraError
-from saddleproof.fleets.grpc.frames import LONGEST
+from saddleproof.fleets.grpc.header import LONGEST
 from saddleproof.fleets.grpc.keys import SERVER_NAME, Credentials
 
 SERVICE, METHOD = "saddleproof.Fleet", "Rounds"

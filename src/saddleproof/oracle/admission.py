@@ -33,9 +33,9 @@ from saddleproof.aggregators.memory import RememberingRule
 from saddleproof.arrays import Vector
 from saddleproof.errors import BreakdownError
 from saddleproof.fleets.base import MALFORMED, OK, Messages
-from saddleproof.reading import MessageReading, Verdicts
-
-__all__ = ["MessageReading", "TooFewWorkers", "Verdicts", "read"]
+from saddleproof.oracle.answers import AnswerReading
+from saddleproof.oracle.gradients import MessageReading, Verdicts
+from saddleproof.questions import Changes, Question
 
 
 class TooFewWorkers(BreakdownError):
@@ -108,12 +108,71 @@ def read(
     stack = stack[:, ~poisoned, :] if poisoned.any() else stack
     stack[void] = 0.0
     strangers = {name: why for name, why in messages.notes.items() if name not in workers}
-    verdicts = Verdicts(tuple(rows), charged, absent, strangers, overflowed)
+    verdicts = Verdicts(
+        tuple(rows), charged, absent, strangers, overflowed, refused=dict(messages.refused)
+    )
     budget = b - len(excluded) - len(charged)
     _check_budget(aggregator, budget, b, verdicts, excluded)
     admitted = None if losses is None else stack[:, :, d]
     reading = MessageReading(stack[:, :, :d], void, aggregator, budget, verdicts, admitted)
     return reading if memory is None else _recall(reading, memory, points)
+
+
+def admit(
+    messages: Messages,
+    question: Question,
+    aggregator: Aggregator,
+    b: int,
+    *,
+    workers: tuple[str, ...],
+    excluded: Collection[str] = (),
+) -> AnswerReading:
+    """Admit the answers to a question about the workers' own losses.
+
+    A wrong shape, a wrong dtype and NaN are proofs of a bad worker, as among gradients. An infinite
+    answer is not: a bound that a worker cannot give, or a loss that overflows far away.
+
+    Args:
+        messages: what the fleet handed over.
+        question: what was asked; it fixes the shape and dtype of an answer.
+        aggregator: the rule of the run; a round of numbers needs as many workers as it does.
+        b: the most Byzantine workers among `workers`, those in `excluded` included.
+        workers: the roster.
+        excluded: workers proved bad in earlier rounds; they are not heard again.
+
+    Raises:
+        TooFewWorkers: more workers were proved bad than b allows for, or fewer rows are left
+            than the rule needs.
+    """
+    rows: dict[str, Vector] = {}
+    charged: dict[str, str] = {}
+    absent: dict[str, str] = {}
+    for name, value, status in zip(workers, messages.answers, messages.status, strict=True):
+        if name in excluded:
+            continue
+        if status == MALFORMED:
+            charged[name] = messages.notes.get(name, "malformed")
+        elif status != OK:
+            absent[name] = status
+        elif flaw := _flaw(value, question.shape, question.dtype) or _unreadable(value, question):
+            charged[name] = flaw
+        else:
+            rows[name] = np.asarray(value)
+    strangers = {name: why for name, why in messages.notes.items() if name not in workers}
+    verdicts = Verdicts(
+        tuple(rows), charged, absent, strangers, refused=dict(messages.refused)
+    )
+    budget = b - len(excluded) - len(charged)
+    _check_budget(aggregator, budget, b, verdicts, excluded)
+    return AnswerReading(question, np.stack(list(rows.values())), budget, verdicts)
+
+
+def _unreadable(value: Vector, question: Question) -> str | None:
+    if np.isnan(value).any():
+        return "NaN"
+    if isinstance(question, Changes) and np.isneginf(value).any():
+        return "a loss that falls by infinity"
+    return None
 
 
 def _recall(reading: MessageReading, memory: Any, points: Vector) -> MessageReading:

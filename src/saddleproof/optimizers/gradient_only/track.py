@@ -13,8 +13,8 @@ import numpy as np
 
 from saddleproof.arrays import Vector
 from saddleproof.optimizers.base import Reading
-from saddleproof.optimizers.certified_pgd.batch import Batch
-from saddleproof.optimizers.certified_pgd.constants import (
+from saddleproof.optimizers.gradient_only.batch import Batch
+from saddleproof.optimizers.gradient_only.constants import (
     ACCEPT,
     GROW,
     SHRINK_LEAST,

@@ -1,4 +1,4 @@
-"""The default: certified perturbed gradient descent, without arguments.
+"""The default for workers that answer gradients only.
 
 It goes beyond Algorithm 1 of Yin et al. (ICML 2019), which needs L, rho, Delta and F*, by three
 ideas. Each is one file.
@@ -12,46 +12,44 @@ C. *Robust descent in every batch* (track.py). The unperturbed trajectory advanc
    so that at the end one round can hold the run against plain robust gradient descent.
 
 constants.py names every constant, machine.py says which round comes next, verdict.py what may be
-claimed at the end.
+claimed at the end. Where workers answer questions about their losses, `CertifiedPGD` needs a third
+of the rounds and proves more.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from saddleproof.arrays import Vector
 from saddleproof.errors import OptionError
-from saddleproof.optimizers.base import Evidence, Optimizer, Reading, Status
-from saddleproof.optimizers.certified_pgd.machine import DefaultMachine
+from saddleproof.optimizers.base import Evidence, Machine, Reading, Status
+from saddleproof.optimizers.gradient_only.machine import DefaultMachine
 
 
 @dataclass(frozen=True)
-class CertifiedPGD:
-    """Leaves saddle points and fake minima, and says how sure it is. Needs b and nothing else.
+class GradientOnlyPGD(Machine):
+    """Leaves saddle points and fake minima by gradients alone. Needs b and nothing else.
 
     Args:
         curvature: gamma, the least negative curvature worth leaving, in the unit of the Hessian;
-            it sets what status "second_order" means. Half of the typical curvature at the point
-            unless given. Required by mode "simple".
+            half of the typical curvature at the point unless given.
         step: eta0, a first guess of the step size; any order of magnitude will do, since one
             probe round finds the step (three at most).
-        mode: "default", or "simple": the predecessor with a fixed curvature
-            (`saddleproof.optimizers.certified_pgd.simple`). It bounds every query point by itself,
-            so it is also what to take where other b workers may lie at every point.
-        strict: return the escaped point only if it is *certified* to be lower than where plain
-            robust descent got to; otherwise it is kept unless descent is certified to be lower.
+        strict: return the escaped point only if it is lower than where plain robust descent got
+            to, beyond the margin of the ranks; otherwise it is kept unless descent is lower.
 
     Status:
-        second_order: no way down was found, and lambda_min >= -tolerance is proved by the
-            workers' Hessians or supported by the failed escape; `certificate` has the numbers.
-            What the certificate disproves is called "saddle" by `minimize`.
-        no_escape_found: no way down was found, but noise could have hidden one.
+        no_escape_found: no way down was found; the certificate of `minimize` says what is proved,
+            and turns the word into "second_order" or "saddle".
         unresolved: the budget ended while noise hid whether this is a saddle.
         budget: the budget ended before a verdict.
+
+    Its tests compare one number a worker by ranks and two standard errors. They steer the run, and
+    prove nothing about the honest mean.
 
     Needs b < m/3 at the start (`breakdown`): beyond it liars can blow up every rank interval. Each
     run must keep the same workers under the same names: sums over the points of a round are only
@@ -67,27 +65,17 @@ class CertifiedPGD:
 
     curvature: float | None = None
     step: float | None = None
-    mode: Literal["default", "simple"] = "default"
     strict: bool = False
 
     def __post_init__(self) -> None:
         for name in ("curvature", "step"):
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):
-                raise OptionError(f"CertifiedPGD needs {name} > 0 and finite; got {value}")
-        if self.mode not in ("default", "simple"):
-            raise OptionError(f'mode must be "default" or "simple"; got {self.mode!r}')
-        if self.mode == "simple" and self.curvature is None:
-            raise OptionError('mode "simple" needs curvature, the gamma that it must notice')
+                raise OptionError(f"GradientOnlyPGD needs {name} > 0 and finite; got {value}")
 
     @cached_property
-    def _machine(self) -> Optimizer[Any]:
-        if self.curvature is not None and self.mode == "simple":
-            from saddleproof.optimizers.certified_pgd.simple import SimpleCertifiedPGD
-
-            return SimpleCertifiedPGD(curvature=self.curvature, step=self.step)
+    def _machine(self) -> DefaultMachine:
         return DefaultMachine(self.curvature, 1.0 if self.step is None else self.step, self.strict)
-
     def init(self, w0: Vector, *, seed: int | None = None, max_rounds: int | None = None) -> Any:
         """The state before the first round; see `Optimizer.init`.
 

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from saddleproof.arrays import Vector
 from saddleproof.optimizers.base import Reading
-from saddleproof.optimizers.certified_pgd.batch import Batch
-from saddleproof.optimizers.certified_pgd.constants import (
+from saddleproof.optimizers.gradient_only.batch import Batch
+from saddleproof.optimizers.gradient_only.constants import (
     ACCEPT,
     FIRST_TEST,
     IMPROVES,
@@ -36,8 +36,8 @@ from saddleproof.optimizers.certified_pgd.constants import (
     VISIBLE,
     WITNESS_LEVEL,
 )
-from saddleproof.optimizers.certified_pgd.probe import Terrain
-from saddleproof.optimizers.certified_pgd.segments import Decrease, decrease, interior
+from saddleproof.optimizers.gradient_only.probe import Terrain
+from saddleproof.optimizers.gradient_only.segments import Decrease, decrease, interior
 
 
 @dataclass(frozen=True)

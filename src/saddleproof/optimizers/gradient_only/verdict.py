@@ -25,13 +25,13 @@ import numpy as np
 
 from saddleproof.arrays import Vector
 from saddleproof.optimizers.base import Evidence, Status
-from saddleproof.optimizers.certified_pgd.constants import (
+from saddleproof.optimizers.gradient_only.constants import (
     DELTA,
     LEVELS,
     NONLINEAR,
     TOLERANCE,
 )
-from saddleproof.optimizers.certified_pgd.escape import Escape
+from saddleproof.optimizers.gradient_only.escape import Escape
 
 ASSUMPTIONS = (
     "at most b workers lied, the same ones in the whole round",

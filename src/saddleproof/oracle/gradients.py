@@ -31,6 +31,8 @@ class Verdicts:
         absent: worker to "late" or "dead".
         strangers: sender to reason, for answers from outside the roster.
         overflowed: workers that answered NaN or Inf at a void point; not charged.
+        refused: worker or sender to how many of its answers and connections the transport turned
+            away since the round before. A refused answer is not evidence of lying.
     """
 
     heard: tuple[str, ...] = ()
@@ -38,6 +40,7 @@ class Verdicts:
     absent: dict[str, str] = field(default_factory=dict)
     strangers: dict[str, str] = field(default_factory=dict)
     overflowed: tuple[str, ...] = ()
+    refused: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,11 @@ class MessageReading:
     verdicts: Verdicts
     losses: Vector | None = None
     recalled: Recalled | None = None
+
+    @property
+    def workers(self) -> tuple[str, ...]:
+        """(m,) the names of the rows of `stack`."""
+        return self.verdicts.heard
 
     @property
     def memory(self) -> Any:

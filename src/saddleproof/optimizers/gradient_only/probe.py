@@ -12,8 +12,8 @@ import numpy as np
 
 from saddleproof.arrays import Vector
 from saddleproof.optimizers.base import Reading
-from saddleproof.optimizers.certified_pgd.batch import Batch
-from saddleproof.optimizers.certified_pgd.constants import (
+from saddleproof.optimizers.gradient_only.batch import Batch
+from saddleproof.optimizers.gradient_only.constants import (
     FLOOR,
     LADDER,
     NONLINEAR,
@@ -21,7 +21,7 @@ from saddleproof.optimizers.certified_pgd.constants import (
     STEP_RUNGS,
     TINY,
 )
-from saddleproof.optimizers.certified_pgd.track import Track
+from saddleproof.optimizers.gradient_only.track import Track
 
 
 def radii(track: Track) -> Vector:

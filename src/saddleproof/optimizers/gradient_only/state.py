@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 from saddleproof.arrays import Vector
 from saddleproof.optimizers.base import Evidence, Status
-from saddleproof.optimizers.certified_pgd.escape import Escape
-from saddleproof.optimizers.certified_pgd.track import Track
+from saddleproof.optimizers.gradient_only.escape import Escape
+from saddleproof.optimizers.gradient_only.track import Track
 from saddleproof.optimizers.randomness import Stream
 
 #: First look at w0; search for the step; descend; survey the anchor; escape from it; descend

@@ -18,10 +18,10 @@ import numpy as np
 from saddleproof.arrays import Vector
 from saddleproof.errors import OptionError, StoreError
 from saddleproof.optimizers.base import RUNNING, Evidence, Machine, Reading, Status
-from saddleproof.optimizers.certified_pgd import escape as escapes
-from saddleproof.optimizers.certified_pgd import probe, verdict
-from saddleproof.optimizers.certified_pgd.batch import Batch
-from saddleproof.optimizers.certified_pgd.constants import (
+from saddleproof.optimizers.gradient_only import escape as escapes
+from saddleproof.optimizers.gradient_only import probe, verdict
+from saddleproof.optimizers.gradient_only.batch import Batch
+from saddleproof.optimizers.gradient_only.constants import (
     DIRECTIONS,
     FAR_OFF,
     LEVELS,
@@ -33,9 +33,9 @@ from saddleproof.optimizers.certified_pgd.constants import (
     STILL,
     WAIT,
 )
-from saddleproof.optimizers.certified_pgd.escape import Landing
-from saddleproof.optimizers.certified_pgd.segments import decrease, interior
-from saddleproof.optimizers.certified_pgd.state import (
+from saddleproof.optimizers.gradient_only.escape import Landing
+from saddleproof.optimizers.gradient_only.segments import decrease, interior
+from saddleproof.optimizers.gradient_only.state import (
     COMPARE,
     DESCEND,
     ESCAPE,
@@ -47,7 +47,7 @@ from saddleproof.optimizers.certified_pgd.state import (
     CertifiedState,
     Ending,
 )
-from saddleproof.optimizers.certified_pgd.track import Track, advance
+from saddleproof.optimizers.gradient_only.track import Track, advance
 from saddleproof.optimizers.randomness import Stream, sphere
 
 T = TypeVar("T")

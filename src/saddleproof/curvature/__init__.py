@@ -1,0 +1,5 @@
+"""What a worker can say of its own Hessian, and what a server can make of gradients about a point.
+
+`differences` turns gradients into products and Hessians with an error, `lanczos` turns products
+into a proved lower bound of the lowest eigenvalue.
+"""

@@ -1,0 +1,79 @@
+"""The form of a module that a certificate judges: eval mode, all rows, float64 where it can.
+
+A module that casts to a dtype of its own, or a loss that holds float32 tensors in a closure, cannot
+be judged in float64. It is judged in its own dtype, and its bounds are wider for it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from saddleproof.errors import OptionError
+from saddleproof.torch.copies import matched, pristine
+from saddleproof.torch.layout import Layout
+from saddleproof.torch.loss import LossFunction, ModuleLoss, Penalty
+from saddleproof.torch.probe import ROWS
+from saddleproof.torch.problem import TorchProblem
+
+#: Relative difference of two values at which float64 and a module's own dtype are the same model.
+SHARE = 1e-2
+
+
+def judged(
+    module: nn.Module,
+    loss: LossFunction,
+    shards: Sequence[Any],
+    *,
+    penalty: Penalty | None = None,
+    warn: bool = True,
+) -> TorchProblem:
+    """The problem of a certificate, with w in the same order as in training.
+
+    Args:
+        module: any nn.Module; not changed.
+        loss: see `TorchProblem`.
+        shards: see `TorchProblem`.
+        penalty: see `TorchProblem`.
+        warn: whether to say that a loop is used.
+
+    Raises:
+        OptionError: the module can be judged in no dtype; says why.
+    """
+    module = pristine(module).eval()
+    with warnings.catch_warnings():
+        if not warn:
+            warnings.simplefilter("ignore", RuntimeWarning)
+        try:
+            exact = TorchProblem(pristine(module).double(), loss, shards, penalty=penalty)
+        except OptionError:
+            return TorchProblem(module, loss, shards, penalty=penalty)
+        if _is_same_model(module, loss, penalty, exact):
+            return exact
+        return TorchProblem(module, loss, shards, penalty=penalty)
+
+
+def judge_of(problem: TorchProblem) -> TorchProblem:
+    """What judges the model that is trained on a problem; points mean the same to both."""
+    loss = problem.module_loss
+    return judged(problem.module, loss.loss, problem.shards, penalty=loss.penalty, warn=False)
+
+
+def _is_same_model(
+    module: nn.Module, loss: LossFunction, penalty: Penalty | None, exact: TorchProblem
+) -> bool:
+    layout = Layout.of(module)
+    if layout.dtype == torch.float64:
+        return True
+    own = ModuleLoss(pristine(module), matched(loss, layout), penalty=penalty)
+    rows = tuple(x[:ROWS] for x in exact.clean()[0])
+    short = tuple(x.to(layout.dtype) if x.is_floating_point() else x for x in rows)
+    w = np.asarray(exact.start)
+    here, there = own.value(w, short), exact.judge.value(w, rows)
+    same = abs(here - there) <= SHARE * max(abs(here), SHARE)
+    return same or not np.isfinite(here)
