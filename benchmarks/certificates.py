@@ -1,177 +1,208 @@
-"""How often the certificate proves a point, and whether it is ever wrong.
+"""How much a certificate says, and whether any of it is ever false.
 
-    python benchmarks/certificates.py [--seeds 2] [--problems example1 phase]
+    python benchmarks/certificates.py [--seeds 1] [--problems example1 phase] [--ways loud quiet]
 
-One trial: a problem of the suite, one of the attacks with 6 of 20 workers lying, a seed, and a
-place: the saddle; the minimum; between them; where the segment between them is nearly flat
-(lambda_min within a tenth of the saddle's, either sign), which is where it is easiest to be wrong;
-or where HessianPGD ends under that very attack. Two certificates each, from the full Hessian and
-from a Krylov space. The truth is lambda_min of the honest workers' pooled loss, which is what a
-certificate speaks of.
+One trial: a problem of the suite, a seed, an attack on gradients with one way to answer all other
+questions (`sp.LyingAnswers`), 6 of 20 workers that lie, and a place: the saddle; the minimum; a
+point between them; or one where the segment between them is nearly flat (lambda_min within a tenth
+of the saddle's, either sign). The truth is that of the honest workers, from the problems' closed
+forms: no code of the certificate is in it.
 
-    false proved      lambda_min < -eps_H where level "proved" says otherwise; must be 0
-    false witness     lambda_min >= 0 where level "witness" says otherwise; must be 0
-    outside           lambda_min outside the bracket, whatever the level
-    evidence holds    lambda_min >= -(the bound of the evidence), which claims 95 %
-    certified         of the true second-order points among minima and ends
-    seen              of the saddles, those with a witness
+    bracket       lambda_min outside `curvature`, of all trials
+    gradient      ||grad F|| above `gradient_bound`, of all trials
+    proved        levels "proved" where lambda_min < -eps_H or ||grad F|| > eps_g
+    saddle        levels "saddle" where lambda_min >= 0
+    conditional   `conditional` brackets that miss, of those whose named workers do lie
+    majority      `majority` brackets that no majority of the honest workers keeps, up to d = 256
 
-Shares come with 95 % Wilson intervals. A seed is five trials for every problem and attack.
+All of these must be 0. Then the share of each level at saddles, and at minima, way by way. (The
+minimum is that of all 20 workers' loss: the honest ones' may have negative curvature there.) A
+certificate is a round of gradients and two or three of numbers. The seeds are 0, 1, ...; shares of
+the sums come with 95 % Wilson intervals.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 import saddleproof as sp
-from common import honest_lambda_min, table
-from saddleproof.attacks.base import Attack, AttackView
-from saddleproof.attacks.table import ATTACKS
-from saddleproof.certificate import Certificate, certify
-from saddleproof.optimizers.hessian_pgd import HessianPGD
+from common import BYZANTINE, honest_lambda_min, table
+from saddleproof.attacks.answers import Way
+from saddleproof.attacks.base import Attack
 from saddleproof.problems.table import PROBLEMS
-from saddleproof.runs.shares import Share, wilson
+from saddleproof.runs.shares import wilson
 
-LIARS = range(6)
-PLACES = ("saddle", "minimum", "between", "flat", "end")
-METHODS = ("full", "krylov")
-#: Beyond the rounding of the truth itself, a central difference too.
-SLACK = 1e-7
+PLACES = ("saddle", "minimum", "between", "flat")
+LEVELS = ("proved", "conditional", "majority", "saddle", "open")
+FALSE = ("bracket", "gradient", "proved", "saddle", "conditional", "majority")
+WAYS: tuple[Way, ...] = get_args(Way)
+#: Rounding of the truth, relative to the largest curvature; that of ARPACK beyond d = 256.
+SLACK, ARPACK, WHOLE = 1e-12, 1e-5, 256
 
 
 @dataclass(frozen=True)
-class Lie:
-    """Liars that answer as if the Hessian along the honest lowest direction were `curvature`.
+class Truth:
+    """What holds of the honest workers at one point.
 
-    Consistent at all points of a round: against the certificate this is the natural attack. The
-    lie is large, so that ranks have to stop it.
+    Attributes:
+        w: (d,) the point.
+        lowest: lambda_min of their mean Hessian.
+        slope: ||grad F||.
+        own: (h,) lambda_min of each one's Hessian; None beyond d = 256.
+        slack: how wrong `lowest` and `own` may be.
     """
 
-    curvature: float
-
-    def __call__(self, view: AttackView) -> np.ndarray:
-        """(q, k, d): honest means, plus the lie along the direction in which they change least."""
-        e = view.problem.escape_direction
-        e = e / np.linalg.norm(e)
-        lie = view.honest_mean + self.curvature * np.outer((view.points - view.points[0]) @ e, e)
-        return np.repeat(lie[:, None], len(view.members), axis=1)
-
-
-#: Attacks that are here in all their styles, or that need labels in the data.
-NEEDY = ("saddle", "label_flip", "random_label")
-
-#: Every attack of the library that needs no options, the saddle attack's styles, and the two lies.
-LIES: dict[str, Callable[[], Attack]] = {
-    **{name: make for name, make in ATTACKS.items() if name not in NEEDY},
-    **{style: lambda style=style: sp.SaddleAttack(style=style) for style in ("push", "hold")},
-    "cancel": lambda: sp.SaddleAttack(style="cancel"),
-    "hide": lambda: Lie(1e3),
-    "invent": lambda: Lie(-1e3),
-}
+    w: np.ndarray
+    lowest: float
+    slope: float
+    own: np.ndarray | None
+    slack: float
 
 
 def main() -> None:
-    """Measure, print a row a problem and method, and the sums."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=2)
+    """Measure, and print a row a problem and the levels way by way."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--problems", nargs="*", default=list(PROBLEMS))
+    parser.add_argument("--ways", nargs="*", default=list(WAYS))
     options = parser.parse_args()
-    sums = {method: Counter[str]() for method in METHODS}
-    rows: list[list[object]] = [["problem", "method", *HEADS]]
+    rows: list[list[object]] = [["problem", "trials", *FALSE, "rounds"]]
+    whole, levels = Counter[str](), Counter[tuple[str, str, str]]()
     for name in options.problems:
-        counts = {method: Counter[str]() for method in METHODS}
-        for method, outcome in trials(name, options.seeds):
-            counts[method].update(outcome)
-        for method in METHODS:
-            rows.append([name, method, *cells(counts[method], long=False)])
-            sums[method].update(counts[method])
+        counts = Counter[str]()
+        for place, way, found, more in trials(name, options.seeds, options.ways):
+            counts.update(more)
+            levels.update([(place, way, str(found.level))])
+        rows.append([name, counts["trials"], *false(counts), f"{mean(counts, 'rounds'):.1f}"])
+        whole.update(counts)
+    print(f"seeds 0 to {options.seeds - 1}, {BYZANTINE} of 20 workers lie\n")
+    rows.append(["sum", whole["trials"], *false(whole), f"{mean(whole, 'rounds'):.1f}"])
     print(table(rows))
-    print()
-    print(table([["sum", *HEADS], *([method, *cells(sums[method])] for method in METHODS)]))
+    print("\n95 % intervals of the sums: " + ", ".join(intervals(whole)) + "\n")
+    for place in ("saddle", "minimum"):
+        print(table(shares(levels, place, options.ways)))
+        print()
 
 
-def trials(name: str, seeds: int) -> Iterator[tuple[str, dict[str, int]]]:
-    """Method and counts of every trial of one problem."""
+def trials(
+    name: str, seeds: int, ways: list[Way]
+) -> Iterator[tuple[str, str, sp.Certificate, Counter[str]]]:
+    """Place, way, certificate and counts of every trial of one problem."""
     for seed in range(seeds):
         problem = PROBLEMS[name](seed=seed)
-        for number, make in enumerate(LIES.values()):
-            for place in PLACES:
-                fleet = sp.Coalition(sp.LocalFleet(problem), make(), members=LIARS)
-                w = point(problem, fleet, place, seed=100 * seed + number)
-                truth = honest_lambda_min(problem, w)
-                for method in METHODS:
-                    found = certify(fleet, w, sp.Median(), len(LIARS), hessian=method, seed=seed)
-                    yield method, judge(found, truth, place)
+        gradients: tuple[Attack, ...] = (
+            sp.SaddleAttack(problem.saddle), sp.SignFlip(), sp.Mimic(),
+        )  # fmt: skip
+        for place in PLACES:
+            truth = truth_at(problem, point(problem, place, seed))
+            for attack in gradients:
+                for way in ways:
+                    lies = sp.LyingAnswers(attack, says=way)
+                    fleet = sp.Coalition(sp.LocalFleet(problem), lies, members=range(BYZANTINE))
+                    found = sp.certify(fleet, truth.w, sp.TrimmedMean(), BYZANTINE, seed=seed)
+                    yield place, way, found, judge(found, truth, problem)
 
 
-def point(problem: Any, fleet: Any, place: str, seed: int) -> np.ndarray:
+def point(problem: Any, place: str, seed: int) -> np.ndarray:
     """(d,): where the certificate is asked for."""
-    if place in ("between", "flat"):
-        share, u = np.random.default_rng(seed).random(2)
-        way = problem.minimum - problem.saddle
-        if place == "flat":
-            target = 0.2 * (u - 0.5) * abs(honest_lambda_min(problem, problem.saddle))
-            share, span = 0.0, 1.0
-            for _ in range(12):  # lambda_min rises on the way, as a rule
-                span /= 2
-                below = honest_lambda_min(problem, problem.saddle + (share + span) * way) < target
-                share += span * below
-        return problem.saddle + share * way
-    if place == "end":
-        optimizer = HessianPGD(max_escapes=10)
-        ended = sp.minimize(fleet, optimizer, b=len(LIARS), seed=seed, max_rounds=60, certify=False)
-        return ended.w
-    return np.asarray(getattr(problem, place))
+    if place in ("saddle", "minimum"):
+        return np.asarray(getattr(problem, place))
+    share, u = np.random.default_rng(seed).random(2)
+    way = problem.minimum - problem.saddle
+    if place == "flat":
+        target = 0.2 * (u - 0.5) * abs(honest_lambda_min(problem, problem.saddle))
+        share, span = 0.0, 1.0
+        for _ in range(10):  # lambda_min rises on the way, as a rule
+            span /= 2
+            below = honest_lambda_min(problem, problem.saddle + (share + span) * way) < target
+            share += span * below
+    found: np.ndarray = problem.saddle + share * way
+    return found
 
 
-def judge(found: Certificate, truth: float, place: str) -> dict[str, int]:
+def truth_at(problem: Any, w: np.ndarray) -> Truth:
+    """The truth of the honest workers, from closed forms."""
+    d, m = len(w), problem.m
+    slope = float(np.linalg.norm(problem.gradients(w[None])[0, BYZANTINE:].mean(axis=0)))
+    lowest = honest_lambda_min(problem, w)
+    if d > WHOLE:
+        return Truth(w, lowest, slope, None, ARPACK * float(problem.smoothness or 1.0))
+    images = problem.products(w, np.broadcast_to(np.eye(d), (m, d, d)).copy())[BYZANTINE:]
+    spectra = np.linalg.eigvalsh((images + images.swapaxes(1, 2)) / 2)
+    return Truth(w, lowest, slope, spectra[:, 0], SLACK * float(np.abs(spectra).max()))
+
+
+def judge(found: Any, truth: Truth, problem: Any) -> Counter[str]:
     """What one certificate adds to the counts."""
-    low, high = found.curvature.low, found.curvature.high
-    evidence = found.level == "evidence"
-    bound = found.lanczos and found.lanczos.curvature_bound
-    second = place in ("minimum", "end") and truth >= -found.tolerance and found.stationary
-    counts = {
-        "trials": True,
-        "proved": found.level == "proved",
-        "false proved": found.level == "proved" and truth < -found.tolerance - SLACK,
-        "witness": found.level == "witness",
-        "false witness": found.level == "witness" and truth >= SLACK,
-        "outside": not low - SLACK <= truth <= high + SLACK,
-        "evidence": evidence,
-        "evidence holds": evidence and bound is not None and truth >= -bound - SLACK,
-        "second order": second,
-        "certified": second and found.certified,
-        "saddles": place == "saddle" and truth < -SLACK,
-        "seen": place == "saddle" and truth < -SLACK and found.level == "witness",
-    }
-    return {name: int(value) for name, value in counts.items()}
+    slack, lowest = truth.slack, truth.lowest
+    steep = truth.slope > found.gradient_tolerance + slack
+    counts = Counter(trials=1, rounds=found.rounds)
+
+    def count(name: str, *, claimed: bool = True, true: bool) -> None:
+        counts[f"{name} of"] += claimed
+        counts[name] += claimed and not true
+
+    def holds(bracket: Any) -> bool:
+        return bool(bracket.low - slack <= lowest <= bracket.high + slack)
+
+    proved, saddle = found.level == "proved", found.level == "saddle"
+    count("bracket", true=holds(found.curvature))
+    count("gradient", true=truth.slope <= found.gradient_bound + slack)
+    count("proved", claimed=proved, true=lowest >= -found.tolerance - slack and not steep)
+    count("saddle", claimed=saddle, true=lowest < slack)
+    named = found.conditional
+    if named is not None:
+        lie = all(int(name.removeprefix("worker-")) < BYZANTINE for name in named.without)
+        flat = found.level != "conditional" or not steep
+        count("conditional", claimed=lie, true=holds(named) and flat)
+    if found.majority is not None and truth.own is not None:
+        above = 2 * int((truth.own >= found.majority.low - slack).sum()) > len(truth.own)
+        count("majority", true=above and rated(found, truth, problem))
+    return counts
 
 
-#: Column to the count that it is a share of.
-HEADS = {
-    "false proved": "proved",
-    "false witness": "witness",
-    "outside": "trials",
-    "evidence holds": "evidence",
-    "certified": "second order",
-    "seen": "saddles",
-}
+def rated(found: Any, truth: Truth, problem: Any) -> bool:
+    """Whether more than half of the honest workers have at most the stated curvature along v."""
+    if found.v is None:
+        return True
+    vectors = np.broadcast_to(found.v, (problem.m, 1, len(found.v))).copy()
+    along = problem.products(truth.w, vectors)[BYZANTINE:, 0] @ found.v
+    return 2 * int((along <= found.majority.high + truth.slack).sum()) > len(along)
 
 
-def cells(counts: Counter[str], *, long: bool = True) -> list[str]:
-    """k/n, with the interval when `long`."""
-    texts = []
-    for name, whole in HEADS.items():
-        k, n = counts[name], counts[whole]
-        found = wilson(k, n) if n else Share(0, 1, 0.0, 1.0)
-        texts.append(f"{k}/{n} [{found.low:.3f}, {found.high:.3f}]" if long else f"{k}/{n}")
-    return texts
+def false(counts: Counter[str]) -> list[str]:
+    """What is false, of what was claimed."""
+    return [f"{counts[name]}/{counts[f'{name} of']}" for name in FALSE]
+
+
+def intervals(counts: Counter[str]) -> list[str]:
+    """The Wilson interval of every share of false claims."""
+    known = [name for name in FALSE if counts[f"{name} of"]]
+    found = {name: wilson(counts[name], counts[f"{name} of"]) for name in known}
+    return [f"{name} [{share.low:.4f}, {share.high:.4f}]" for name, share in found.items()]
+
+
+def shares(
+    levels: Counter[tuple[str, str, str]], place: str, ways: list[Way]
+) -> list[list[object]]:
+    """The share of each level at one place, way by way."""
+    rows: list[list[object]] = [[f"at the {place}, the liars say", *LEVELS]]
+    for way in [*ways, "all"]:
+        of = [way] if way != "all" else ways
+        ks = [sum(levels[place, one, level] for one in of) for level in LEVELS]
+        rows.append([way, *(wilson(k, max(sum(ks), 1)) for k in ks)])
+    return rows
+
+
+def mean(counts: Counter[str], name: str) -> float:
+    """The mean over the trials."""
+    return counts[name] / max(counts["trials"], 1)
 
 
 if __name__ == "__main__":

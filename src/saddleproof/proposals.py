@@ -12,6 +12,7 @@ import numpy as np
 
 from saddleproof.arrays import Vector
 from saddleproof.claims import CurvatureFacts
+from saddleproof.curvature.noise import CHECKS
 from saddleproof.questions import LeastCurvature
 
 #: Two proposals are one where the cosine between them is at least this.
@@ -75,19 +76,19 @@ def curvature_facts(
         matrices=np.empty((0, 0, 0)),
         errors=np.empty(0),
         risk=0.0 if certain else min(1.0, question.delta * len(names)),
-        products=min(question.steps, len(question.w)) + len(directions),
+        products=min(question.steps, len(question.w)) + len(directions) + 2 * CHECKS,
     )
 
 
 def polar(d: int) -> Vector:
-    """(d (d + 1) / 2, d) directions that determine a quadratic form: e_i, and e_i + e_j for i < j."""
+    """(d (d + 1) / 2, d) directions that determine a quadratic form: e_i, and e_i + e_j, i < j."""
     rows, columns = np.triu_indices(d, 1)
     axes = np.eye(d)
     return np.concatenate([axes, axes[rows] + axes[columns]])
 
 
 def matrices_of(ends: Vector, d: int) -> tuple[Vector, Vector]:
-    """(m, d, d) Hessians and (m,) bounds of their errors, from (m, 2, p) answers along `polar(d)`."""
+    """(m, d, d) Hessians and (m,) bounds of their errors, from (m, 2, p) answers on `polar(d)`."""
     rows, columns = np.triu_indices(d, 1)
     with np.errstate(over="ignore", invalid="ignore"):
         middle, half = ends.mean(axis=1), np.abs(ends[:, 1] - ends[:, 0]) / 2
@@ -108,22 +109,25 @@ def polarised(known: CurvatureFacts, names: tuple[str, ...], ends: Vector) -> Cu
     """The facts with the Hessians of the workers that answered this round too."""
     d = known.directions.shape[1]
     both = tuple(name for name in known.workers if name in names)
+    if not both:
+        return known.among(both)
     old = [known.workers.index(name) for name in both]
     matrices, errors = matrices_of(ends[[names.index(name) for name in both]], d)
     eigenvalues = np.linalg.eigvalsh(matrices)
     v = np.linalg.eigh(np.median(matrices, axis=0))[1][:, :1].T
     size = np.abs(eigenvalues).max(axis=1)
     slack = errors + ROUNDINGS * float(np.finfo(float).eps) * size
-    along = np.einsum("pi,mij,pj->pm", v, matrices, v) + slack
+    with np.errstate(over="ignore", invalid="ignore"):
+        along = np.einsum("pi,mij,pj->pm", v, matrices, v) + slack
     own = np.where(np.isfinite(slack), eigenvalues[:, 0] - slack, -np.inf)
     return replace(
         known,
         lows=np.maximum(known.lows[old], own),
         tops=known.tops[old],
-        highs=np.concatenate([known.highs[:, old], along]),
+        highs=np.concatenate([known.highs[:, old], np.where(np.isnan(along), np.inf, along)]),
         directions=np.concatenate([known.directions, v]),
         workers=both,
         matrices=matrices,
         errors=slack,
-        products=known.products + d * (d + 1) // 2,
+        products=known.products + d * (d + 1) // 2 + CHECKS,
     )

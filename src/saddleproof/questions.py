@@ -80,7 +80,7 @@ class Changes:
         return np.dtype(np.float64)
 
     def along(self, k: int) -> Vector:
-        """(t, d): the points w + t v on direction k, as every worker and the server compute them."""
+        """(t, d): the points w + t v on direction k, as all workers and the server compute them."""
         points: Vector = self.w + self.lengths[:, None] * self.directions[k]
         return points
 
@@ -93,7 +93,7 @@ class Curvatures:
 
     Attributes:
         w: (d,) float64.
-        directions: (p, d) float64; unit vectors, unless a quadratic form of another length is meant.
+        directions: (p, d) float64, of any length.
     """
 
     w: Vector
@@ -171,6 +171,4 @@ def as_question(asked: Any) -> Question:
         return asked  # type: ignore[return-value]
     if isinstance(asked, np.ndarray) and asked.ndim == 2:
         return Gradients(asked)
-    raise OptionError(
-        f"an optimizer asks a question or (q, d) points; got {type(asked).__name__}"
-    )
+    raise OptionError(f"an optimizer asks a question or (q, d) points; got {type(asked).__name__}")

@@ -3,8 +3,8 @@
 Let mh = m - b be the least number of honest values, and x_(0) <= ... <= x_(m-1) all values in
 order. Whatever the b others say,
 
-    mean of the mh smallest  <=  honest mean  <=  mean of the mh largest          (`mean_bounds`)
-    x_((mh-1)//2)  <=  honest lower median,   honest upper median  <=  x_(mh//2+b)  (`median_bounds`)
+    mean of the mh smallest  <=  honest mean  <=  mean of the mh largest       (`mean_bounds`)
+    x_((mh-1)//2)  <=  honest lower median, honest upper median  <=  x_(mh//2+b)  (`median_bounds`)
 
 **The mean** (Horowitz and Manski 1995). The honest values are mh of the m, and no mh of them have a
 smaller mean than the mh smallest. The bound holds for every b < m. Liars can widen the interval
@@ -35,8 +35,6 @@ MEDIAN_EFFICIENCY = 1.2533
 MAD_TO_SIGMA = 1.4826
 #: Standard errors on either side of one scalar's interval.
 STANDARD_ERRORS = 2.0
-#: Rounding errors of a mean, in units of the last place of its largest term.
-ROUNDINGS = 4.0
 
 
 def rank_bounds(m: int, b: int) -> tuple[int, int]:
@@ -153,7 +151,8 @@ def frontier(holds: Callable[[int], bool], m: int) -> int:
 def _mean(values: Vector, outwards: float) -> Vector:
     """The mean over the last axis, rounded outwards; an infinite end where it is unknown."""
     with np.errstate(over="ignore", invalid="ignore"):
-        slack = ROUNDINGS * float(np.finfo(float).eps) * np.abs(values).max(axis=-1)
+        # A sum of m terms, in any order, is off by less than m units of the last place each.
+        slack = (values.shape[-1] + 2) * float(np.finfo(float).eps) * np.abs(values).max(axis=-1)
         mean = values.mean(axis=-1) + outwards * slack
     known: Vector = np.where(np.isnan(mean), outwards * np.inf, mean)
     return known

@@ -201,15 +201,15 @@ def test_the_whole_run_ends_at_a_minimum(drive, make):
 
 
 @pytest.mark.parametrize("kind", [Neon, Neon2, AcceleratedCurvature])
-def test_liars_blind_a_search_on_aggregates_and_its_evidence_says_so(kind):
+def test_liars_blind_a_search_on_aggregates_but_not_the_certificate(kind):
     problem = sp.problems.Example2(n=2000, seed=0)
     fleet = sp.Coalition(sp.LocalFleet(problem), sp.SaddleAttack(problem.saddle), range(6))
     optimizer = kind(0.2, curvature=0.25, hessian_lipschitz=3.0)
     run = sp.minimize(fleet, optimizer, b=6, w0=problem.start, seed=0, max_rounds=300)
     assert not problem.left_saddle(run.w)
-    assert run.status == "no_escape_found"
+    assert optimizer.status(run.state).name == "no_escape_found"
     assert optimizer.evidence(run.state).curvature_bound > 10 * problem.gamma
-    assert not run.certificate.certified
+    assert run.status == "saddle"  # the workers' own answers prove it
 
 
 @pytest.mark.parametrize("kind", [Neon, Neon2, AcceleratedCurvature])

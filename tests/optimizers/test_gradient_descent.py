@@ -16,6 +16,7 @@ from saddleproof.optimizers.gradient_descent import (
     advance,
     begin,
 )
+from saddleproof.testing import check_optimizer
 
 BOWL = np.array([4.0, 1.0])  # L = 4
 
@@ -97,6 +98,81 @@ def test_a_trial_that_overflows_is_refused():
     assert after.step[0] == now.step[0] / 2
 
 
+def test_an_inexactness_that_nobody_knows_takes_no_trial():
+    now = advance(
+        begin(np.ones((1, 2)), 1.0), bowl(np.ones((1, 2))), np.array([np.inf]), fixed=False
+    )
+    after = advance(now, bowl(now.trial), np.array([np.inf]), fixed=False)  # eta = 4/L
+    assert np.array_equal(after.w, now.w)
+    assert after.step[0] == now.step[0] / 2
+
+
+@pytest.mark.parametrize("line_search", [False, True])
+@pytest.mark.parametrize("rule", [sp.Krum(), sp.GeometricMedian()])
+def test_without_a_step_it_does_not_diverge_under_a_rule_without_an_inexactness(rule, line_search):
+    for seed in range(5):
+        problem = sp.problems.Tensor(seed=seed)
+        optimizer = GradientDescent(line_search=line_search)
+        options = {"aggregator": rule, "b": 6, "max_rounds": 100, "certify": False, "seed": 0}
+        result = sp.minimize(problem, optimizer, **options)
+        assert result.status == "budget"
+        assert problem.excess(result.w) < 0.5
+
+
+# --- the line search for the first step -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_a_line_search_finds_the_first_step_at_once(scale):
+    class Bowl:
+        d = 2
+
+        def value(self, w, _):
+            return float(scale * BOWL @ w**2 / 2)
+
+        def gradient(self, points, _):
+            return scale * bowl(points)
+
+    problem = sp.Problem(Bowl(), range(5))
+    options = {"b": 1, "w0": np.ones(2), "max_rounds": 30, "certify": False}
+    result = sp.minimize(problem, GradientDescent(line_search=True), **options)
+    assert [record.question for record in result.trace[:3]] == ["Gradients", "Changes", "Gradients"]
+    assert problem.value(result.w) < 1e-3 * problem.value(np.ones(2))
+
+
+def test_a_line_search_that_finds_nothing_leaves_the_step_rule():
+    class Backwards:
+        d = 1
+
+        def value(self, w, _):
+            return float(w[0] ** 2)
+
+        def gradient(self, points, _):
+            return -points
+
+    problem = sp.Problem(Backwards(), range(5))
+    options = {"b": 1, "w0": np.ones(1), "max_rounds": 2, "certify": False}
+    result = sp.minimize(problem, GradientDescent(line_search=True), **options)
+    assert np.array_equal(result.w, np.ones(1))
+    assert result.state.descent.step[0] == 1.0
+
+
+def test_only_a_line_search_asks_for_more_than_gradients():
+    class GradientsAlone:
+        def __init__(self, fleet):
+            self.workers, self.announce, self.round = fleet.workers, fleet.announce, fleet.round
+
+    fleet = GradientsAlone(sp.LocalFleet(sp.problems.Example2(seed=0)))
+    options = {"b": 6, "w0": np.ones(2), "max_rounds": 5, "certify": False}
+    assert sp.minimize(fleet, GradientDescent(), **options).status == "budget"
+    with pytest.raises(OptionError, match="Changes"):
+        sp.minimize(fleet, GradientDescent(line_search=True), **options)
+
+
+def test_it_passes_the_suite_with_a_line_search():
+    check_optimizer(GradientDescent(line_search=True))
+
+
 def test_it_never_stops_by_itself_unless_a_tolerance_is_given(drive):
     assert drive(GradientDescent(step=0.2), bowl, [1.0, 1.0]).run(500) == 500
     run = drive(GradientDescent(step=0.2, tolerance=1e-3), bowl, [1.0, 1.0])
@@ -117,6 +193,11 @@ def test_a_snapshot_goes_on_in_the_same_bytes(drive):
 def test_options_that_cannot_work_are_refused(options):
     with pytest.raises(OptionError, match="positive"):
         GradientDescent(**options)
+
+
+def test_a_step_and_a_search_for_one_are_refused():
+    with pytest.raises(OptionError, match="not searched for"):
+        GradientDescent(step=0.1, line_search=True)
 
 
 @pytest.mark.parametrize("step", [None, 0.5])

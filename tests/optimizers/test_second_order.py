@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import saddleproof as sp
+from saddleproof.curvature.stencils import around, hessian
 from saddleproof.errors import OptionError
 from saddleproof.optimizers.cubic_newton import CubicNewton, cubic_step
-from saddleproof.optimizers.differences import around, hessian
 from saddleproof.optimizers.robust_second_order import RobustSecondOrder
 
 CURVES = np.array([-1.0, 0.5, 1.0])
@@ -75,7 +75,7 @@ def test_a_stencil_gives_the_hessian_of_a_smooth_function():
     w = np.array([0.3, -0.2, 0.9])
     length = np.linalg.norm(w)
     exact = np.diag(CURVES) + length / 2 * np.eye(3) + np.outer(w, w) / (2 * length)
-    np.testing.assert_allclose(hessian(gradient(around(w)), w), exact, atol=1e-8)
+    np.testing.assert_allclose(hessian(gradient(around(w)), around(w)), exact, atol=1e-8)
 
 
 # --- CubicNewton --------------------------------------------------------------------------------
@@ -124,7 +124,7 @@ def test_a_leap_lowers_the_loss_in_the_mean_of_its_two_sides(drive):
 
 
 def _hessian(w):
-    return hessian(gradient(around(w)), w)
+    return hessian(gradient(around(w)), around(w))
 
 
 def test_it_ends_at_a_minimum_and_says_what_the_hessian_was(drive):
@@ -165,7 +165,8 @@ def test_liars_do_not_hold_it_at_a_saddle(style):
         optimizer = RobustSecondOrder(1 / problem.smoothness, hessian_lipschitz=3.0)
         run = sp.minimize(fleet, optimizer, b=6, w0=problem.start, seed=seed, max_rounds=100)
         assert problem.left_saddle(run.w)
-        assert run.status == "second_order"  # by the certificate
+        assert optimizer.status(run.state).name == "no_escape_found"
+        assert run.certificate.curvature.low > 0  # it proves nothing itself, the workers do
 
 
 @pytest.mark.parametrize("options", [{"cubic": 0.0}, {"step": -1.0}, {"tolerance": 0.0}])

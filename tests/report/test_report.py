@@ -4,17 +4,20 @@ import csv
 import io
 import re
 from dataclasses import replace
+from html import escape
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 from rich.console import Console
 
+from saddleproof.checkpoint import RoundRecord
 from saddleproof.report.page import write
 from saddleproof.report.palette import looks
 from saddleproof.report.plane import Plane
 from saddleproof.report.progress import Steps
 from saddleproof.report.text import cells, comma_separated, table
+from saddleproof.report.workers import workers
 from saddleproof.runs.compare import rows, run_trials
 from saddleproof.runs.config import parse
 from saddleproof.runs.setup import build
@@ -160,8 +163,50 @@ def test_every_run_is_a_line_of_the_file(shown):
 def test_a_certificate_against_the_truth_stands_out(shown):
     row = shown[1]
     wrong = replace(row.trials[0], verdict=replace(row.trials[0].verdict, refuted=True))
-    assert cells(row)[-1] == "2 proved"
-    assert cells(replace(row, trials=(wrong, row.trials[1])))[-1] == "2 proved, 1 REFUTED"
+    assert cells(row)[-1] == "2 conditional"
+    assert cells(replace(row, trials=(wrong, row.trials[1])))[-1] == "2 conditional, 1 REFUTED"
+
+
+def test_a_certificate_whose_tolerance_asks_for_nothing_stands_out():
+    text = 'problem = "example2"\nrun = { b = 6, max_rounds = 60 }\n'
+    config = parse(text + 'optimizer = { name = "certified_pgd", curvature = 1e6 }')
+    (row,) = rows(config, list(run_trials(config, [0])))
+    assert cells(row)[-1] == "1 open, 1 VACUOUS"
+    (line,) = csv.DictReader(io.StringIO(comma_separated([row])))
+    assert (line["certificate"], line["vacuous"], line["refuted"]) == ("open", "True", "False")
+
+
+def test_the_page_tells_the_last_run_round_by_round(shown, page, tmp_path):
+    trial, text = shown[-1].trials[0], page.read_text()
+    told = re.findall(r'<td>(\w+)</td><td class="said">([^<]*)</td>', text)
+    assert told == [(record.question, escape(record.event)) for record in trial.trace]
+    assert sum(event.startswith("jump: ") for _, event in told) == 1
+    assert f"ends after {trial.rounds} rounds with status {trial.status}." in text
+    silent = write(tmp_path, "silent", CONFIG.text, shown[:1], build(CONFIG).problem).read_text()
+    assert "Its rounds" in text
+    assert "Its rounds" not in silent  # gradient descent has nothing to say
+
+
+def test_only_rounds_of_gradients_keep_a_workers_row_or_leave_it_out():
+    asked = ["Gradients", "LeastCurvature", "Curvatures", "Changes", "Gradients"]
+    trace = [
+        RoundRecord(k, 0, 1.0, 0.1, question=question, left_out=("b",) if k == 0 else ())
+        for k, question in enumerate(asked)
+    ]
+    trace[3] = replace(trace[3], absent={"a": "late"})
+    found = workers(trace, ["a", "b"], window=1)
+    counted = [(r.name, r.answered, r.late, r.kept, r.left_out) for r in found.records]
+    assert counted == [("a", 4, 1, 2, 0), ("b", 5, 0, 1, 1)]
+    np.testing.assert_array_equal(found.suspicion[:, 1], [0.5, 0.5, 0.5, 0.5, 0.0])
+
+
+def test_the_page_shows_what_became_of_every_worker(shown, page):
+    text = page.read_text()
+    trial = shown[-1].trials[0]
+    table = text[text.index("Its workers") :]
+    assert table.count('<tr><th scope="row">worker-') == trial.m == 20
+    for record in workers(trial.trace, [f"worker-{i}" for i in range(20)]).records:
+        assert record.kept + record.left_out == trial.verdict.queries < record.answered
 
 
 def test_a_grid_has_a_table_and_a_picture_a_world(tmp_path):

@@ -1,20 +1,34 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
+import inspect
 import os
+from collections import Counter
 from itertools import product
 
 import numpy as np
 import pytest
 
+from saddleproof import proposals, ranks
+from saddleproof.certificate import Bracket, Certificate, gradients
+from saddleproof.claims import facts, order
+from saddleproof.curvature import lanczos
 from saddleproof.errors import ConfigError, SaddleproofError
 from saddleproof.problems import Example2
 from saddleproof.problems.base import Problem
+from saddleproof.questions import Changes, Curvatures, LeastCurvature
 from saddleproof.runs.compare import rows, run_trials
 from saddleproof.runs.config import parse
+from saddleproof.runs.meter import Meter
 from saddleproof.runs.setup import build
 from saddleproof.runs.shares import wilson
-from saddleproof.runs.trials import judged
+from saddleproof.runs.trials import _truth, judged
+from saddleproof.words import Level
+
+#: The modules; each family shows a function of the same name.
+conclude = importlib.import_module("saddleproof.claims.conclude")
+certify = importlib.import_module("saddleproof.certificate.certify")
 
 CONFIG = parse("""
 problem = "example2"
@@ -105,17 +119,33 @@ def test_the_judge_looks_at_the_true_loss_and_not_at_what_the_server_was_told():
         assert verdict.lambda_min == pytest.approx(np.linalg.eigvalsh(problem.hessian(w))[0])
         assert verdict.excess == pytest.approx(problem.excess(w))
     assert held.lambda_min == pytest.approx(-0.5, abs=1e-3)
-    assert (held.certificates, free.certificates) == ({"witness": 1}, {"proved": 1})
-    assert held.refuted == free.refuted == 0
+    assert (held.certificates, free.certificates) == ({"saddle": 1}, {"conditional": 1})
+    assert held.refuted == free.refuted == held.vacuous == free.vacuous == 0
 
 
-def test_messages_are_query_points_times_workers_and_numbers_of_eight_bytes():
-    for row in rows(CONFIG, list(run_trials(CONFIG, [0]))):
+def test_messages_are_gradients_and_directions_and_all_numbers_have_eight_bytes():
+    held, free = rows(CONFIG, list(run_trials(CONFIG, [0])))
+    for row in (held, free):
         (trial,) = row.trials
-        queries = sum(record.queries for record in trial.trace)
-        assert trial.verdict.queries == queries
-        assert trial.verdict.messages == 20 * queries
-        assert trial.verdict.sent == 20 * queries * 2 * 8
+        asked = Counter(record.question for record in trial.trace)
+        assert trial.verdict.queries == sum(record.queries for record in trial.trace)
+        assert trial.verdict.messages == 20 * (trial.verdict.queries + asked["LeastCurvature"])
+    assert held.trials[0].verdict.sent == 20 * 60 * 2 * 8
+    assert asked["LeastCurvature"] == asked["Curvatures"] == asked["Changes"] == 2
+    assert free.trials[0].verdict.sent > free.trials[0].verdict.messages * 2 * 8
+
+
+def test_numbers_are_counted_round_by_round_and_those_of_the_certificate_are_not():
+    setup = build(CONFIG, CONFIG.compare[1], 0)
+    meter = Meter(setup.fleet)
+    w, directions = setup.problem.start, np.eye(2)
+    meter.round(np.stack([w, w, w]), round_id=0)
+    meter.ask(Changes(w, directions, np.arange(1.0, 6.0)), round_id=1)
+    meter.ask(LeastCurvature(w), round_id=2)
+    meter.ask(Curvatures(w, directions), round_id=3)
+    sizes = np.cumsum([0, 3 * 2, 2 * 5, 3 + 2, 2 * 2])
+    assert [meter.numbers(rounds) for rounds in range(5)] == list(20 * sizes)
+    assert (meter.workers, meter.members) == (setup.fleet.workers, setup.fleet.members)
 
 
 def test_a_loss_that_is_asked_for_is_paid_for():
@@ -124,15 +154,106 @@ def test_a_loss_that_is_asked_for_is_paid_for():
     assert trial.verdict.sent == trial.verdict.messages * (2 + 1) * 8
 
 
-def test_a_certificate_that_the_truth_contradicts_is_counted():
-    setup = build(CONFIG, CONFIG.compare[1], 0)
-    result = setup.minimize()
-    assert not judged(setup, result).refuted
-    saddle = dataclasses.replace(result, w=setup.problem.saddle)  # as if it had been proved there
-    too_sure = dataclasses.replace(result.certificate, tolerance=0.1)
-    assert judged(setup, dataclasses.replace(saddle, certificate=too_sure)).refuted
-    witness = dataclasses.replace(result.certificate, level="witness")
-    assert judged(setup, dataclasses.replace(result, certificate=witness)).refuted
+SETUP = build(CONFIG, CONFIG.compare[1], 0)
+RESULT = SETUP.minimize()
+
+
+def refuted(w=RESULT.w, **claims):
+    """Whether the judge finds a certificate of w with these claims false; others say nothing."""
+    certificate = Certificate(**({"level": Level.OPEN, "reason": ""} | claims))
+    return judged(SETUP, dataclasses.replace(RESULT, w=w, certificate=certificate)).refuted
+
+
+def honest_mean(w):
+    """||grad F|| and lambda_min of the workers that do not lie, the former beside that of all."""
+    rows = SETUP.problem.gradients(w[None])[0]
+    steps = 1e-4 * np.eye(2)
+    ahead, behind = (SETUP.problem.gradients(w + s * steps)[:, 6:].mean(axis=1) for s in (1, -1))
+    lowest = np.linalg.eigvalsh((ahead - behind) / 2e-4)[0]
+    return np.linalg.norm(rows[6:].mean(axis=0)), lowest, np.linalg.norm(rows.mean(axis=0))
+
+
+def test_what_a_run_says_of_its_own_end_is_not_refuted():
+    assert not judged(SETUP, RESULT).refuted
+    assert not refuted()
+
+
+@pytest.mark.parametrize("w", [RESULT.w, SETUP.problem.saddle], ids=["end", "saddle"])
+@pytest.mark.parametrize("level", list(Level))
+def test_a_bracket_that_does_not_hold_lambda_min_is_false_at_any_level(w, level):
+    lowest, claims = honest_mean(w)[1], {"w": w, "level": level, "tolerance": 9.0}
+    assert not refuted(**claims, curvature=Bracket(lowest - 1e-3, lowest + 1e-3))
+    assert refuted(**claims, curvature=Bracket(low=lowest + 1e-3))
+    assert refuted(**claims, curvature=Bracket(high=lowest - 1e-3))
+
+
+def test_a_bound_of_the_gradient_is_held_against_the_honest_mean_not_the_mean_of_all():
+    honest, _, of_all = honest_mean(RESULT.w)
+    assert abs(honest - of_all) > 1e-6
+    between = (honest + of_all) / 2
+    assert refuted(gradient_bound=between) == (honest > of_all)
+    assert refuted(gradient_bound=honest - 1e-6)
+    assert not refuted(gradient_bound=honest + 1e-6)
+
+
+def test_a_conditional_bracket_is_false_only_if_those_that_it_names_do_lie():
+    low = honest_mean(RESULT.w)[1] + 0.1
+    liars, honest = ("worker-0", "worker-5"), ("worker-0", "worker-6")
+    assert refuted(conditional=Bracket(low, without=liars))
+    assert not refuted(conditional=Bracket(low - 0.2, without=liars))
+    assert not refuted(conditional=Bracket(low, without=honest))
+
+
+def test_a_proof_with_less_curvature_than_its_tolerance_allows_is_false():
+    saddle = SETUP.problem.saddle
+    assert refuted(saddle, level=Level.PROVED, tolerance=0.1)
+    assert not refuted(saddle, level=Level.PROVED, tolerance=0.6)
+    assert not refuted(saddle, level=Level.MAJORITY, tolerance=0.1)  # about workers one by one
+
+
+class WithoutProducts:
+    """The problem of `SETUP`, as one that has no Hessian-vector products."""
+
+    m, gradients = SETUP.problem.m, SETUP.problem.gradients
+
+
+@pytest.mark.parametrize("w", [RESULT.w, SETUP.problem.saddle, np.array([0.3, -2.0])])
+@pytest.mark.parametrize("problem", [SETUP.problem, WithoutProducts()], ids=["own", "differences"])
+def test_the_judge_knows_the_honest_mean_to_within_the_slack_that_it_names(problem, w):
+    gradient, lowest, slack = _truth(problem, list(range(6)), w)
+    expected = honest_mean(w)
+    assert gradient == pytest.approx(expected[0])
+    assert lowest == pytest.approx(expected[1], abs=1e-6)
+    assert 0 < slack < 1e-4
+
+
+def test_where_the_true_loss_overflows_nothing_is_refuted():
+    assert not refuted(np.full(2, 1e200), gradient_bound=1.0, curvature=Bracket(1.0, 2.0))
+
+
+def test_the_judge_uses_nothing_that_certificates_are_made_with(monkeypatch):
+    before = judged(SETUP, RESULT)
+
+    def forbidden(*_, **__):
+        raise AssertionError("the judge asked the accused")
+
+    homes = (conclude, facts, order, proposals, ranks, lanczos, certify, gradients)
+    for home in homes:
+        for name, function in inspect.getmembers(home, inspect.isfunction):
+            if function.__module__ == home.__name__:
+                monkeypatch.setattr(home, name, forbidden)
+    with pytest.raises(AssertionError, match="the accused"):
+        SETUP.minimize()
+    assert judged(SETUP, RESULT) == before
+
+
+@pytest.mark.parametrize(("curvature", "vacuous"), [(0.1, False), (1e6, True)])
+def test_a_tolerance_that_asks_for_nothing_is_noted(curvature, vacuous):
+    optimizer = f'optimizer = {{ name = "certified_pgd", curvature = {curvature} }}'
+    config = parse(f'problem = "example2"\nrun = {{ b = 6, max_rounds = 60 }}\n{optimizer}')
+    (row,) = rows(config, list(run_trials(config, [0])))
+    assert row.vacuous == row.trials[0].verdict.vacuous == vacuous
+    assert ("asks for nothing" in row.trials[0].summary) == vacuous
 
 
 def test_a_run_that_overflows_is_infinitely_bad_and_stops_nothing():
@@ -175,6 +296,6 @@ def test_a_grid_runs_every_trainer_in_every_world():
 
 
 def test_an_error_in_a_run_names_the_run():
-    text = 'problem = "example2"\nrun = { b = 9, max_rounds = 5 }'
-    with pytest.raises(SaddleproofError, match=r"certified_pgd, seed 3: .*b=9"):
+    text = 'problem = "example2"\nrun = { b = 10, max_rounds = 5 }'
+    with pytest.raises(SaddleproofError, match=r"certified_pgd, seed 3: .*b=10"):
         list(run_trials(parse(text), [3]))

@@ -15,7 +15,7 @@ import pytest
 
 CONFIG = """
 [problem]
-name = "example2"
+name = "linear_autoencoder"  # some forty rounds, and every kind of question
 
 [attack]
 name = "saddle"

@@ -24,6 +24,8 @@ def loop(rounds: int) -> Progressed:
         RoundRecord(
             *(k, 3, np.inf if k == 0 else 1 / k, np.nan, {"worker-1": "NaN or Inf"}),
             refused={"worker-2": k},
+            question="Changes" if k % 2 else "Gradients",
+            event=f"round {k}, 'quoted'",
         )
         for k in range(rounds)
     )
@@ -125,24 +127,34 @@ def test_a_store_of_another_version_is_refused_and_left_alone(tmp_path):
         Store(path)
 
 
-@pytest.mark.parametrize("version", [1, 2])
+#: Schema version to the columns that the next version added.
+LATER = {1: ("left_out",), 2: ("refused",), 3: ("question", "event")}
+
+
+@pytest.mark.parametrize("version", sorted(LATER))
 def test_a_store_of_an_earlier_version_is_read_and_goes_on(tmp_path, version):
     path = tmp_path / "runs.sqlite"
     with Store(path) as store:
         checkpoint = store.begin("text", "0.1")
         checkpoint.save(loop(2))
     with closing(sqlite3.connect(path)) as db:
-        db.execute("ALTER TABLE rounds DROP COLUMN refused")
-        if version == 1:
-            db.execute("ALTER TABLE rounds DROP COLUMN left_out")
+        for later in range(version, SCHEMA):
+            for name in LATER[later]:
+                db.execute(f"ALTER TABLE rounds DROP COLUMN {name}")
         db.execute(f"PRAGMA user_version = {version}")
     with Store(path) as store:
         again = store.unfinished("text")
         assert again is not None
-        kept = again.load(State).trace[1]
-        assert (kept.left_out, kept.refused) == ((), {})
-        again.save(loop(3))
-        assert rounds_in(store, again.run) == [0, 1, 2]
+        kept, before = again.load(State).trace[1], loop(2).trace[1]
+        assert kept.charged == before.charged
+        assert kept.refused == ({} if version <= 2 else before.refused)
+        assert (kept.left_out, kept.question, kept.event) == ((), "Gradients", "")
+        again.save(loop(4))
+        assert [record.question for record in store.trace(again.run)[2:]] == [
+            "Gradients",
+            "Changes",
+        ]
+        assert repr(store.trace(again.run)[3]) == repr(loop(4).trace[3])
 
 
 def test_a_foreign_database_is_refused_and_left_alone(tmp_path):

@@ -4,7 +4,8 @@
 docs/hessian_certificate.md derives it.
 """
 
-from saddleproof.certificate.certify import Budget, certify, inspect
+from saddleproof.certificate.certify import certify, inspect
+from saddleproof.certificate.options import Budget
 from saddleproof.claims import Bracket, Certificate, Demands
 
 __all__ = ["Bracket", "Budget", "Certificate", "Demands", "certify", "inspect"]

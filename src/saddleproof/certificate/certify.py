@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ import numpy as np
 from saddleproof.aggregators.base import Aggregator, check_breakdown
 from saddleproof.arrays import Vector
 from saddleproof.certificate import gradients
+from saddleproof.certificate.options import Budget, checked
 from saddleproof.claims import (
     Certificate,
     CurvatureFacts,
@@ -29,9 +30,8 @@ from saddleproof.claims import (
     failed,
     gradient_facts,
 )
-from saddleproof.claims.conclude import ALWAYS, LOSS, SMOOTH
+from saddleproof.claims.conclude import ALWAYS, EXACT, LOSS, SMOOTH
 from saddleproof.curvature.lanczos import STEPS
-from saddleproof.errors import OptionError
 from saddleproof.fleets.base import Fleet
 from saddleproof.oracle import AnswerReading, MessageReading, Oracle, TooFewWorkers
 from saddleproof.proposals import curvature_facts, polar, polarised, proposals
@@ -39,40 +39,10 @@ from saddleproof.questions import Curvatures, Gradients, LeastCurvature, Questio
 
 #: Largest d for which hessian="auto" asks for whole Hessians where the bracket is open.
 WHOLE = 32
+#: Says that workers fell silent, and not that more than b were proved bad.
+SILENT = "usable messages"
 #: Largest d for which gradients alone give a Hessian, by 4 d differences.
 DIFFERENCES = 256
-
-
-@dataclass(frozen=True)
-class Budget:
-    """What a certificate may cost every worker.
-
-    Attributes:
-        products: Hessian-vector products in all, at least 4. Where d is no larger than a third of
-            it, the bound holds with certainty.
-        seconds: of one Lanczos run; a worker that is slower answers with the bound so far.
-        risk: admitted probability that the lower end is wrong, in (0, 1).
-    """
-
-    products: int = 60
-    seconds: float = float("inf")
-    risk: float = 0.05
-
-    def __post_init__(self) -> None:
-        if self.products < 4 or not self.seconds > 0 or not 0 < self.risk < 1:
-            raise OptionError(
-                "a certificate needs products >= 4, seconds > 0 and a risk in (0, 1); got "
-                f"{self.products}, {self.seconds}, {self.risk}"
-            )
-
-    def split(self, m: int, b: int) -> tuple[int, int]:
-        """Products for Lanczos, and how many proposals are rated.
-
-        At least b + 1 proposals, so that one of them is honest, but never more than half of the
-        products.
-        """
-        rated = max(min(m, b + 6, self.products // 2), 1)
-        return self.products - rated, rated
 
 
 def certify(
@@ -126,9 +96,10 @@ def certify(
         BreakdownError: b is more than the rule can hold.
         OptionError: an option that cannot work.
 
-    Cost: three rounds; at most `budget.products` products a worker, and one gradient.
+    Cost: three rounds, of one gradient and at most `budget.products` products a worker. Up to 32
+    parameters, a bracket that is still open costs a fourth round of d (d + 1) / 2 products and 3.
     """
-    w = _checked(w, rho, delta, hessian, tolerance, gradient_tolerance)
+    w = checked(w, rho, delta, hessian, tolerance, gradient_tolerance)
     check_breakdown(aggregator, len(fleet.workers), b)
     reasons = excluded if isinstance(excluded, Mapping) else dict.fromkeys(excluded, "excluded")
     oracle = Oracle(fleet, aggregator, b, timeout, reasons, memory, round_id)
@@ -137,9 +108,7 @@ def certify(
     if delta is not None:
         return gradients.by_delta(oracle, w, rho, delta, demands)
     with _telling(progress):
-        return inspect(
-            oracle, w, demands, hessian=hessian, budget=budget or Budget(), seed=seed
-        )
+        return inspect(oracle, w, demands, hessian=hessian, budget=budget or Budget(), seed=seed)
 
 
 def inspect(
@@ -153,8 +122,12 @@ def inspect(
     gradient: GradientFacts | None = None,
     curvature: CurvatureFacts | None = None,
 ) -> Certificate:
-    """`certify` by an oracle that was announced; what is known of w already is not asked again."""
+    """`certify` by an oracle that was announced; what is known of w already is not asked again.
+
+    A round that fails loses nothing of what the rounds before it said.
+    """
     rounds = _Rounds(oracle)
+    found: Certificate | None = None
     whole_gradients = LeastCurvature not in oracle.questions
     try:
         if gradient is None:
@@ -174,7 +147,15 @@ def inspect(
             curvature = _whole(rounds, w, curvature)
             found = _conclude(rounds, gradient, curvature, demands)
     except TooFewWorkers as error:
-        return failed(str(error), rounds.count)
+        # With more than b proved bad, what was concluded rests on nothing.
+        if gradient is None or SILENT not in str(error):
+            return failed(str(error), rounds.count)
+        if found is None:
+            nothing = nothing_known(gradient.workers, len(w))
+            found = conclude(gradient, nothing, gradient.b, demands)
+        return replace(
+            found, reason=f"{found.reason}; the next round failed: {error}", rounds=rounds.count
+        )
     return found
 
 
@@ -232,9 +213,7 @@ class _Rounds:
         return reading
 
 
-def _curvature(
-    rounds: _Rounds, w: Vector, budget: Budget, seed: int | None
-) -> CurvatureFacts:
+def _curvature(rounds: _Rounds, w: Vector, budget: Budget, seed: int | None) -> CurvatureFacts:
     """PROPOSE and VERIFY."""
     w = np.asarray(w, dtype=float)
     m = len(rounds.oracle.fleet.workers)
@@ -264,7 +243,7 @@ def _conclude(
         rounds.b,
         demands,
         rounds=rounds.count,
-        assumptions=(ALWAYS, LOSS, SMOOTH),
+        assumptions=(ALWAYS, LOSS, SMOOTH, EXACT),
     )
 
 
@@ -283,29 +262,3 @@ class _Told(AbstractContextManager[None]):
 
     def __exit__(self, *_: object) -> None:
         STEPS.reset(self._token)
-
-
-def _checked(
-    w: Any,
-    rho: float | None,
-    delta: float | None,
-    hessian: str,
-    tolerance: float | None,
-    gradient_tolerance: float | None,
-) -> Vector:
-    point = np.array(w, dtype=getattr(w, "dtype", float))
-    if point.ndim != 1 or point.dtype.kind != "f" or not np.isfinite(point).all():
-        raise OptionError(
-            f"w must be a finite floating-point vector (d,); got shape {point.shape}, "
-            f"dtype {point.dtype}"
-        )
-    if hessian not in ("auto", "whole", "none"):
-        raise OptionError(f"hessian is 'auto', 'whole' or 'none'; got {hessian!r}")
-    if rho is not None and not 0 < rho < np.inf:
-        raise OptionError(f"rho must be positive and finite; got {rho}. Leave it out if unknown")
-    if delta is not None and not 0 <= delta < np.inf:
-        raise OptionError(f"delta must be nonnegative and finite; got {delta}")
-    for name, value in (("tolerance", tolerance), ("gradient_tolerance", gradient_tolerance)):
-        if value is not None and not value >= 0:
-            raise OptionError(f"{name} must be nonnegative; got {value}")
-    return point

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from saddleproof.arrays import Vector
 from saddleproof.claims.order import (
@@ -14,11 +15,16 @@ from saddleproof.claims.order import (
     spread_bound,
     typical_distance,
 )
+from saddleproof.claims.sets import few, least_eigenvalue, longest_mean
+from saddleproof.curvature.differences import norm
+from saddleproof.curvature.noise import precision
 from saddleproof.ranks import frontier, inflatable, interval, mean_bounds, median_bounds
 
 #: A direction along which most honest workers have a curvature of less than this share of the
 #: proved lower end keeps a point from being called a minimum.
 SHARE = 0.1
+#: Rounding errors of a gradient, in units of its last place.
+ROUNDINGS = 4.0
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,7 @@ class GradientFacts:
         gram: (m, m) products of the workers' gradients.
         workers: (m,) their names.
         b: the most Byzantine among them.
+        roundings: (m,) 2-norms of the rounding errors of their gradients.
     """
 
     norm: float
@@ -42,12 +49,37 @@ class GradientFacts:
     gram: Vector
     workers: tuple[str, ...]
     b: int
+    roundings: Vector
+
+    def among(self, workers: tuple[str, ...], b: int) -> GradientFacts:
+        """The facts about these workers alone, b of which may lie.
+
+        A worker that fell silent later belongs to no F that both its gradient and its Hessian are
+        known of.
+        """
+        rows = [i for i, name in enumerate(self.workers) if name in workers]
+        if len(rows) == len(self.workers) and b >= self.b:
+            return self
+        left = min(b, self.b)
+        return replace(
+            self,
+            bound=self._bound(rows, left),
+            gram=self.gram[np.ix_(rows, rows)],
+            workers=tuple(self.workers[i] for i in rows),
+            b=left,
+            roundings=self.roundings[rows],
+        )
 
     def bound_without(self, names: tuple[str, ...]) -> float:
         """The bound if these workers, at most b, are among the liars."""
         rows = [i for i, name in enumerate(self.workers) if name not in names]
-        left = self.b - (len(self.workers) - len(rows))
-        return gram_bound(self.gram[np.ix_(rows, rows)], max(left, 0))
+        return self._bound(rows, max(self.b - (len(self.workers) - len(rows)), 0))
+
+    def _bound(self, rows: list[int], b: int) -> float:
+        if not b < len(rows):
+            return np.inf
+        rounding = float(mean_bounds(self.roundings[rows], b)[1])
+        return _length(self.gram[np.ix_(rows, rows)], b) + rounding
 
     def farthest(self, names: tuple[str, ...]) -> str:
         """Whose gradient is farthest from the mean of those that are not in `names`."""
@@ -65,9 +97,22 @@ def gradient_facts(
     rows = np.asarray(rows, dtype=float)
     with np.errstate(over="ignore", invalid="ignore"):
         gram = rows @ rows.T
-        norm = float(np.linalg.norm(np.asarray(gradient, dtype=float)))
-    bound = min(box_bound(rows, b), gram_bound(gram, b))
-    return GradientFacts(norm, inexactness, bound, typical_distance(rows, b), gram, workers, b)
+        length = norm(np.asarray(gradient, dtype=float))
+        roundings = np.array([_rounding(row) for row in rows])
+        rounding = float(mean_bounds(roundings, b)[1])
+    bound = min(box_bound(rows, b), _length(gram, b)) + rounding
+    distance = typical_distance(rows, b)
+    return GradientFacts(length, inexactness, bound, distance, gram, workers, b, roundings)
+
+
+def _length(gram: Vector, b: int) -> float:
+    """An upper bound of the 2-norm of the honest mean, from (m, m) products."""
+    return longest_mean(gram, b) if few(len(gram), b) else gram_bound(gram, b)
+
+
+def _rounding(row: Vector) -> float:
+    """The rounding of a computed gradient, in the precision of its digits."""
+    return ROUNDINGS * precision(row) * norm(row)
 
 
 @dataclass(frozen=True)
@@ -101,6 +146,22 @@ class CurvatureFacts:
         """How many workers were heard."""
         return len(self.workers)
 
+    def among(self, workers: tuple[str, ...]) -> CurvatureFacts:
+        """The facts about these workers alone."""
+        if all(name in workers for name in self.workers):
+            return self
+        rows = [i for i, name in enumerate(self.workers) if name in workers]
+        known = len(self.matrices) > 0
+        return replace(
+            self,
+            lows=self.lows[rows],
+            tops=self.tops[rows],
+            highs=self.highs[:, rows],
+            workers=tuple(self.workers[i] for i in rows),
+            matrices=self.matrices[rows] if known else self.matrices,
+            errors=self.errors[rows] if known else self.errors,
+        )
+
     def size(self, b: int) -> float:
         """At most the honest median of the largest curvatures; liars cannot raise it."""
         tops = np.where(np.isfinite(self.tops), self.tops, 0.0)
@@ -120,14 +181,26 @@ class CurvatureFacts:
             given = self.matrices[rows], self.errors[rows], left
             found |= {"spread of Hessians": spread_bound(*given), "entries": entries_bound(*given)}
         best = max(found, key=found.__getitem__)
-        return found[best], best
+        return (found[best], best) if found[best] < np.inf else (-np.inf, best)  # an overflow
+
+    def tightest(self, b: int, without: int = 0) -> tuple[float, str]:
+        """`low`, or the least over every set of honest workers where that is higher.
+
+        It takes about a second, and is asked for where `low` is not enough.
+        """
+        rows = np.setdiff1d(np.arange(self.m), self._order[:without])
+        low, method = self.low(b, without)
+        if not len(self.matrices) or not few(len(rows), b - without):
+            return low, method
+        least = least_eigenvalue(self.matrices[rows], self.errors[rows], b - without)
+        return (least, "every set of honest workers") if least > low else (low, method)
 
     def farthest(self, k: int) -> tuple[str, ...]:
         """The k workers whose answers lie farthest out."""
         return tuple(self.workers[i] for i in sorted(self._order[:k]))
 
     @property
-    def _order(self) -> Vector:
+    def _order(self) -> NDArray[np.intp]:
         """Positions of the workers, lowest l_i first; with matrices, farthest matrix first."""
         if not len(self.matrices):
             return np.argsort(self.lows, kind="stable")
@@ -199,6 +272,7 @@ class CurvatureFacts:
         highs = self.highs[np.isfinite(self.highs).all(axis=1)]
         if inflatable(self.m, b) or not len(highs):
             return False
-        found = interval(highs, b)
+        with np.errstate(over="ignore"):
+            found = interval(highs, b)
         real = found.vote < SHARE * min(self.low(b)[0], 0.0)
         return bool(((found.high < 0) & real).any())

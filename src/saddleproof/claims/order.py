@@ -18,7 +18,12 @@ from __future__ import annotations
 import numpy as np
 
 from saddleproof.arrays import Vector
+from saddleproof.curvature.differences import norm
 from saddleproof.ranks import MAD_TO_SIGMA, mean_bounds
+
+#: Rounding of a computed eigenvalue, in units of the last place of the largest entry times d.
+ROUNDINGS = 8.0
+_EPS, _TINY = float(np.finfo(float).eps), float(np.finfo(float).tiny)
 
 
 def box_bound(rows: Vector, b: int) -> float:
@@ -32,8 +37,8 @@ def box_bound(rows: Vector, b: int) -> float:
     7.5572
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        low, high = mean_bounds(np.asarray(rows, dtype=float).T, b)
-        return float(np.linalg.norm(np.maximum(np.abs(low), np.abs(high))))
+        low, high = mean_bounds(np.ascontiguousarray(np.asarray(rows, dtype=float).T), b)
+        return norm(np.maximum(np.abs(low), np.abs(high)))
 
 
 def gram_bound(gram: Vector, b: int) -> float:
@@ -43,16 +48,19 @@ def gram_bound(gram: Vector, b: int) -> float:
     5.0
     """
     m = len(gram)
-    with np.errstate(over="ignore", invalid="ignore"):
-        if not np.isfinite(gram).all():
-            return np.inf
-        mean = gram.mean()
-        centred = gram - gram.mean(axis=0) - gram.mean(axis=1)[:, None] + mean
-        largest = max(float(np.linalg.eigvalsh(centred)[-1]), 0.0) if b else 0.0
-        # The mean of squares carries the rounding of the largest of them.
-        slack = 4 * m * float(np.finfo(float).eps) * float(np.abs(np.diagonal(gram)).max())
-        norm = np.sqrt(max(float(mean), 0.0) + slack)
-        return float(norm + np.sqrt(b * (largest + m * slack) / (m * (m - b))))
+    size = float(np.abs(np.diagonal(gram)).max())
+    if not np.isfinite(gram).all():
+        return np.inf
+    if size == 0:
+        return float(np.sqrt(_TINY))
+    scaled = gram / size
+    mean = scaled.mean()
+    centred = scaled - scaled.mean(axis=0) - scaled.mean(axis=1)[:, None] + mean
+    largest = max(float(np.linalg.eigvalsh(centred)[-1]), 0.0) if b else 0.0
+    # The mean of squares carries the rounding of the largest, and what is too small for squares.
+    slack = 4 * m * _EPS + _TINY / size
+    length = np.sqrt(max(float(mean), 0.0) + slack)
+    return float(np.sqrt(size) * (length + np.sqrt(b * (largest + m * slack) / (m * (m - b)))))
 
 
 def typical_distance(rows: Vector, b: int) -> float:
@@ -60,14 +68,18 @@ def typical_distance(rows: Vector, b: int) -> float:
 
     The 2-norm over the coordinates of 1.4826 times the deviation of rank min(mh//2 + b, mh - 1)
     about the median. For b < m/2, liars cannot stretch it beyond the honest workers' own largest
-    deviation; for b < m/3 they cannot shrink it below the honest median deviation either.
+    deviation; for b < m/3 they cannot shrink it below the honest median deviation either. For
+    b >= m/2 the median is theirs to choose, and the distance is 0.
     """
     m = len(rows)
     honest = m - b
+    if 2 * b >= m:
+        return 0.0
     rank = min(honest // 2 + b, honest - 1)
     with np.errstate(over="ignore", invalid="ignore"):
         away = np.sort(np.abs(rows - np.median(rows, axis=0)), axis=0)[rank]
-        return float(MAD_TO_SIGMA * np.linalg.norm(away))
+        distance = float(MAD_TO_SIGMA * norm(away))
+    return distance if np.isfinite(distance) else 0.0
 
 
 def spread_bound(matrices: Vector, errors: Vector, b: int) -> float:
@@ -81,16 +93,18 @@ def spread_bound(matrices: Vector, errors: Vector, b: int) -> float:
     >>> round(spread_bound(np.array([[[1.0]], [[1.0]], [[-1.0]]]), np.zeros(3), b=1), 4)
     -0.3333
     """
-    m = len(matrices)
+    m, d = matrices.shape[:2]
     with np.errstate(over="ignore", invalid="ignore"):
-        middle = matrices.mean(axis=0)
-        centred = matrices - middle
+        size = float(np.abs(matrices).max())
+        scaled = matrices / size if size > 0 else matrices
+        middle = scaled.mean(axis=0)
+        centred = scaled - middle
         squares = np.einsum("mij,mjk->ik", centred, centred)
-        slack = float(mean_bounds(errors, b)[1])
-        if not (np.isfinite(squares).all() and np.isfinite(middle).all() and np.isfinite(slack)):
+        slack = float(mean_bounds(errors, b)[1]) + ROUNDINGS * d * _EPS * size
+        if not (np.isfinite(squares).all() and np.isfinite(slack)):
             return -np.inf
         width = np.sqrt(b / (m * (m - b)) * max(float(np.linalg.eigvalsh(squares)[-1]), 0.0))
-        return float(np.linalg.eigvalsh(middle)[0] - width - slack)
+        return float((np.linalg.eigvalsh(middle)[0] - width) * size - slack)
 
 
 def entries_bound(matrices: Vector, errors: Vector, b: int) -> float:
@@ -104,11 +118,11 @@ def entries_bound(matrices: Vector, errors: Vector, b: int) -> float:
     Reference: Rohn, "Bounds on eigenvalues of interval matrices", 1994.
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        low, high = mean_bounds(np.moveaxis(matrices, 0, -1), b)
+        low, high = mean_bounds(np.ascontiguousarray(np.moveaxis(matrices, 0, -1)), b)
         centre, width = low / 2 + high / 2, high / 2 - low / 2
-        slack = float(mean_bounds(errors, b)[1])
-        if not (np.isfinite(centre).all() and np.isfinite(width).all() and np.isfinite(slack)):
+        size = float(np.abs(centre).max() + width.max())
+        slack = float(mean_bounds(errors, b)[1]) + ROUNDINGS * len(centre) * _EPS * size
+        if not np.isfinite(slack):
             return -np.inf
-        return float(
-            np.linalg.eigvalsh(centre)[0] - np.linalg.eigvalsh(width)[-1] - slack
-        )
+        lowest, widest = np.linalg.eigvalsh(centre)[0], np.linalg.eigvalsh(width)[-1]
+        return float(lowest - widest - slack)

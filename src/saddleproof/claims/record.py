@@ -16,7 +16,8 @@ class Bracket:
     Attributes:
         low, high: the ends.
         method: what the lower end comes from.
-        frontier: b*, the most liars for which `low` is still within the tolerance; -1 for none.
+        frontier: b*, the most liars for which the lower end, which falls with every further liar,
+            is still within the tolerance; -1 for none.
         without: the workers that must be among the liars for this to hold.
     """
 
@@ -45,14 +46,13 @@ class Certificate:
         curvature: lambda_min(grad^2 F(w)) lies in here, without a condition.
         conditional: the same if the workers that it names are among the liars; None where no
             such bracket is within the tolerance.
-        majority: in every direction more than half of the honest workers have at least the curvature
-            `low`, and along `v` more than half have at most `high`; None for b >= m/3, where liars
-            can deny it.
+        majority: in every direction more than half of the honest workers have at least the
+            curvature `low`, and along `v` more than half have at most `high`; None for b >= m/3,
+            where liars can deny it.
         tolerance: eps_H.
         size: a lower bound of the largest curvature of the honest median worker.
         workers, b: how many were heard, and how many of them may lie.
         risk: probability, over the workers' own random numbers, that the lower ends are wrong.
-        steps: Hessian-vector products that the longest Lanczos run took.
         products: Hessian-vector products, or gradients in their place, that a worker was asked for.
         assumptions: what all this rests on, a sentence each.
         numbers: further figures, by name.
@@ -105,10 +105,14 @@ class Certificate:
         found, named, most = self.curvature, self.conditional, self.majority
         lines = [
             f"{word}: {self.reason}",
-            f"gradient     ||grad F|| <= {self.gradient_bound:.4g}, tolerance "
-            f"{self.gradient_tolerance:.4g} (||g_hat|| {self.gradient_norm:.4g})",
-            f"Hessian      {found.low:.4g} <= lambda_min <= {found.high:.4g}, tolerance "
-            f"{self.tolerance:.4g}{self._frontier(found)}",
+            (
+                f"gradient     ||grad F|| <= {self.gradient_bound:.4g}, tolerance "
+                f"{self.gradient_tolerance:.4g} (||g_hat|| {self.gradient_norm:.4g})"
+            ),
+            (
+                f"Hessian      {found.low:.4g} <= lambda_min <= {found.high:.4g}, tolerance "
+                f"{self.tolerance:.4g}{self._frontier(found)}"
+            ),
         ]
         if named is not None:
             lines.append(
@@ -118,7 +122,7 @@ class Certificate:
         if most is not None:
             lines.append(
                 f"majority     in every direction more than half of the honest workers have "
-                f"curvature >= {most.low:.4g}{self._frontier(most)}"
+                f"curvature >= {most.low:.4g}, tolerance {self.tolerance:.4g}{self._frontier(most)}"
             )
         lines.append(f"level        {self.level}, method: {self.method}")
         if self.risk:
@@ -137,7 +141,7 @@ class Certificate:
     def _frontier(self, claim: Bracket) -> str:
         if claim.frontier < 0:
             return ""
-        return f"; holds for up to {claim.frontier} liars of {self.workers}"
+        return f"; within it for up to {claim.frontier} liars of {self.workers}"
 
 
 def failed(why: str, rounds: int = 0) -> Certificate:

@@ -85,7 +85,8 @@ def with_progress(terminal: Console, setup: Any, checkpoint: Any) -> Result:
 
         def show(progress: Progress) -> None:
             record = progress.record
-            steps.advance(f"|g| {record.gradient_norm:.3g}, off by {record.inexactness:.3g}")
+            norms = f"|g| {record.gradient_norm:.3g}, off by {record.inexactness:.3g}"
+            steps.advance(norms if record.queries else record.event)
 
         result: Result = setup.minimize(callback=show, checkpoint=checkpoint, resume=True)
     return result

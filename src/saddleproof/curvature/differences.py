@@ -4,13 +4,18 @@
 
 **The step.** One step for all coordinates is wrong for some of them: at a parameter of size 1e6 the
 usual h = eps^(1/3) |w| is 6, and a well of size 1 beside it is stepped over. So the first step
-along v is the longest that moves no coordinate k by more than eps^(1/3) max(1, |w_k|).
+along v is the longest that moves no coordinate k by more than eps^(1/3) max(1, |w_k|). Coordinates
+whose moves are lost beside w_k are multiplied apart, with a step of their own.
 
 **The error.** Every quotient is taken at h and at h / 4. Its own curvature makes the first wrong
 by 16 times as much as the second, rounding makes the second wrong by 4 times as much as the first,
-so that twice their distance bounds the error of the first either way. Where the two disagree by
-more than AGREE of their size, h is cut to h / 16 and the pair is taken again; the pair that agrees
-best is kept. So a well of any size is seen, as long as the arithmetic can resolve it.
+so that twice their distance bounds the error of the first either way. The noise of the gradient
+(`saddleproof.curvature.noise`) over h is added, so that no agreement by chance counts. Where the
+two disagree by more than AGREE of their size, h is cut to h / 16 and the pair is taken again; the
+pair that agrees best is kept.
+
+A function that has a structure below h and none at h and h / 4 deceives every difference. So does
+arithmetic that hides its rounding at all steps. What follows from differences rests on neither.
 """
 
 from __future__ import annotations
@@ -21,6 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from saddleproof.arrays import Vector
+from saddleproof.curvature import noise
 
 #: (q, d) points to (q, d) gradients of one function.
 Gradient = Callable[[Vector], Vector]
@@ -28,8 +34,13 @@ Gradient = Callable[[Vector], Vector]
 AGREE = 1e-6
 #: From one pair of steps to the next, and the most pairs of one search.
 CUT, RUNGS = 1 / 16, 16
-#: Rounding errors of a computed gradient, in units of its last place.
-ROUNDINGS = 16.0
+#: The noise of a gradient counts this many times.
+NOISES = 8.0
+#: A move at h / 4 of fewer last places of w_k than this is no move.
+PLACES = 64.0
+#: Directions of random signs whose products show the size of H, and how many times it counts.
+SIGNS, SIZES = 2, 3.0
+_EPS = float(np.finfo(float).eps)
 
 
 @dataclass(frozen=True)
@@ -47,14 +58,84 @@ class Product:
     step: float
 
 
-def precision(numbers: Vector) -> float:
-    """eps of what computed these numbers: numbers that all fit a float32 come from one.
+class Differences:
+    """Products H v of one function at one point, by central differences of its gradient.
 
-    A worker may compute in float32 and send float64.
+    What one product learns of a good step is where the next one begins.
+
+    Args:
+        gradient: of the function.
+        w: (d,) the point.
+
+    Cost: 24 gradients or more to begin with; 4 a product, and 4 for every smaller step tried.
     """
-    with np.errstate(over="ignore", invalid="ignore"):
-        short = bool(numbers.any()) and bool((numbers == numbers.astype(np.float32)).all())
-    return float(np.finfo(np.float32 if short else np.float64).eps)
+
+    def __init__(self, gradient: Gradient, w: Vector) -> None:
+        self.gradient, self.w = gradient, np.asarray(w, dtype=float)
+        self.noise, self.eps = noise.of_gradient(gradient, self.w)
+        self.share = 1.0
+        self.size = np.inf
+        signs = [np.sign(noise.line_through(len(w), k)) for k in range(SIGNS)]
+        # About the Frobenius norm of H.
+        self.size = SIZES * max(norm(self.product(sign).vector) for sign in signs)
+
+    @np.errstate(over="ignore", invalid="ignore", divide="ignore")
+    def product(self, v: Vector) -> Product:
+        """H v."""
+        length = norm(v)
+        if not 0 < length < np.inf:
+            return Product(np.zeros_like(self.w), 0.0 if length == 0 else np.inf, 1.0)
+        found, missing = self._search(v / length, self.share)
+        vector, error, left = found.vector, found.error, norm(missing)
+        while left > _EPS and left * self.size > error:  # moves that were lost beside w
+            more, missing = self._search(missing, 1.0)
+            vector, error = vector + more.vector, error + more.error
+            if not norm(missing) < left:
+                error = np.inf
+            left = norm(missing)
+        if np.isfinite(self.size):
+            error += left * self.size
+        if not np.isfinite(error):
+            return Product(np.zeros_like(self.w), np.inf, 1.0)
+        self.share = found.step
+        if np.isfinite(self.size):
+            self.size = max(self.size, SIZES * norm(vector))
+        return Product(vector * length, error * length, found.step)
+
+    def products(self, vectors: Vector) -> tuple[Vector, Vector]:
+        """(1, d) vectors to (1, d) products and (1,) errors."""
+        found = self.product(vectors[0])
+        return found.vector[None], np.array([found.error])
+
+    def _search(self, v: Vector, share: float) -> tuple[Product, Vector]:
+        """H times the part of v that moves w, and the part of v that does not."""
+        w, length = self.w, norm(v)
+        unit = v / length
+        start = first_step(w, unit, self.eps)
+        best, missing = Product(np.full_like(w, np.nan), np.inf, share), np.zeros_like(w)
+        for _ in range(RUNGS):
+            h = share * start
+            moves = np.where(h / 4 * np.abs(unit) < PLACES * np.spacing(np.abs(w)), 0.0, h * unit)
+            if not moves.any():
+                break
+            points = w + np.multiply.outer([1.0, -1.0, 0.25, -0.25], moves)
+            g = self.gradient(points)
+            far, near = (g[0] - g[1]) / (2 * h), (g[2] - g[3]) / (h / 2)
+            floor = NOISES * (self.noise + _EPS * norm(np.abs(g).max(axis=0))) / h
+            error = (2 * norm(far - near) + floor) * length
+            worse = error > best.error / CUT
+            if error < best.error:
+                best = Product(far * length, error, share)
+                missing = (unit - (points[0] - points[1]) / (2 * h)) * length
+            if worse or error <= (AGREE * norm(far) + 4 * floor) * length:
+                break
+            share *= CUT
+        return best, missing
+
+
+def product(gradient: Gradient, w: Vector, v: Vector) -> Product:
+    """H v by central differences; `Differences` where more than one is wanted."""
+    return Differences(gradient, w).product(v)
 
 
 def first_step(w: Vector, v: Vector, eps: float) -> float:
@@ -64,49 +145,12 @@ def first_step(w: Vector, v: Vector, eps: float) -> float:
     return float(eps ** (1 / 3) * room.min())
 
 
-@np.errstate(over="ignore", invalid="ignore", divide="ignore")
-def product(gradient: Gradient, w: Vector, v: Vector, share: float = 1.0) -> Product:
-    """H v by central differences.
-
-    Args:
-        gradient: of the function.
-        w: (d,) the point.
-        v: (d,) any vector.
-        share: where the search for the step begins, as a share of the first step; the `step` of
-            the last product, where many are asked for at one point.
-
-    Cost: 4 gradients; 4 more for every smaller step that is tried.
-    """
-    length = float(np.linalg.norm(v))
-    if not 0 < length < np.inf:
-        return Product(np.zeros_like(w), 0.0 if length == 0 else np.inf, share)
-    unit = v / length
-    eps = precision(gradient(w[None])[0]) if share == 1.0 else float(np.finfo(float).eps)
-    start = first_step(w, unit, eps)
-    best = Product(np.full_like(w, np.nan), np.inf, share)
-    for _ in range(RUNGS):
-        h = share * start
-        steps = np.array([h, -h, h / 4, -h / 4])
-        points = w + steps[:, None] * unit
-        g = gradient(points)
-        spans = [_span(points[0], points[1], unit), _span(points[2], points[3], unit)]
-        if not all(spans):  # the step is lost beside w
-            break
-        far, near = (g[0] - g[1]) / spans[0], (g[2] - g[3]) / spans[1]
-        noise = ROUNDINGS * float(np.finfo(float).eps) * float(np.abs(g).max()) / h
-        error = 2 * float(np.linalg.norm(far - near)) + noise
-        worse = error * length > best.error / CUT
-        if error * length < best.error:
-            best = Product(far * length, error * length, share)
-        if worse or error <= AGREE * float(np.linalg.norm(far)) + 4 * noise:
-            break
-        share *= CUT
-    return best if np.isfinite(best.error) else Product(np.zeros_like(w), np.inf, 1.0)
-
-
-def _span(ahead: Vector, behind: Vector, unit: Vector) -> float:
-    """How far two points on a line with direction `unit` are apart, as rounding left them."""
-    return float((ahead - behind) @ unit)
+def norm(x: Vector) -> float:
+    """The 2-norm of a vector, where squares would overflow or vanish too."""
+    largest = float(np.abs(x).max(initial=0.0))
+    if not 0 < largest < np.inf:
+        return largest
+    return largest * float(np.linalg.norm(x / largest))
 
 
 def hessian(gradient: Gradient, w: Vector) -> tuple[Vector, float]:
@@ -122,7 +166,8 @@ def hessian(gradient: Gradient, w: Vector) -> tuple[Vector, float]:
     >>> bool(np.abs(found - A).max() < 1e-3), bool(error < 1e-2)
     (True, True)
     """
-    columns = [product(gradient, w, e) for e in np.eye(len(w))]
+    by = Differences(gradient, w)
+    columns = [by.product(e) for e in np.eye(len(w))]
     return symmetrised(np.stack([c.vector for c in columns]), np.array([c.error for c in columns]))
 
 

@@ -15,9 +15,21 @@ is below lambda_min with probability 1 - delta, for every spectrum and every k, 
 would have to be known (van Dorsselaer, Hochstenbach and van der Vorst, SIAM J. Matrix Anal. Appl.
 22(3), 2000, Section 3).
 
-**Errors.** Products that are wrong by e each belong to a matrix that is off by at most 2 sqrt(k) e.
-With exact products of a symmetric matrix q_i'A q_j vanishes for i < j - 1. What is measured there
-instead is an error of the products too, and counts as one.
+**Errors.** Let A Q + (f_1 .. f_k) = Q T + beta_k q_{k+1} e_k' be what was computed, |f_j| <= e_j,
+and u the lowest eigenvector, with A u = t u and c = u'q_1. Times u', this is a system for u'Q,
+whose solution begins with
+
+    c = sum_j (u'f_j) x_j  -+  (u'q_{k+1}) prod_j beta_j / (theta_j - t),     x = (T - t)^-1 e_1.
+
+So |c| >= delta_0 forbids every t below the root of
+
+    sum_j e_j |x_j(t)| + prod_j beta_j / (theta_j - t) = delta_0,
+
+whatever the errors hide, and however orthogonal the q_j are. e_j holds what a worker states of its
+product, and what shows in the recurrence: of a symmetric A, q_i'A q_j vanishes for i < j - 1.
+
+**Breakdown.** Where beta_k is lost in rounding the space counts as invariant, and beta_k is one
+more error of the last product.
 
 **Small d.** Where k >= d, the products with the unit vectors give the whole matrix and the bound
 holds with certainty.
@@ -34,15 +46,16 @@ import numpy as np
 
 from saddleproof.arrays import Vector
 from saddleproof.curvature.differences import symmetrised
+from saddleproof.curvature.noise import Products
 
-#: n vectors at once, one for each of n matrices: (n, d) to (n, d) products and (n,) errors.
-Products = Callable[[Vector], tuple[Vector, Vector]]
 #: Told after every step: how many are done, and how many there are at most. For a progress bar.
 STEPS: ContextVar[Callable[[int, int], None] | None] = ContextVar("STEPS", default=None)
 #: Steps between two looks at the bound, and the share of the spread at which it is good enough.
 LOOK, CLOSE = 5, 0.002
 #: Rounding errors of the recurrence, in units of the last place of the largest Ritz value.
 ROUNDINGS = 16.0
+#: Numbers below this vanish when they are squared.
+SMALL = 1e-150
 _EPS = float(np.finfo(float).eps)
 
 
@@ -65,34 +78,50 @@ class Bound:
     steps: int
 
 
-def lower_bound(thetas: Vector, betas: Vector, d: int, delta: float) -> float:
-    """The root t < theta_1 of prod_j (theta_j - t) = prod_j beta_j / delta_0.
+def lower_bound(
+    thetas: Vector,
+    betas: Vector,
+    d: int,
+    delta: float,
+    vectors: Vector | None = None,
+    errors: Vector | None = None,
+) -> float:
+    """The root t < theta_1 of the last equation in the head of this file.
 
     Args:
         thetas: (k,) Ritz values in ascending order.
         betas: (k,) off-diagonal entries, the norm of the last residual included.
         d: dimension.
         delta: admitted probability of a bound that is too high.
+        vectors: (k, k) the eigenvectors of T, one a column; only with `errors`.
+        errors: (k,) e_j; none for an exact recurrence.
 
     One step on a matrix of size 2: theta - t = beta / delta_0.
 
     >>> round(lower_bound(np.array([1.0]), np.array([0.5]), 2, 0.5), 4)
     -0.1284
     """
-    if not betas.all():  # an invariant subspace: it holds lambda_min, but for a null set of starts
+    exact = errors is None or vectors is None or not errors.any()
+    if exact and not betas.all():  # an invariant subspace holds lambda_min for almost every start
         return float(thetas[0])
-    goal = float(np.log(betas).sum()) - np.log(delta * np.sqrt(np.pi / (2 * d)))
-    spread = max(float(thetas[-1] - thetas[0]), float(betas.max()))
+    with np.errstate(divide="ignore"):
+        steepness = float(np.log(betas).sum())
+    goal = delta * np.sqrt(np.pi / (2 * d))
+    gaps = thetas - thetas[0]
 
-    def height(x: float) -> float:
-        return float(np.log(thetas - thetas[0] + x).sum())
+    def hidden(x: float) -> float:
+        """The largest |c| with which an eigenvalue x below theta_1 stays unseen."""
+        part = float(np.exp(min(steepness - np.log(gaps + x).sum(), 700.0)))
+        if errors is not None and vectors is not None and not exact:
+            part += float(errors @ np.abs(vectors @ (vectors[0] / (gaps + x))))
+        return part
 
-    near, far = 0.0, spread
-    while height(far) < goal:
+    near, far = 0.0, max(float(gaps[-1]), float(betas.max()), float(np.finfo(float).tiny))
+    while hidden(far) > goal:
         near, far = far, 2 * far
     for _ in range(80):
         middle = near + (far - near) / 2
-        near, far = (middle, far) if height(middle) < goal else (near, middle)
+        near, far = (middle, far) if hidden(middle) > goal else (near, middle)
     return float(thetas[0] - far)
 
 
@@ -155,7 +184,7 @@ class _Run:
         self.last = starts
         self.k = 0
         self.alpha, self.beta = np.zeros((n, steps)), np.zeros((n, steps))
-        self.error = np.zeros(n)  # of one product, the largest so far
+        self.error = np.zeros((n, steps))  # e_j
         self.size = np.full(n, steps)  # steps until the space was invariant
         self.lost = np.zeros(n, dtype=bool)
 
@@ -176,14 +205,22 @@ class _Run:
         if k:
             expected[:, k - 1] = self.beta[:, k - 1]
         wrong = np.linalg.norm(parts - expected, axis=1)
-        self.error = np.maximum(self.error, np.where(going, np.maximum(error, wrong), 0.0))
         rest = image - _combined(parts, basis)
-        rest -= _combined(_dots(basis, rest), basis)
+        again = _dots(basis, rest)
+        rest -= _combined(again, basis)
         beta = np.linalg.norm(rest, axis=1)
+        # A zero vector is exact.
+        small = np.where(image.any(axis=1), SMALL, 0.0)
+        rounding = ROUNDINGS * _EPS * np.linalg.norm(image, axis=1) + small
+        whole = error + wrong + np.linalg.norm(again, axis=1) + rounding
+        self.error[:, k] = np.where(going, whole, 0.0)
+        self.lost |= going & ~np.isfinite(self.error[:, k] + beta)
         scale = np.abs(self.alpha[:, : k + 1]).max(axis=1) + self.beta[:, : k + 1].max(axis=1)
-        over = going & (beta <= 4 * _EPS * np.sqrt(k + 1) * scale + np.finfo(float).tiny)
+        least = 4 * _EPS * np.sqrt(k + 1) * scale + small
+        over = going & (beta <= least)
         self.size = np.where(over, k + 1, self.size)
         self.beta[:, k] = np.where(going & ~over, beta, 0.0)
+        self.error[:, k] += np.where(over, beta, 0.0)
         self.last = np.where(
             (going & ~over)[:, None], rest / np.where(beta > 0, beta, 1.0)[:, None], 0.0
         )
@@ -196,7 +233,7 @@ class _Run:
         depend on its company.
         """
         for i in np.flatnonzero(~self.lost & (self.size > self.k)):
-            thetas, betas, _ = self._ritz(i)
+            thetas, betas, _ = self._ritz(int(i))
             low = lower_bound(thetas, betas, self.last.shape[1], delta)
             if thetas[0] - low <= CLOSE * (thetas[-1] - thetas[0]):
                 self.size[i] = self.k
@@ -207,20 +244,20 @@ class _Run:
         d = self.last.shape[1]
         if self.lost[i]:
             return Bound(-np.inf, np.inf, np.inf, np.zeros(d), self.k)
-        thetas, betas, lowest = self._ritz(i)
-        vector = lowest @ self.basis[i, : len(lowest)]
+        thetas, betas, vectors = self._ritz(i)
+        errors = self.error[i, : len(thetas)]
+        low = lower_bound(thetas, betas, d, delta, vectors, errors)
+        slack = ROUNDINGS * _EPS * float(np.abs(thetas).max())
+        vector = vectors[:, 0] @ self.basis[i, : len(thetas)]
         norm = float(np.linalg.norm(vector))
-        largest = float(np.abs(thetas).max())
-        slack = 2 * np.sqrt(len(thetas)) * (self.error[i] + ROUNDINGS * _EPS * largest)
-        low = lower_bound(thetas, betas, d, delta) - slack
-        return Bound(low, float(thetas[0]), float(thetas[-1]), vector / norm, self.k)
+        return Bound(low - slack, float(thetas[0]), float(thetas[-1]), vector / norm, self.k)
 
     def _ritz(self, i: int) -> tuple[Vector, Vector, Vector]:
         from scipy.linalg import eigh_tridiagonal
 
         k = min(self.k, int(self.size[i]))
         thetas, vectors = eigh_tridiagonal(self.alpha[i, :k], self.beta[i, : k - 1])
-        return thetas, self.beta[i, :k], vectors[:, 0]
+        return thetas, self.beta[i, :k], vectors
 
 
 def _dots(basis: Vector, x: Vector) -> Vector:

@@ -19,8 +19,10 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from saddleproof.arrays import Vector
-from saddleproof.curvature import differences
-from saddleproof.curvature.lanczos import Bound, Products, least_eigenvalues
+from saddleproof.curvature import noise
+from saddleproof.curvature.differences import Differences, norm
+from saddleproof.curvature.lanczos import Bound, least_eigenvalues
+from saddleproof.curvature.noise import Products
 from saddleproof.errors import FleetError, OptionError
 from saddleproof.questions import (
     QUESTIONS,
@@ -31,9 +33,10 @@ from saddleproof.questions import (
     Question,
 )
 
-#: Rounding errors of a value or a product, in units of its last place.
+#: Rounding errors of a value, in units of its last place.
 ROUNDINGS = 16.0
-_EPS = float(np.finfo(float).eps)
+#: A product that differs from differences of the gradient by this share of its size is wrong.
+UNLIKE = 0.05
 
 
 @runtime_checkable
@@ -130,24 +133,34 @@ class Worker:
     def _products(self, w: Vector) -> Products:
         """One vector at a time, by the loss's own product or by differences."""
         own: Callable[..., Any] | None = getattr(self.loss, "product", None)
-        share = 1.0
+        if own is None:
+            return Differences(self._gradient, w).products
 
-        def by_differences(vectors: Vector) -> tuple[Vector, Vector]:
-            nonlocal share
-            found = differences.product(self._gradient, w, vectors[0], share)
-            share = found.step
-            return found.vector[None], np.array([found.error])
-
-        def by_loss(vectors: Vector) -> tuple[Vector, Vector]:
+        def product(vectors: Vector) -> Vector:
             assert own is not None  # noqa: S101 (for the type checker)
             image: Vector = np.asarray(own(w, vectors[0], self.data), dtype=np.float64)
             if image.shape != w.shape:
                 raise FleetError(
                     f"the loss's product must return shape {w.shape}; got {image.shape}"
                 )
-            return image[None], rounding_of(image[None])
+            return image[None]
 
-        return by_differences if own is None else by_loss
+        self._compare(product, w)
+        return noise.with_rounding(product, 1, len(w))
+
+    def _compare(self, product: Callable[[Vector], Vector], w: Vector) -> None:
+        """Refuse a product that is not the derivative of the gradient, along one direction."""
+        if isinstance(self.loss, RowOf):
+            return
+        r = noise.line_through(len(w))
+        expected = Differences(self._gradient, w).product(r)
+        image = product(r[None])[0]
+        apart, size = norm(image - expected.vector), max(norm(image), norm(expected.vector))
+        if apart > UNLIKE * size + 8 * expected.error:
+            raise FleetError(
+                "the loss's product is not the derivative of its gradient: along one direction "
+                f"they differ by {apart / size:.2g} of their size"
+            )
 
 
 def reply_together(problem: AnswersTogether, question: Question) -> Vector:
@@ -161,14 +174,15 @@ def reply_together(problem: AnswersTogether, question: Question) -> Vector:
         raise OptionError("a problem answers for its gradients itself")
     w, m = question.w, problem.m
 
-    def products(vectors: Vector) -> tuple[Vector, Vector]:
+    def product(vectors: Vector) -> Vector:
         # In C order: what is summed over a row depends on how the row lies in memory.
-        images = np.ascontiguousarray(problem.products(w, vectors[:, None, :])[:, 0])
-        return images, rounding_of(images)
+        images = np.asarray(problem.products(w, vectors[:, None, :])[:, 0], dtype=np.float64)
+        return np.ascontiguousarray(images)
 
     with np.errstate(over="ignore", invalid="ignore"):
         if isinstance(question, Changes):
             return np.moveaxis(changes(problem.values_at, question), 2, 0)
+        products = noise.with_rounding(product, m, len(w))
         if isinstance(question, Curvatures):
             return _curvatures(products, question, m)
         return _least(products, question, m)
@@ -192,18 +206,11 @@ def changes(values_at: Callable[[Vector], Vector], question: Changes) -> Vector:
     neighbours = np.stack([w, np.nextafter(w, np.inf), np.nextafter(w, -np.inf)])
     here, above, below = np.asarray(values_at(neighbours), dtype=float)  # (m,) each
     ends = np.stack([values_at(question.along(k)) for k in range(question.shape[0])])  # (p, t, m)
-    eps = np.array([differences.precision(x) for x in ends.reshape(-1, len(here)).T])
+    eps = np.array([noise.precision(x) for x in ends.reshape(-1, len(here)).T])
     scatter = np.maximum(np.abs(above - here), np.abs(below - here))
     slack = ROUNDINGS * (eps * (np.abs(here) + np.abs(ends)) + scatter)
     upper: Vector = ends - here + slack
     return np.where(np.isfinite(upper), upper, np.inf)
-
-
-def rounding_of(images: Vector) -> Vector:
-    """(n,) rounding errors of (n, d) products, by the precision that they show."""
-    eps = np.array([differences.precision(image) for image in images])
-    errors: Vector = ROUNDINGS * eps * np.linalg.norm(images, axis=1)
-    return errors
 
 
 def start_of(question: LeastCurvature, n: int) -> Vector:

@@ -26,9 +26,10 @@ class Status:
 
     Attributes:
         name: "running" until the optimizer ends by itself, then its verdict, such as
-            "stationary", "second_order", "no_escape_found", "unresolved" or "budget"; the loop
-            adds "interrupted", "stopped", "too_few_workers", and "saddle" where the certificate
-            disproves "second_order".
+            "stationary", "second_order", "conditional", "saddle", "open", "no_escape_found",
+            "unresolved" or "budget"; the loop adds "interrupted", "stopped", "too_few_workers" and
+            "diverged", and turns second_order, conditional, saddle, open and no_escape_found into
+            what the certificate's level says.
         message: one sentence for a person.
     """
 
@@ -83,7 +84,7 @@ class Reading(Protocol):
     def values(self) -> Interval:
         """Fields (q,): F at every query point, for an optimizer with `needs_values = True`.
 
-        The median of the m numbers F_i(x), and the rank interval of the honest median.
+        The median of the m numbers F_i(x), and its `Interval`: to steer by, and no proof.
 
         A value is a weaker thing to test than a gradient. An escape changes F by as little as
         epsilon^(3/2), while the workers' values differ by a constant each, which the gradient
@@ -115,7 +116,10 @@ class Reading(Protocol):
         """
 
     def contrast(self, coefficients: Vector, directions: Vector) -> Interval:
-        """One number per worker, sum_k c_k <g_i(x_k), D>, and where its honest location lies.
+        """One number per worker, sum_k c_k <g_i(x_k), D>, and where its honest median likely lies.
+
+        Ranks and two standard errors steer a run. A claim about the honest mean takes the
+        workers' own numbers from `stack`, and `ranks.mean_bounds`.
 
         Args:
             coefficients: (p, q), one combination a row.
@@ -126,9 +130,10 @@ class Reading(Protocol):
         """
 
     def intervals(self, coefficients: Vector, errors: Vector) -> Interval:
-        """Where every coordinate of p combinations lies, each worker's own error included.
+        """Where every coordinate of p combinations likely lies, each worker's own error included.
 
-        Worker i's coordinates are known to within its own |sum_k e_k g_i(x_k)|.
+        To steer by, as `contrast`. Worker i's coordinates are known to within its own
+        |sum_k e_k g_i(x_k)|.
 
         Args:
             coefficients: (p, q), the c of one combination a row.
@@ -236,11 +241,12 @@ class Machine:
 
     Attributes:
         needs_values: whether `tell` reads `Reading.values`; the workers are then asked for them.
-        questions: the kinds of question that `ask` may give.
+        questions: the kinds of question that `ask` may give; an option may add to them.
     """
 
     needs_values: ClassVar[bool] = False
     questions: ClassVar[tuple[type, ...]] = (Gradients,)
+    takes_back: ClassVar[bool] = False
 
     def evidence(self, state: Any) -> Evidence | None:
         """Nothing beyond the gradient."""

@@ -23,8 +23,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from saddleproof.arrays import Vector
+from saddleproof.curvature.stencils import around, hessian
 from saddleproof.optimizers.base import RUNNING, Machine, Reading, Status
-from saddleproof.optimizers.differences import around, hessian
 from saddleproof.optimizers.gradient_descent import check_positive
 
 #: Share of R^2 that s must lack for the hard case; below it is round-off.
@@ -91,8 +91,8 @@ class CubicNewton(Machine):
     @np.errstate(over="ignore", invalid="ignore")  # a run that diverges ends by a status
     def tell(self, state: CubicState, reading: Reading) -> CubicState:
         """One aggregated step."""
-        w = state.w
-        steps = reading.per_worker(lambda g: cubic_step(g[0], hessian(g, w), self.cubic))
+        w, points = state.w, around(state.w)
+        steps = reading.per_worker(lambda g: cubic_step(g[0], hessian(g, points), self.cubic))
         s = self.step * steps.vector[0]
         return CubicState(w + s, float(np.linalg.norm(s)))
 

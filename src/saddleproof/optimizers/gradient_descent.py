@@ -8,6 +8,7 @@ takes the trial iff
 
     ||g_hat(w+) - g_hat(w)||  <=  ||g_hat(w)|| + Delta_hat(w) + Delta_hat(w+).
 
+An inexactness that the rule does not know counts as zero: an infinite one would take every trial.
 The left side is at most L ||w+ - w|| + Delta(w) + Delta(w+) with ||w+ - w|| = eta ||g_hat(w)||,
 so no step eta <= 1/L is ever refused, whatever an adversary within Delta says. A refused trial
 costs one round: the descent stays at w and halves eta. After a step with
@@ -17,13 +18,18 @@ small, or a steep place, is soon forgotten. A trial at which the gradient overfl
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from saddleproof.arrays import Vector
 from saddleproof.errors import OptionError
-from saddleproof.optimizers.base import RUNNING, Machine, Reading, Status
+from saddleproof.optimizers.base import RUNNING, Answers, Machine, Status
+from saddleproof.optimizers.certified.line import Stride
+from saddleproof.optimizers.certified.run import Run
+from saddleproof.optimizers.randomness import Stream
+from saddleproof.questions import Changes, Gradients, Question
 
 #: First step where none is given; the rule moves it by powers of two.
 FIRST_STEP = 1.0
@@ -71,7 +77,7 @@ def advance(now: Descent, gradient: Vector, inexactness: Vector, *, fixed: bool)
     first = np.isnan(now.gradient).all(axis=1)
     before = np.linalg.norm(now.gradient, axis=1)
     change = np.linalg.norm(gradient - now.gradient, axis=1)
-    room = before + now.inexactness + inexactness
+    room = before + _known(now.inexactness) + _known(inexactness)
     taken = first | (fixed | (change <= room)) & np.isfinite(gradient).all(axis=1)
     step = now.step
     if not fixed:
@@ -83,6 +89,11 @@ def advance(now: Descent, gradient: Vector, inexactness: Vector, *, fixed: bool)
     # An overflow at the first point leaves nothing to step by: stay.
     trial = w - step[:, None] * np.nan_to_num(gradient, nan=0.0)
     return Descent(w, gradient, inexactness, step, trial)
+
+
+def _known(inexactness: Vector) -> Vector:
+    """Zero where the rule knows none."""
+    return np.where(np.isfinite(inexactness), inexactness, 0.0)
 
 
 def stationary(now: Descent) -> bool:
@@ -99,9 +110,15 @@ def stationary(now: Descent) -> bool:
 
 @dataclass(frozen=True)
 class GradientState:
-    """Robust gradient descent between two rounds."""
+    """Robust gradient descent between two rounds.
+
+    Attributes:
+        descent: the trajectory, k = 1.
+        searching: whether the coming round is the line search for the first step.
+    """
 
     descent: Descent
+    searching: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,21 +133,29 @@ class GradientDescent(Machine):
     Args:
         step: eta > 0, kept as given. None: found by the step rule at the head of this file,
             starting from 1; every refused trial costs a round.
+        line_search: without a step, ask the workers for `Changes` of their losses along the first
+            -g_hat, go where most honest workers lose most, and begin the step rule with half of
+            that length. For a fleet that answers them.
         tolerance: end with status "stationary" at ||g_hat(w)|| <= tolerance, in the unit of the
             gradient. None: never, because the fair comparison lets descent use all its rounds,
             and no absolute norm below the inexactness means anything.
 
     Raises:
-        OptionError: step or tolerance is not positive.
+        OptionError: step or tolerance is not positive, or there is both a step and a search.
 
     Reference: Yin et al. 2018, "Byzantine-robust distributed learning", Algorithm 1.
     """
 
     step: float | None = None
     tolerance: float | None = None
+    line_search: bool = False
 
     def __post_init__(self) -> None:
         check_positive(step=self.step, tolerance=self.tolerance)
+        if self.line_search and self.step is not None:
+            raise OptionError(f"a step that is given is not searched for; got step={self.step}")
+        if self.line_search:
+            object.__setattr__(self, "questions", (Gradients, Changes))
 
     def init(
         self, w0: Vector, *, seed: int | None = None, max_rounds: int | None = None
@@ -138,17 +163,30 @@ class GradientDescent(Machine):
         """The state before the first round; nothing here is random."""
         return GradientState(begin(w0[None, :], FIRST_STEP if self.step is None else self.step))
 
-    def ask(self, state: GradientState) -> Vector:
-        """(1, d): the trial point."""
+    def ask(self, state: GradientState) -> Vector | Question:
+        """(1, d): the trial point; once, the changes of the loss along -g_hat."""
+        if state.searching:
+            run = _run(state.descent)
+            return Stride(-_gradient(run)).question(run)
         return state.descent.trial
 
-    def tell(self, state: GradientState, reading: Reading) -> GradientState:
+    def tell(self, state: GradientState, reading: Any) -> GradientState:
         """One step, or a smaller one from the same point."""
-        fixed = self.step is not None
-        return replace(
-            state,
-            descent=advance(state.descent, reading.gradient, reading.inexactness, fixed=fixed),
+        if state.searching:
+            return GradientState(self._found(state.descent, reading))
+        first = bool(np.isnan(state.descent.gradient).all())
+        now = advance(
+            state.descent, reading.gradient, reading.inexactness, fixed=self.step is not None
         )
+        searching = self.line_search and first and bool(np.linalg.norm(now.gradient) > 0)
+        return GradientState(now, searching)
+
+    @staticmethod
+    def _found(now: Descent, reading: Answers) -> Descent:
+        """On from the end where most honest workers lose most; as before where there is none."""
+        run = _run(now)
+        found, _ = Stride(-_gradient(run)).next(run, reading)
+        return begin(found.w[None].astype(now.w.dtype), found.step) if found.step > 0 else now
 
     def status(self, state: GradientState) -> Status:
         """Running, or "stationary" once the tolerance is met."""
@@ -163,6 +201,16 @@ class GradientDescent(Machine):
         """(d,): the last point that was taken."""
         w: Vector = state.descent.w[0]
         return w
+
+
+def _run(now: Descent) -> Run:
+    """What a `Stride` needs to know."""
+    w = np.asarray(now.w[0], dtype=float)
+    return Run(w, Stream.open(0), gradient=np.asarray(now.gradient[0], dtype=float))
+
+
+def _gradient(run: Run) -> Vector:
+    return np.zeros_like(run.w) if run.gradient is None else run.gradient
 
 
 def check_positive(**options: float | None) -> None:

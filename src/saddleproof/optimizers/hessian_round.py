@@ -1,4 +1,11 @@
-"""The rounds of `HessianPGD` that look at curvature: what they ask, and what the answers prove."""
+"""What `HessianPGD` makes of a round about curvature, and the lines that it asks about.
+
+**Through workers.** Each worker's own Hessian, slope and change of loss, from its own gradients,
+with an error of its own; `saddleproof.claims` says what follows about the honest mean.
+
+**From aggregates** of a known inexactness, with rho: the classical bound
+(`saddleproof.curvature.stencils.classical`).
+"""
 
 from __future__ import annotations
 
@@ -7,143 +14,178 @@ from dataclasses import dataclass
 import numpy as np
 
 from saddleproof.arrays import Vector
-from saddleproof.optimizers.base import Reading
-from saddleproof.optimizers.gradient_only import segments
+from saddleproof.claims import CurvatureFacts, Demands, conclude, gradient_facts
+from saddleproof.curvature.stencils import ROUNDINGS, classical, precisions, spans
+from saddleproof.optimizers.base import Reading, Status
+from saddleproof.optimizers.certified import ending_of
+from saddleproof.optimizers.certified.line import NEAR, scaled
 from saddleproof.optimizers.gradient_only.batch import Batch
-from saddleproof.optimizers.curvature import (
-    Curvature,
-    by_oracle,
-    by_workers,
-    lowest,
-    narrow,
-    stencil,
-    wide,
-)
-from saddleproof.optimizers.krylov import Krylov
+from saddleproof.optimizers.gradient_only.segments import COARSE, WEIGHTS, interior
+from saddleproof.ranks import mean_bounds
 
-#: Lengths of a line round, in units of the shortest.
-LENGTHS = 2.0 ** np.arange(16)
-#: Shortest length along v over 1 + |w|.
-SHORTEST = 1e-4
+#: A step c/rho is taken where c^2 >= MARGIN rho s: it then lowers F by c^3/(6 rho^2) or more.
+MARGIN = 6.0
+#: Lengths of a line, in units of the length that doubles some coordinate.
+LENGTHS = 4.0 ** np.array(NEAR)
 
 
 @dataclass(frozen=True)
-class Bounds:
-    """What bounds the errors: rho, a known Delta, ranks over workers.
+class Found:
+    """What is known about H = grad^2 F(w), and about F along one direction.
 
     Attributes:
-        rho: Lipschitz constant of grad^2 F, or None: the oracle's bound is then out of reach.
-        inexactness: Delta of an oracle that errs without showing it, or None: the messages show
-            it, and ranks over workers hold.
+        direction: (d,) unit v, turned downhill.
+        value: v'Hv as it was measured.
+        low, high: lambda_min(H) >= low and v'Hv <= high, proved.
+        slope: <grad F(w), v> <= slope, proved.
+        size: the largest curvature, as far as it was seen.
+        tolerance: eps_H that the end is held against.
+        end: how a run ends that finds no way down from here.
     """
 
-    rho: float | None
-    inexactness: float | None
+    direction: Vector
+    value: float
+    low: float
+    high: float
+    slope: float
+    size: float
+    tolerance: float
+    end: Status
 
-    def known(self, reading: Reading) -> Vector:
-        """(q,): Delta at each point of a round."""
-        if self.inexactness is None:
-            return reading.inexactness
-        return np.full(len(reading.gradient), self.inexactness)
+    @property
+    def error(self) -> float:
+        """high - value."""
+        return self.high - self.value
 
-    def steps(self, w: Vector, inexactness: float) -> dict[str, float]:
-        """h of each stencil about w: "oracle" where rho is known, "workers" where ranks hold."""
-        steps = {}
-        if self.rho is not None:
-            steps["oracle"] = wide(w, inexactness, self.rho)
-        if self.inexactness is None:
-            steps["workers"] = narrow(w)
-        return steps
+    @property
+    def proved(self) -> bool:
+        """Whether this is a second-order stationary point."""
+        return self.end.name == "second_order"
 
-    def hessian_batch(self, w: Vector, inexactness: float) -> Batch:
-        """w and 2d points a stencil."""
-        axes = np.eye(len(w))
-        steps = self.steps(w, inexactness)
-        return Batch({"here": w[None]} | {n: stencil(w, axes, h) for n, h in steps.items()})
-
-    def hessian(self, reading: Reading, w: Vector, inexactness: float) -> Curvature:
-        """The smaller of the bounds, from the round at `hessian_batch`."""
-        batch, steps = self.hessian_batch(w, inexactness), self.steps(w, inexactness)
-        first = {name: int(np.argmax(batch.at(name)[0])) for name in steps}
-        estimates = []
-        if self.rho is not None:
-            near = first["oracle"], steps["oracle"]
-            estimates.append(by_oracle(reading, *near, self.known(reading), self.rho))
-        if self.inexactness is None:
-            estimates.append(by_workers(reading, first["workers"], steps["workers"], w))
-        best, v, low = lowest(estimates)
-        value, size = float(v @ best.matrix @ v), float(np.linalg.norm(best.matrix, 2))
-        slope = self._slope(reading, v)
-        return Curvature(v, value, best.error, low, *slope, size, best.method)
-
-    def product(self, w: Vector) -> tuple[float, float]:
-        """h of a Hessian-vector product, and what it errs by beyond what workers show."""
-        if self.inexactness is None or self.rho is None:
-            return narrow(w), 0.0
-        h = wide(w, self.inexactness, self.rho)
-        return h, self.inexactness / h + self.rho * h / 2
-
-    def krylov(self, reading: Reading, space: Krylov) -> Curvature:
-        """The lowest curvature of a space, with the last of its rounds."""
-        value, v = space.lowest()
-        slope = self._slope(reading, v)
-        return Curvature(v, value, space.error, -np.inf, *slope, space.size, "krylov")
-
-    def _slope(self, reading: Reading, v: Vector) -> tuple[float, float]:
-        """<g_hat(w), v> and its error: of the oracle, or by ranks."""
-        if self.inexactness is not None:
-            return float(reading.gradient[0] @ v), self.inexactness
-        found = reading.contrast(np.eye(len(reading.gradient))[:1], v[None])[0]
-        return float(found.mid), float(max(found.high - found.mid, found.mid - found.low))
+    def length(self, rho: float) -> float:
+        """c/rho, where a step of this length is proved to lower F; else 0."""
+        c = -self.high
+        return c / rho if c > 0 and c**2 >= MARGIN * rho * max(self.slope, 0.0) else 0.0
 
 
-def line_batch(w: Vector, found: Curvature, step: Vector) -> Batch:
-    """48 segments from w: 16 lengths along v, from where curvature could win, -v and -g_hat.
+def by_workers(
+    reading: Reading, facts: CurvatureFacts, tolerance: float | None, why: str = ""
+) -> Found:
+    """What the workers' own numbers prove about the mean of the honest ones.
 
     Args:
-        w: (d,) the point.
-        found: v and the slope along it.
-        step: (d,) eta g_hat, the descent's own step; the lengths go from 1/16 of it.
+        reading: a round whose first point is w.
+        facts: about their Hessians there.
+        tolerance: eps_H; None for that of `Demands`.
+        why: what to say instead where nothing is proved either way.
     """
-    size, slope = 1 + float(np.abs(w).max()), found.slope_error - abs(found.slope)
-    even = 2 * slope / -found.value if found.value < 0 else 0.0
-    shortest = min(max(even, SHORTEST * size), size)
-    ways = np.stack([shortest * found.downhill, -shortest * found.downhill, -step / 16])
-    ends = (w + np.kron(ways, LENGTHS[:, None])).astype(w.dtype)
-    inner = segments.interior(w, ends).astype(w.dtype)
+    rows = np.asarray(reading.stack[0], dtype=float)
+    gradient = gradient_facts(
+        rows, reading.gradient[0], float(reading.inexactness[0]), reading.workers, reading.b
+    )
+    found = conclude(gradient, facts, reading.b, Demands(tolerance=tolerance))
+    word = ending_of(found.level)
+    end = Status("no_escape_found", why) if why and word == "open" else Status(word, found.reason)
+    v = facts.directions[0]
+    noise = ROUNDINGS * precisions(reading.stack[:1]) * np.abs(rows).max(axis=1) * np.sqrt(len(v))
+    up = float(mean_bounds(rows @ v + noise, reading.b)[1])
+    down = float(mean_bounds(noise - rows @ v, reading.b)[1])
+    return Found(
+        direction=v if up <= down else -v,
+        value=float(np.median(facts.highs[0])),
+        low=found.curvature.low,
+        high=found.curvature.high,
+        slope=min(up, down),
+        size=found.size,
+        tolerance=found.tolerance,
+        end=end,
+    )
+
+
+def by_aggregates(
+    reading: Reading, points: Vector, inexactness: float, rho: float, tolerance: float | None
+) -> Found:
+    """What aggregates within `inexactness` of grad F prove, at w and its stencil.
+
+    Without a tolerance, 2 e + sqrt(6 rho Delta) is allowed, which the theorem promises.
+    """
+    gradient, known = reading.gradient, np.full(len(points) - 1, inexactness)
+    matrix, error = classical(gradient[1:], points[1:], known, rho)
+    values, vectors = np.linalg.eigh(matrix)
+    v, value = vectors[:, 0], float(values[0])
+    low, high = value - error, value + error
+    if tolerance is None:
+        tolerance = 2 * error + float(np.sqrt(MARGIN * rho * inexactness))
+    if -np.inf < low >= -tolerance:
+        end = Status("second_order", f"lambda_min >= {low:.3g} proved (asked: {-tolerance:.3g})")
+    elif high < 0:
+        end = Status("saddle", f"lambda_min <= {high:.3g}, but no step is proved to descend")
+    else:
+        why = f"lambda_min >= {low:.3g} is all that is proved (asked: {-tolerance:.3g})"
+        end = Status("open", why)
+    direction = v if float(gradient[0] @ v) <= 0 else -v
+    size = float(np.abs(values).max())
+    return Found(direction, value, low, high, inexactness, size, tolerance, end)
+
+
+def by_direction(
+    reading: Reading, points: Vector, v: Vector, known: tuple[float, float], why: str
+) -> Found:
+    """What aggregates prove along one direction, at w and its stencil along v.
+
+    Args:
+        reading: the round at `points`.
+        points: (3, d).
+        v: (d,) unit vector.
+        known: Delta and rho.
+        why: what to say where no negative curvature is proved.
+    """
+    (inexactness, rho), gradient = known, reading.gradient
+    apart = float(spans(points[1:], v[None])[0])
+    value = float((gradient[1] - gradient[2]) @ v) / apart
+    high = value + 2 * inexactness / apart + rho * apart / 4
+    end = Status("no_escape_found", why)
+    if high < 0:
+        end = Status("saddle", f"lambda_min <= {high:.3g}, but no step is proved to descend")
+    direction = v if float(gradient[0] @ v) <= 0 else -v
+    return Found(direction, value, -np.inf, high, inexactness, abs(value), 0.0, end)
+
+
+def overflows(reading: Reading) -> bool:
+    """Whether a point of the round does."""
+    return bool(np.isnan(reading.gradient).any())
+
+
+def line_batch(w: Vector, v: Vector, gradient: Vector) -> Batch:
+    """Segments from w along v, -v and -g_hat, at all lengths; (3p, 14) of them or (2p, 14)."""
+    ways = np.stack([v, -v, -gradient])
+    ways = scaled(w, ways[np.linalg.norm(ways, axis=1) > 0])
+    ends = (w + (LENGTHS[:, None] * ways[:, None, :]).reshape(-1, w.size)).astype(w.dtype)
+    inner = interior(w, ends).astype(w.dtype)
     return Batch({"here": w[None], "inner": inner, "ends": ends})
 
 
-def lowest_end(reading: Reading, batch: Batch) -> tuple[Vector, float]:
-    """The step D whose end the workers prove lowest, one number each, and F(w + D) - F(w)."""
-    steps = batch.blocks["ends"] - batch.blocks["here"]
-    change = segments.decrease(
-        reading, batch.at("here")[0], batch.at("inner"), batch.at("ends"), steps
-    )
-    return _lowest(steps, change.raw.high + change.allowance)
+@np.errstate(over="ignore", invalid="ignore")
+def line_changes(reading: Reading, batch: Batch) -> Vector:
+    """(ways, lengths, m) upper ends of F_i(end) - F_i(w), each by its worker's own line integral.
 
-
-def lowest_pair(reading: Reading, batch: Batch) -> tuple[Vector, float]:
-    """The step D along v for which the mean of F(w + D) and F(w - D) is proved lowest, less F(w).
-
-    Worker i's own mean of the two differences; the slope, which is what liars hide best, cancels.
+    What the finer and the coarser quadrature differ by is added, and the rounding of gradients.
     """
-    n, q = len(LENGTHS), len(batch.points)
-    steps = batch.blocks["ends"][:n] - batch.blocks["here"]
-    inner, ends = batch.at("inner").reshape(-1, 3, q), batch.at("ends")
-
-    def halves(weights: Vector) -> Vector:
-        lines = np.einsum("k,pkq->pq", weights[1:-1], inner) + weights[-1] * ends
-        half: Vector = (lines[:n] - lines[n : 2 * n]) / 2  # the second n run along -D
-        return half
-
-    fine, coarse = halves(segments.WEIGHTS), halves(segments.COARSE)
-    change = reading.contrast(fine, steps)
-    error = reading.contrast(fine - coarse, steps)
-    return _lowest(steps, change.high + np.maximum(np.abs(error.low), np.abs(error.high)))
-
-
-def _lowest(steps: Vector, changes: Vector) -> tuple[Vector, float]:
-    known = np.nan_to_num(changes, nan=np.inf)
-    best = int(np.argmin(known))
-    return steps[best], float(known[best])
+    w, ends = batch.blocks["here"], batch.blocks["ends"]
+    n, m = len(ends), reading.stack.shape[1]
+    stack = np.asarray(reading.stack, dtype=float)
+    steps = np.asarray(ends, dtype=float) - w
+    here, inner, last = stack[0], stack[1 : 3 * n + 1], stack[3 * n + 1 :]
+    nodes = np.empty((5, n, m))
+    nodes[0] = steps @ here.T
+    nodes[1:4] = np.einsum("nkmd,nd->knm", inner.reshape(n, 3, m, -1), steps)
+    nodes[4] = np.einsum("nmd,nd->nm", last, steps)
+    fine, coarse = np.tensordot(WEIGHTS, nodes, 1), np.tensordot(COARSE, nodes, 1)
+    # Rounding of the gradients of each segment; a float32 worker may send float64.
+    size = np.abs(steps) @ np.abs(here).T + np.einsum("nmd,nd->nm", np.abs(last), np.abs(steps))
+    noise = ROUNDINGS * precisions(reading.stack) * size
+    changes: Vector = np.nan_to_num(fine + np.abs(fine - coarse) + noise, nan=np.inf, posinf=np.inf)
+    void = np.asarray(np.isnan(reading.gradient).any(axis=1))
+    lost = void[:1] | void[1 : 3 * n + 1].reshape(n, 3).any(axis=1) | void[3 * n + 1 :]
+    changes[lost] = np.inf
+    return changes.reshape(-1, len(LENGTHS), m)

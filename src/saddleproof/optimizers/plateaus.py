@@ -5,9 +5,9 @@ directions from the trainer. But a worker can answer questions on all its rows, 
 every 25 rounds all workers are asked how their loss on all rows has changed, F_i(w) - F_i(w_0),
 with w_0 where the loss had last certainly fallen. Where it has not fallen again, the run looks for
 a way down as the default does: PROPOSE, VERIFY and LINE on all rows
-(`saddleproof.optimizers.certified`). A jump that is proved is taken, and training goes on from there.
+(`saddleproof.optimizers.certified`). A jump that is proved is taken, and training goes on there.
 
-After a look that finds no way down, the next one waits twice as long.
+After a look that finds no way down, the next one waits twice as long, until the loss falls again.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ class LossTest:
     Attributes:
         since: the round whose point was w_0.
         round: the round whose point was w.
-        low, high: F(w) - F(w_0) of the honest mean lies in here, whoever the liars are.
+        low, high: F(w) - F(w_0) of the honest mean lies in here, whoever the liars are; `low` up to
+            the rounding of the workers' own losses, which they add to their answers.
         most: more than half of the honest workers' losses changed by at most this.
     """
 
@@ -129,7 +130,7 @@ class PlateauPGD(Machine):
     ) -> PlateauState:
         """The state before the first round; the dtype of w0 is the dtype of training."""
         exact = np.asarray(w0, dtype=np.float64)
-        run = Run(exact, exact, Stream.open(seed), seed)
+        run = Run(exact, Stream.open(seed), seed)
         return PlateauState(run, w0, Train(), 0, exact, 0, wait=self.every)
 
     def ask(self, state: PlateauState) -> Question:
@@ -179,8 +180,9 @@ class PlateauPGD(Machine):
         if test.fell:
             run = replace(state.run, event="the loss has fallen, proved")
             return replace(
-                state, run=run, anchor=run.w, since=state.steps, phase=Train(), wait=self.every
-            )
+                state, run=run, anchor=run.w, since=state.steps, phase=Train(), due=state.steps,
+                wait=self.every,
+            )  # fmt: skip
         run = replace(state.run, event="the loss has not certainly fallen")
         phase: Propose | Train = Propose() if state.steps >= state.due else Train()
         return replace(state, run=run, phase=phase)

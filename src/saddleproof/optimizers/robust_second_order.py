@@ -23,9 +23,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from saddleproof.arrays import Vector
+from saddleproof.curvature.stencils import around, hessian
 from saddleproof.errors import OptionError
 from saddleproof.optimizers.base import RUNNING, Combined, Machine, Reading, Status
-from saddleproof.optimizers.differences import around, hessian
 from saddleproof.optimizers.gradient_descent import check_positive
 from saddleproof.optimizers.randomness import Stream
 from saddleproof.optimizers.threshold import small
@@ -113,7 +113,8 @@ class RobustSecondOrder(Machine):
 
     def _leap(self, state: SecondOrderState, reading: Reading) -> SecondOrderState:
         d = len(state.w)
-        found = reading.per_worker(lambda g: hessian(g, state.w).ravel())
+        points = around(state.w)
+        found = reading.per_worker(lambda g: hessian(g, points).ravel())
         if not np.isfinite(found.vector).all():
             return replace(state, lowest=-math.inf)
         eigenvalues, V = np.linalg.eigh(found.vector[0].reshape(d, d))

@@ -159,9 +159,7 @@ def admit(
         else:
             rows[name] = np.asarray(value)
     strangers = {name: why for name, why in messages.notes.items() if name not in workers}
-    verdicts = Verdicts(
-        tuple(rows), charged, absent, strangers, refused=dict(messages.refused)
-    )
+    verdicts = Verdicts(tuple(rows), charged, absent, strangers, refused=dict(messages.refused))
     budget = b - len(excluded) - len(charged)
     _check_budget(aggregator, budget, b, verdicts, excluded)
     return AnswerReading(question, np.stack(list(rows.values())), budget, verdicts)

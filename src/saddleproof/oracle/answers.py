@@ -1,4 +1,4 @@
-"""What the server may know of a round that asked for numbers: every admitted worker's own answer."""
+"""What the server may know of a round that asked for numbers: the admitted workers' answers."""
 
 from __future__ import annotations
 

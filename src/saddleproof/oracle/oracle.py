@@ -80,9 +80,7 @@ class Oracle:
         """
         known = self.proved_bad
         if isinstance(question, Gradients):
-            messages = self.fleet.round(
-                question.points, round_id=self.round, timeout=self.timeout
-            )
+            messages = self.fleet.round(question.points, round_id=self.round, timeout=self.timeout)
             reading: MessageReading | AnswerReading = read(
                 messages,
                 self.aggregator,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +50,8 @@ class Coded:
         if hasattr(problem, "loss") and hasattr(problem, "shards"):
             self.loss = CodedLoss(problem.loss)
             self.shards = tuple(tuple((c, problem.shards[j]) for j, c in row) for row in self._rows)
+        if hasattr(problem, "products"):  # or a fleet would believe that there are answers
+            self.products: Callable[[Vector, Vector], Vector] = self._products
 
     def gradients(self, points: Vector) -> Vector:
         """Every worker's coded gradient: (q, d) points to (q, m, d)."""
@@ -64,7 +67,7 @@ class Coded:
         """Every worker's coded loss at every point: (q, d) to (q, m)."""
         return self._encoded(self.problem.values_at(points))
 
-    def products(self, w: Vector, vectors: Vector) -> Vector:
+    def _products(self, w: Vector, vectors: Vector) -> Vector:
         """Every worker's coded Hessian times its own vectors: (d,) and (m, p, d) to (m, p, d).
 
         A part is held by r workers, whose vectors differ: it is asked r times, for one of them
@@ -112,6 +115,15 @@ class CodedLoss:
     def gradient(self, points: Vector, data: Any) -> Vector:
         """(q, d) to (q, d)."""
         found: Vector = _total([(c, np.asarray(self.loss.gradient(points, p))) for c, p in data])
+        return found
+
+    @property
+    def product(self) -> Callable[[Vector, Vector, Any], Vector] | None:
+        """(d,) and (d,) to (d,); None where the loss has no product."""
+        return self._product if hasattr(self.loss, "product") else None
+
+    def _product(self, w: Vector, v: Vector, data: Any) -> Vector:
+        found: Vector = _total([(c, np.asarray(self.loss.product(w, v, p))) for c, p in data])
         return found
 
 

@@ -8,6 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from saddleproof.checkpoint import RoundRecord
 from saddleproof.report import figures
 from saddleproof.report.plane import Plane
 from saddleproof.report.text import COLUMNS, cells, worlds
@@ -73,10 +74,11 @@ def _way(rows: Sequence[Row], plane: Plane | None) -> list[Picture]:
                 lambda ax: figures.inexactnesses(ax, rows),
             ),
             f"Two line charts over the rounds of seed {seed}: the norm of the aggregated gradient "
-            f"and its inexactness. {last.label} ends after {last.rounds} rounds.",
+            f"and its inexactness. {last.label} ends after {last.rounds} rounds with status "
+            f"{last.status}.",
             "Above, the gradient that the server sees; below, how far it may be from the truth, "
             "by the messages alone. Where the first falls under the second, a saddle and a "
-            "minimum look alike.",
+            "minimum look alike. A round that asks for numbers leaves both as they were.",
         ),
     ]
     if plane is not None:
@@ -136,13 +138,31 @@ def html(title: str, config: str, rows: Sequence[Row], shown: Sequence[Picture])
 {figure}
 <h2>One run in full: {escape(whose)}, seed {last.seed}</h2>
 <pre>{escape(last.summary)}</pre>
-{section(last.trace, last.verdict.messages // max(last.verdict.queries, 1))}
+{_rounds(last.trace)}
+{section(last.trace, last.m)}
 <h2>The configuration</h2>
 <pre>{escape(config.strip())}</pre>
 </main>
 </body>
 </html>
 """
+
+
+def _rounds(trace: Sequence[RoundRecord]) -> str:
+    """What was asked in every round and what came of it, where the optimizer says so."""
+    if not any(record.event for record in trace):
+        return ""
+    lines = "".join(
+        f'<tr><th scope="row">{record.round}</th><td>{escape(record.question)}</td>'
+        f'<td class="said">{escape(record.event)}</td></tr>'
+        for record in trace
+    )
+    return (
+        '<details><summary>Its rounds, one by one</summary><div class="wide">'
+        '<table class="workers"><thead><tr><th scope="col">round</th><th scope="col">question</th>'
+        f'<th scope="col" class="said">what came of it</th></tr></thead><tbody>{lines}</tbody>'
+        "</table></div></details>"
+    )
 
 
 def _body(world: str, rows: Sequence[Row]) -> str:
@@ -202,6 +222,7 @@ th[scope=row], thead th:first-child { position: sticky; left: 0; background: var
 thead th { font-size: .88rem; color: var(--soft); font-weight: 500; vertical-align: bottom; }
 tbody tr:last-child > * { font-weight: 700; }
 .workers tbody tr:last-child > * { font-weight: inherit; }
+.said { text-align: left; white-space: normal; }
 figure { margin: 2.5rem 0; }
 figure svg { width: 100%; height: auto; }
 figcaption { color: var(--soft); font-size: .92rem; margin-top: .5rem; }

@@ -17,11 +17,13 @@ COLUMNS = {
     "optimizer + rule": "",
     "left": "runs that left the saddle, or without one lost half of the loss; 95 % Wilson interval",
     "rounds": "parallel iterations, until the run ended by itself or by its budget",
-    "messages": "vectors that the workers sent: query points times workers",
+    "messages": "vectors that the workers sent: gradients at query points, and directions of least "
+    "curvature",
     "|grad F|": "norm of the true gradient of the pooled loss at the point that was returned",
     "lambda_min": "lowest eigenvalue of its true Hessian there",
     "excess": "what is left of the loss: 1 at the saddle (or the start), 0 at the minimum",
-    "certificate": "how many runs were certified at which level; none of it is used by the judge",
+    "certificate": "how many runs ended at which level; VACUOUS: the tolerance asks for nothing; "
+    "REFUTED: the honest workers' mean contradicts it. The judge uses none of it",
 }
 
 
@@ -35,6 +37,8 @@ def cells(row: Row) -> tuple[str, ...]:
     """One entry of the comparison, a string a column; numbers are medians over the runs."""
     share = row.left
     levels = [f"{count} {level}" for level, count in row.certificates.items() if level != "-"]
+    if row.vacuous:
+        levels.append(f"{row.vacuous} VACUOUS")
     if row.refuted:
         levels.append(f"{row.refuted} REFUTED")
     return (

@@ -1,6 +1,7 @@
 """Who answered, who did not, who was proved bad, and whom the rule leaves out more than others.
 
-Suspicion of a worker is a moving average, over the rounds in which it was heard, of
+A rule aggregates gradients, so that only rounds of gradients keep a row or leave it out. Suspicion
+of a worker is a moving average, over those of them in which it was heard, of
 
     [its row did not enter the aggregate] - (share of all heard rows that did not)
 
@@ -20,6 +21,7 @@ import numpy as np
 from saddleproof.arrays import Vector
 from saddleproof.checkpoint import RoundRecord
 from saddleproof.errors import OptionError
+from saddleproof.questions import Gradients
 from saddleproof.result import Result
 
 
@@ -31,7 +33,8 @@ class WorkerRecord:
         name: of the worker.
         answered: rounds in which its answer was heard.
         late, dead: rounds in which it was missing.
-        left_out: rounds in which it was heard, but its row did not enter the aggregate.
+        kept: rounds of gradients in which its row entered the aggregate.
+        left_out: rounds of gradients in which it was heard, but its row did not enter.
         refused: answers and connections of its that were turned away.
         proved: why it was proved bad, with the round; "" when it was not.
         suspicion: after the last round, in [-1, 1].
@@ -41,15 +44,11 @@ class WorkerRecord:
     answered: int
     late: int
     dead: int
+    kept: int
     left_out: int
     refused: int
     proved: str
     suspicion: float
-
-    @property
-    def kept(self) -> int:
-        """Rounds in which its row entered the aggregate."""
-        return self.answered - self.left_out
 
 
 @dataclass(frozen=True, repr=False)
@@ -111,7 +110,8 @@ def workers(
     Args:
         result: a `Result`, or its trace.
         roster: the names of all workers, `fleet.workers`.
-        window: rounds that suspicion remembers: a round weighs 2 / (window + 1), at least 1.
+        window: rounds of gradients that suspicion remembers, at least 1; a round weighs
+            2 / (window + 1).
 
     Raises:
         OptionError: the window is not at least 1.
@@ -142,10 +142,12 @@ def workers(
         for name, status in record.absent.items():
             counts[name][status] += 1
         heard = [i for i, n in enumerate(roster) if n not in proved and n not in record.absent]
-        out = np.array([roster[i] in record.left_out for i in heard], dtype=float)
-        for i, left_out in zip(heard, out, strict=True):
-            counts[roster[i]].update(answered=1, left_out=int(left_out))
-        if heard:
+        for i in heard:
+            counts[roster[i]].update(answered=1)
+        if heard and record.question == Gradients.__name__:
+            out = np.array([roster[i] in record.left_out for i in heard], dtype=float)
+            for i, left_out in zip(heard, out, strict=True):
+                counts[roster[i]].update(["left_out" if left_out else "kept"])
             now[heard] += weight * (out - out.mean() - now[heard])
         history[t] = now
     records = tuple(
@@ -154,6 +156,7 @@ def workers(
             counts[name]["answered"],
             counts[name]["late"],
             counts[name]["dead"],
+            counts[name]["kept"],
             counts[name]["left_out"],
             refused.pop(name, 0),
             proved.get(name, ""),
@@ -177,7 +180,7 @@ def section(trace: Sequence[RoundRecord], m: int) -> str:
     )
     return (
         '<h2>Its workers</h2><div class="wide"><table class="workers"><caption>Rounds by what '
-        "became of the worker's answer. Suspicion: how much more often than the others it was "
-        "left out, lately; "
+        "became of the worker's answer; only gradients are kept or left out. Suspicion: how much "
+        "more often than the others it was left out, lately; "
         f"no proof.</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )

@@ -14,6 +14,7 @@ import saddleproof as sp
 from saddleproof import theory
 from saddleproof.arrays import Vector
 from saddleproof.optimizers.table import OPTIMIZERS
+from saddleproof.questions import Gradients
 from saddleproof.reproduce.base import Cell, Row, Verdict, column, judge, pick, values
 from saddleproof.runs.shares import wilson
 
@@ -45,7 +46,9 @@ class Silent:
 
 @dataclass(frozen=True)
 class Proposition1:
-    """Every optimizer of the library hears zeros; then the function that makes it wrong is named.
+    """Every optimizer hears zeros; then the function that makes it wrong is named.
+
+    Optimizers that ask for more than gradients are not what the proposition is about.
 
     `hardest` is the proof's choice, made after the output is known. An optimizer that draws random
     numbers has many outputs, and one s must do for all: a phase drawn at random is bad in both
@@ -73,7 +76,8 @@ class Proposition1:
         seeds = 1 if quick else 10
         return [
             {"optimizer": name, "Delta": Delta, "seeds": seeds}
-            for name in OPTIMIZERS
+            for name, optimizer in OPTIMIZERS.items()
+            if tuple(getattr(optimizer, "questions", (Gradients,))) == (Gradients,)
             for Delta in budgets
         ]
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from multiprocessing import active_children, get_context
 
@@ -19,6 +20,7 @@ from saddleproof.arrays import Vector
 from saddleproof.errors import SaddleproofError
 from saddleproof.result import Progress
 from saddleproof.runs.config import parse
+from saddleproof.runs.meter import Meter
 from saddleproof.runs.records import Config
 from saddleproof.runs.setup import build, first_warnings
 from saddleproof.runs.trials import Row, Trial, judged
@@ -101,9 +103,10 @@ def _trial(text: str, index: int, seed: int) -> Trial:
     began = time.perf_counter()
     with first_warnings() as notes:
         setup = build(config, entry, seed)
+        meter = Meter(setup.fleet)
         path = [np.array(setup.problem.start)]
         try:
-            result = setup.minimize(callback=_follow(path))
+            result = replace(setup, fleet=meter).minimize(callback=_follow(path))
         except SaddleproofError as error:
             where = ", ".join(part for part in (entry.world, entry.label) if part)
             raise SaddleproofError(f"{where}, seed {seed}: {error}") from error
@@ -111,10 +114,11 @@ def _trial(text: str, index: int, seed: int) -> Trial:
         world=entry.world,
         label=entry.label,
         seed=seed,
-        verdict=judged(setup, result),
+        verdict=judged(setup, result, meter.numbers(result.rounds)),
         rounds=result.rounds,
         status=result.status,
         summary=str(result),
+        m=setup.problem.m,
         trace=result.trace,
         path=np.stack([*path, result.w]),
         notes=tuple(notes),

@@ -17,7 +17,7 @@ class RunOptions:
         max_rounds: budget of parallel iterations.
         timeout: seconds that a round may take.
         checkpoint_every: rounds between two snapshots in the store.
-        certify: spend one more round on a certificate.
+        certify: end with a certificate.
     """
 
     b: int

@@ -28,7 +28,7 @@ from saddleproof.checkpoint import Progressed, RoundRecord, holding
 from saddleproof.errors import StoreError
 from saddleproof.result import Result
 
-SCHEMA = 3
+SCHEMA = 4
 RUNNING = "running"
 #: How a run stops that stays open, to be resumed.
 CUT_SHORT = ("interrupted", "too_few_workers")
@@ -55,6 +55,8 @@ CREATE TABLE rounds (
     strangers TEXT NOT NULL,
     left_out TEXT NOT NULL,
     refused TEXT NOT NULL,
+    question TEXT NOT NULL,
+    event TEXT NOT NULL,
     PRIMARY KEY (run, round)
 ) WITHOUT ROWID;
 CREATE TABLE snapshots (
@@ -64,10 +66,12 @@ CREATE TABLE snapshots (
 );
 """
 
-#: Schema version to the statement that makes the next one of it.
+#: Schema version to the columns of `rounds` that the next version adds, with the values that hold
+#: for the rounds of a run of that version: every round asked for gradients then.
 _UPGRADES = {
-    1: "ALTER TABLE rounds ADD COLUMN left_out TEXT NOT NULL DEFAULT '[]'",
-    2: "ALTER TABLE rounds ADD COLUMN refused TEXT NOT NULL DEFAULT '{}'",
+    1: {"left_out": "[]"},
+    2: {"refused": "{}"},
+    3: {"question": "Gradients", "event": ""},
 }
 
 
@@ -204,7 +208,10 @@ class Store:
                     self._db.execute(statement)
             elif version in _UPGRADES:
                 for at in range(version, SCHEMA):
-                    self._db.execute(_UPGRADES[at])
+                    for name, value in _UPGRADES[at].items():
+                        self._db.execute(
+                            f"ALTER TABLE rounds ADD COLUMN {name} TEXT NOT NULL DEFAULT '{value}'"
+                        )
             elif version != SCHEMA:
                 raise StoreError(
                     f"{self.path} has schema version {version}; this version of saddleproof "
@@ -255,19 +262,13 @@ def _row(record: RoundRecord) -> tuple[Any, ...]:
 
 
 def _record(row: tuple[Any, ...]) -> RoundRecord:
-    # SQLite keeps NaN as NULL.
-    number, queries, norm, inexactness, charged, absent, strangers, left_out, refused = row
-    return RoundRecord(
-        number,
-        queries,
-        math.nan if norm is None else norm,
-        math.nan if inexactness is None else inexactness,
-        json.loads(charged),
-        json.loads(absent),
-        json.loads(strangers),
-        tuple(json.loads(left_out)),
-        json.loads(refused),
-    )
+    kept = dict(zip(_COLUMNS, row, strict=True))
+    for name in ("gradient_norm", "inexactness"):  # SQLite keeps NaN as NULL
+        kept[name] = math.nan if kept[name] is None else kept[name]
+    for name in ("charged", "absent", "strangers", "refused", "left_out"):
+        kept[name] = json.loads(kept[name])
+    kept["left_out"] = tuple(kept["left_out"])
+    return RoundRecord(**kept)
 
 
 def _now() -> str:

@@ -1,32 +1,37 @@
 """What came of one run, judged by the truth, and of all runs of one entry.
 
 The judge knows what no server can: F, the pooled loss of all workers' true data, its gradient and
-its Hessian. A certificate speaks about the workers that do not lie, and is judged by their pooled
-loss. Costs are those of the run itself; the certificate that may follow it is not counted.
+its Hessian. A certificate speaks about the mean loss of the workers that do not lie, and is judged
+by it: the judge takes the Hessian from the problem, or differences of the true gradients, and uses
+nothing of what certificates are made with. Costs are those of the run itself; the certificate that
+may follow it is not counted.
 """
 
 from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from saddleproof.arrays import Vector
 from saddleproof.certificate import Certificate
 from saddleproof.checkpoint import RoundRecord
-from saddleproof.problems.base import Problem
+from saddleproof.curvature import differences
+from saddleproof.questions import LeastCurvature
 from saddleproof.result import Result
 from saddleproof.runs.records import Entry
 from saddleproof.runs.setup import Setup
 from saddleproof.runs.shares import Share, wilson
+from saddleproof.words import Level
 
 #: Bytes of one number on the wire.
-_NUMBER = 8
-#: What rounding, and differences of gradients, may add to a bound.
-_ROUNDING = 1e-6
+_BYTES = 8
+#: What rounding may add to a bound, in units of the largest numbers in play.
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -40,12 +45,15 @@ class Verdict:
         gradient_norm: ||grad F(w)||, the true one.
         lambda_min: the lowest eigenvalue of the true Hessian of F at w.
         certificate: its level, "-" when none was asked for.
-        refuted: whether the honest workers' pooled loss contradicts the certificate: "proved", yet
-            its lambda_min is below -tolerance (or certified, yet its gradient is above its bound),
-            or "witness", yet its lambda_min is not negative.
+        vacuous: whether the tolerance of the certificate asks for nothing.
+        refuted: whether the honest workers' mean loss contradicts the certificate: lambda_min is
+            outside its bracket, or outside its conditional bracket although the workers named
+            there do lie, or the gradient is above its bound, or the level is "proved" and
+            lambda_min below -tolerance.
         queries: sum of the rounds' query points.
-        messages: vectors that workers sent, queries times m.
-        sent: bytes of these, 8 a number, the losses that some optimizers ask for included.
+        messages: vectors of d numbers that workers sent, a gradient at every query point and a
+            direction in every `LeastCurvature` round.
+        sent: bytes of all answers, 8 a number.
     """
 
     left: bool
@@ -53,6 +61,7 @@ class Verdict:
     gradient_norm: float
     lambda_min: float
     certificate: str
+    vacuous: bool
     refuted: bool
     queries: int
     messages: int
@@ -70,6 +79,7 @@ class Trial:
         rounds: parallel iterations.
         status: the optimizer's verdict.
         summary: the whole `Result`, printed.
+        m: how many workers it had.
         trace: one record a round.
         path: (T + 1, d), the start and the point after each round.
         notes: warnings that the run gave, the first of each kind.
@@ -83,6 +93,7 @@ class Trial:
     rounds: int
     status: str
     summary: str
+    m: int
     trace: tuple[RoundRecord, ...]
     path: Vector
     notes: tuple[str, ...]
@@ -142,6 +153,11 @@ class Row:
         return dict(Counter(trial.verdict.certificate for trial in self.trials).most_common())
 
     @property
+    def vacuous(self) -> int:
+        """How many certificates had a tolerance that asks for nothing."""
+        return sum(trial.verdict.vacuous for trial in self.trials)
+
+    @property
     def refuted(self) -> int:
         """How many certificates the truth contradicts."""
         return sum(trial.verdict.refuted for trial in self.trials)
@@ -152,8 +168,14 @@ class Row:
         return next((trial.notes for trial in self.trials if trial.notes), ())
 
 
-def judged(setup: Setup, result: Result) -> Verdict:
-    """The truth about where a run ended, by the problem's own loss, and what it cost."""
+def judged(setup: Setup, result: Result, numbers: int = 0) -> Verdict:
+    """The truth about where a run ended, by the problem's own loss, and what it cost.
+
+    Args:
+        setup: its parts.
+        result: its result.
+        numbers: how many numbers its workers sent.
+    """
     problem, w, found = setup.problem, result.w, result.certificate
     with np.errstate(over="ignore", invalid="ignore"):
         norm = float(np.linalg.norm(problem.gradient(w)))
@@ -161,39 +183,55 @@ def judged(setup: Setup, result: Result) -> Verdict:
         lowest = np.linalg.eigvalsh(hessian)[0] if np.isfinite(hessian).all() else np.nan
         excess = float(problem.excess(w))
     queries = sum(record.queries for record in result.trace)
-    numbers = problem.d + bool(getattr(setup.optimizer, "needs_values", False))
+    directions = sum(record.question == LeastCurvature.__name__ for record in result.trace)
     return Verdict(
         left=bool(problem.left_saddle(w) if problem.saddle is not None else excess < 0.5),
         excess=excess,
         gradient_norm=norm,
         lambda_min=float(lowest),
-        certificate="-" if found is None else found.level,
+        certificate="-" if found is None else str(found.level),
+        vacuous=found is not None
+        and found.level == Level.OPEN
+        and 0 < found.size <= found.tolerance,
         refuted=found is not None and _refuted(found, setup, w),
         queries=queries,
-        messages=queries * problem.m,
-        sent=queries * problem.m * numbers * _NUMBER,
+        messages=(queries + directions) * problem.m,
+        sent=_BYTES * numbers,
     )
 
 
 def _refuted(found: Certificate, setup: Setup, w: Vector) -> bool:
-    if found.level not in ("proved", "witness"):
-        return False
-    honest = _Honest(setup.problem, getattr(setup.fleet, "members", ()))
-    lowest = float(np.linalg.eigvalsh(honest.hessian(w))[0])
-    if found.level == "witness":
-        return lowest >= _ROUNDING
-    too_steep = np.linalg.norm(honest.gradient(w)) > found.gradient_bound + _ROUNDING
-    return bool(lowest < -found.tolerance - _ROUNDING or (found.certified and too_steep))
+    """Whether the mean loss of the honest workers is not as the certificate says."""
+    liars = list(getattr(setup.fleet, "members", ()))
+    gradient, lowest, slack = _truth(setup.problem, liars, w)
+    named = found.conditional
+    brackets = [found.curvature]
+    if named is not None and set(named.without) <= {setup.fleet.workers[i] for i in liars}:
+        brackets.append(named)
+    return bool(
+        gradient > found.gradient_bound + slack
+        or any(not bracket.low - slack <= lowest <= bracket.high + slack for bracket in brackets)
+        or (found.certified and lowest < -found.tolerance - slack)
+    )
 
 
-class _Honest(Problem):
-    """The workers that do not lie: what a certificate speaks about."""
+def _truth(problem: Any, liars: list[int], w: Vector) -> tuple[float, float, float]:
+    """||grad F|| and lambda_min of the honest workers' mean at w, and how far off they may be."""
 
-    def __init__(self, problem: Problem, liars: Sequence[int]) -> None:
-        self.d, self._problem, self._liars = problem.d, problem, list(liars)
+    def gradients(points: Vector) -> Vector:
+        told: Vector = np.delete(problem.gradients(points), liars, axis=1).mean(axis=1)
+        return told
 
-    def gradient(self, w: Vector) -> Vector:
-        """(d,) to (d,): the mean over the honest workers."""
-        told = np.delete(self._problem.gradients(w[None])[0], self._liars, axis=0)
-        mean: Vector = told.mean(axis=0)
-        return mean
+    with np.errstate(over="ignore", invalid="ignore"):
+        if hasattr(problem, "products"):
+            axes = np.broadcast_to(np.eye(len(w)), (problem.m, len(w), len(w)))
+            hessian, error = np.delete(problem.products(w, axes), liars, axis=0).mean(axis=0), 0.0
+        else:
+            hessian, error = differences.hessian(gradients, w)
+        if not np.isfinite(hessian).all():
+            hessian, error = np.zeros_like(hessian), np.inf
+        values = np.linalg.eigvalsh((hessian + hessian.T) / 2)
+        gradient = float(np.linalg.norm(gradients(w[None])[0]))
+        size = float(np.abs(values).max()) + float(np.abs(problem.gradients(w[None])).max())
+    slack = error + _ROUNDING * (1 + size)
+    return gradient, float(values[0]), slack if np.isfinite(slack) else np.inf

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
-from saddleproof import oracle, snapshot
-from saddleproof.fleets.base import Announcement
+from saddleproof import snapshot
 from saddleproof.optimizers.base import Optimizer
-from saddleproof.testing.claims import Bowl, holds
+from saddleproof.oracle import Oracle
+from saddleproof.questions import Gradients, Question, as_question
+from saddleproof.testing.claims import Bowl, equal, holds
 
 
 def check_optimizer(
@@ -33,9 +35,10 @@ def check_optimizer(
     from saddleproof.fleets.local import LocalFleet
 
     problem = Bowl() if problem is None else problem
-    fleet = LocalFleet(problem)
-    fleet.announce(Announcement(Median().estimates, b, optimizer))
+    oracle = Oracle(LocalFleet(problem), Median(), b)
+    oracle.announce(optimizer)
     d = len(problem.start)
+    allowed = tuple(getattr(optimizer, "questions", (Gradients,)))
     state = optimizer.init(problem.start.copy(), seed=3, max_rounds=max_rounds)
     again = optimizer.init(problem.start.copy(), seed=3, max_rounds=max_rounds)
     holds(snapshot.dumps(state) == snapshot.dumps(again), "one seed must give one run")
@@ -45,12 +48,13 @@ def check_optimizer(
             break
         before = snapshot.dumps(state)
         restored = snapshot.loads(before, type(state))
-        points = optimizer.ask(state)
-        holds(points.ndim == 2, "ask must return a (q, d) array")
-        holds(points.shape[1] == d, "ask must return a (q, d) array")
-        holds(np.array_equal(points, optimizer.ask(restored)), "a saved state must ask the same")
-        messages = fleet.round(points, round_id=round_id)
-        reading = oracle.read(messages, Median(), b, points=points, workers=fleet.workers)
+        question = as_question(optimizer.ask(state))
+        holds(isinstance(question, allowed), "ask must keep to the kinds in `questions`")
+        if isinstance(question, Gradients):
+            holds(question.points.shape[1:] == (d,), "ask must return a (q, d) array")
+        same = _alike(question, as_question(optimizer.ask(restored)))
+        holds(same, "a saved state must ask the same")
+        reading, oracle = oracle.ask(question)
         following = optimizer.tell(state, reading)
         holds(snapshot.dumps(state) == before, "tell must leave the old state untouched")
         resumed = optimizer.tell(restored, reading)
@@ -62,3 +66,10 @@ def check_optimizer(
     status = optimizer.status(state)
     holds(status.message, "a status says something to a person")
     holds(np.isfinite(optimizer.point(state)).all(), "the point must be finite")
+
+
+def _alike(one: Question, two: Question) -> bool:
+    """Whether two questions ask the same."""
+    return type(one) is type(two) and all(
+        equal(getattr(one, field.name), getattr(two, field.name)) for field in fields(one)
+    )

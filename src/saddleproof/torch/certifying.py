@@ -1,4 +1,4 @@
-"""The certificate at the end of training: whether it is worth its cost, and that it loses nothing."""
+"""The certificate at the end of training: whether it is worth its cost."""
 
 from __future__ import annotations
 
@@ -32,9 +32,7 @@ def cost(problem: TorchProblem, budget: Budget) -> float:
     return GRADIENTS * min(budget.products, problem.d * 1.5 + 10) + 1
 
 
-def worth_it(
-    problem: TorchProblem, trace: Sequence[RoundRecord], budget: Budget, b: int
-) -> str:
+def worth_it(problem: TorchProblem, trace: Sequence[RoundRecord], budget: Budget) -> str:
     """Empty where a certificate costs no more than training did; else the sentence that says so."""
     rows = max(len(shard[0]) for shard in problem.shards)
     share = 1.0 if problem.batch_size is None else min(problem.batch_size / rows, 1.0)
@@ -43,8 +41,8 @@ def worth_it(
     if asked <= spent or asked * problem.d * rows * problem.m <= NOTHING:
         return ""
     return (
-        f"not certified: that would cost a worker as much as {asked:.0f} gradients on all rows, and "
-        f"training cost {spent:.0f}; ask for it with certify=True"
+        f"not certified: that would cost a worker as much as {asked:.0f} gradients on all rows, "
+        f"and training cost {spent:.0f}; ask for it with certify=True"
     )
 
 
@@ -68,9 +66,10 @@ def certificate_of(
     known = evidence or Evidence()
     oracle = Oracle(fleet, aggregator, b, excluded=found.excluded, round=found.rounds)
     oracle.announce()
-    _log.info("certifying: at most %d Hessian-vector products a worker", budget.products)
+    title = f"certifying, about {GRADIENTS * budget.products:.0f} gradients on all rows a worker"
+    _log.info(title)
     try:
-        with steps("Lanczos steps", budget.products, shown=progress) as bar:
+        with steps(title, budget.products, shown=progress) as bar:
             token = STEPS.set(None if bar is None else lambda *_: bar.advance())
             try:
                 certificate = inspect(

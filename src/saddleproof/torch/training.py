@@ -23,7 +23,7 @@ from saddleproof.optimizers.base import Optimizer
 from saddleproof.optimizers.certified import CertifiedPGD
 from saddleproof.optimizers.plateaus import LossTest, PlateauPGD
 from saddleproof.result import Progress, Result
-from saddleproof.torch.certifying import certificate_of, worth_it
+from saddleproof.torch.certifying import GRADIENTS, certificate_of, worth_it
 from saddleproof.torch.judging import judge_of, judged
 from saddleproof.torch.loss import Penalty
 from saddleproof.torch.momentum import WorkerMomentum
@@ -170,7 +170,7 @@ def fit(
     trained = problem.load(found.w)
     if judge and found.status not in ("interrupted", "too_few_workers", "diverged"):
         budget = Budget() if budget is None else budget
-        dear = "" if certify else worth_it(problem, found.trace, budget, b)
+        dear = "" if certify else worth_it(problem, found.trace, budget)
         if dear:
             values["message"] += f"; {dear}"
         else:
@@ -240,7 +240,8 @@ def certify(
     if attack is not None:
         fleet = Coalition(fleet, attack, range(b) if liars is None else liars)
     budget = Budget() if budget is None else budget
-    with steps("Lanczos steps", budget.products, shown=progress) as advance:
+    title = f"certifying, about {GRADIENTS * budget.products:.0f} gradients on all rows a worker"
+    with steps(title, budget.products, shown=progress) as advance:
         return certify_point(
             fleet,
             _start(problem, np.dtype(np.float64)),

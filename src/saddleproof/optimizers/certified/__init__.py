@@ -87,6 +87,7 @@ class CertifiedPGD(Machine):
     step: float | None = None
 
     questions = QUESTIONS
+    takes_back = True
 
     def __post_init__(self) -> None:
         for name in ("curvature", "step"):
@@ -102,8 +103,8 @@ class CertifiedPGD(Machine):
         In float64, whatever w0 is: small differences of losses are what all of this rests on.
         """
         w = np.asarray(w0, dtype=np.float64)
-        run = Run(w, w, Stream.open(seed), seed, step=self.step or 0.0)
-        return CertifiedState(run, Descend(w, np.zeros_like(w)))
+        run = Run(w, Stream.open(seed), seed, step=self.step or 0.0)
+        return CertifiedState(run, Descend.afresh(w))
 
     def ask(self, state: CertifiedState) -> Question:
         """The coming round's question."""

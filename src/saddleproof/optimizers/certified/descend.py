@@ -1,12 +1,13 @@
-"""DESCEND: robust gradient descent with momentum, one gradient a round.
+"""DESCEND: robust gradient descent, one gradient a round, with the memory of a few.
 
-    w+ = w - eta g_hat(w) + beta (w - w-),    beta = 0 after a step against the gradient
+    w+ = w - H g_hat(w)        H from the last steps (`quasi_newton`), else the length of one step
 
-**The step.** Two aggregates show a curvature |g_hat(w+) - g_hat(w)| / |w+ - w|, of which what the
-inexactness explains is taken off. A step that this curvature calls too long is taken back and cut;
-one that is far too short grows.
+A step is taken back and cut where the gradient at its end is more than twice as long as before,
+beyond what the inexactness explains. Where the gradient fell along a step, the loss curves down
+there; at a small gradient a `Stride` then finds the length.
 
-**The end.** ||g_hat|| <= 3 Delta_hat, and no certain slope along -g_hat; or a step that is lost.
+**The end.** ||g_hat|| <= 3 Delta_hat, and no slope along -g_hat that most workers agree on, or
+next to nothing to gain.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from saddleproof.claims import gradient_facts
 from saddleproof.optimizers.base import Reading
 from saddleproof.optimizers.certified.line import Stride
 from saddleproof.optimizers.certified.propose import Propose
+from saddleproof.optimizers.certified.quasi_newton import move, remember
 from saddleproof.optimizers.certified.run import Run, noise_of
 from saddleproof.questions import Gradients
 
@@ -29,14 +31,12 @@ STATIONARY = 3.0
 POLISH = 8
 #: Such a round must promise this share of the largest gain so far.
 CRUMBS = 0.003
-#: A step of this length is no news: SHORT times the curvature is the least gradient tolerance.
+#: A step of this length is no news, beside 1 and the longest move of the run so far.
 SHORT = 1e-5
-#: Momentum.
-MOMENTUM = 0.7
-#: A step is too long beyond LONG / curvature, and may grow below TIMID / curvature.
-LONG, TIMID = 1.5, 0.35
-#: The factors of a step that grows, and of one that is cut.
-GROW, CUT = 1.5, 0.25
+#: A step is too long where the gradient grows by LONG; it is then cut by CUT at least.
+LONG, CUT = 2.0, 0.25
+#: The most that the length of a step without a memory grows or shrinks by in a round.
+REACH = 4.0
 #: Single workers' gradients that are kept as proposals.
 OWN = 3
 
@@ -47,13 +47,18 @@ class Descend:
 
     Attributes:
         trial: (d,).
-        velocity: (d,) the last step that was taken; zero after a jump.
+        pairs: (k, 2, d) the last steps and what they did to the gradient.
         polish: rounds of descent at a small gradient so far.
     """
 
     trial: Vector
-    velocity: Vector
+    pairs: Vector
     polish: int = 0
+
+    @classmethod
+    def afresh(cls, w: Vector, polish: int = 0) -> Descend:
+        """A descent that remembers no step."""
+        return cls(w, np.empty((0, 2, w.size)), polish)
 
     def question(self, _: Run) -> Gradients:
         """The gradient at one point."""
@@ -61,19 +66,20 @@ class Descend:
 
     @np.errstate(over="ignore", invalid="ignore")
     def next(self, run: Run, reading: Reading) -> tuple[Run, Descend | Propose | Stride]:
-        """Take the trial or take it back; go on, search for a step, or look at the curvature."""
+        """Take the trial or take it back; go on, search for a length, or look at the curvature."""
         gradient = np.asarray(reading.gradient[0], dtype=float)
         noise = noise_of(reading)
-        step = run.step
-        velocity = self.trial - run.w
-        if run.gradient is not None:
-            length = float(np.linalg.norm(velocity))
-            change = float(np.linalg.norm(gradient - run.gradient))
-            bend = max(change - run.inexactness - noise, 0.0) / length if length > 0 else 0.0
-            if not step * bend <= LONG:  # NaN, a trial that overflows, is too long too
-                return self._back(run, run.gradient, bend)
-            if step * change < TIMID * length:
-                step *= GROW
+        norm = float(np.linalg.norm(gradient))
+        step, pairs, way = run.step, self.pairs, self.trial - run.w
+        down = False
+        if run.gradient is not None and way.any():
+            room = LONG * float(np.linalg.norm(run.gradient)) + run.inexactness + noise
+            if not norm <= room:  # NaN, a trial that overflows, is too long too
+                return self._back(run, run.gradient)
+            y = gradient - run.gradient
+            pairs, down = remember(pairs, way, y), float(way @ y) <= 0
+            wish = 2 * step if down else float(way @ y) / float(y @ y)
+            step = min(max(wish, step / REACH), REACH * step)
         run = replace(
             run,
             w=self.trial,
@@ -83,24 +89,25 @@ class Descend:
             m=reading.stack.shape[1],
             event="descends",
         )
-        norm = float(np.linalg.norm(gradient))
         polish = self.polish
-        if norm <= STATIONARY * noise or 0 < step and step * norm <= SHORT:
-            crumbs = step * norm <= SHORT or step * norm**2 < CRUMBS * run.largest
-            if polish >= POLISH or crumbs or not _downhill(reading, gradient):
+        still = step > 0 and step * norm <= SHORT * min(1.0, run.reach or 1.0)
+        if norm <= STATIONARY * noise or still:
+            crumbs = still or step * norm**2 < CRUMBS * run.largest
+            if step == 0 or polish >= POLISH or crumbs or not _downhill(reading, gradient):
                 return _known(run, reading), Propose()
             polish += 1
+            if down:
+                return run, Stride(way, polish)
         if step == 0:
-            return _known(run, reading), Stride()
-        velocity = MOMENTUM * velocity if float(velocity @ gradient) < 0 else 0.0 * gradient
-        return run, Descend(self.trial - step * gradient + velocity, velocity, polish)
+            return _known(run, reading), Stride(-gradient)
+        return run, Descend(self.trial - move(gradient, pairs, step), pairs, polish)
 
-    def _back(self, run: Run, gradient: Vector, bend: float) -> tuple[Run, Descend]:
+    def _back(self, run: Run, gradient: Vector) -> tuple[Run, Descend]:
         """A shorter step from the last point that was taken."""
-        wish = 1 / bend if 0 < bend < np.inf else 0.0
-        step = min(CUT * run.step, wish) if wish else CUT**2 * run.step
+        tried = float(np.linalg.norm(self.trial - run.w)) / float(np.linalg.norm(gradient))
+        step = CUT * min(run.step, tried)
         run = replace(run, step=step, event="the step was too long")
-        return run, Descend(run.w - step * gradient, 0.0 * gradient, self.polish)
+        return run, replace(Descend.afresh(run.w - step * gradient), polish=self.polish)
 
 
 def _known(run: Run, reading: Reading) -> Run:

@@ -17,6 +17,7 @@ from saddleproof.claims import CurvatureFacts
 from saddleproof.curvature.differences import first_step
 from saddleproof.optimizers.base import Answers
 from saddleproof.optimizers.certified.run import Run
+from saddleproof.optimizers.randomness import sphere
 from saddleproof.questions import Changes
 from saddleproof.ranks import mean_bounds, median_bounds
 
@@ -29,20 +30,30 @@ if TYPE_CHECKING:
 NEAR, WIDE = range(-11, 3), range(-26, 14)
 #: The least gain of a jump, as a share of the largest one: proved, and of the majority.
 PROVED, MAJORITY = 0.01, 0.05
-#: Proposals on a line, and combinations of them with random signs.
-BEST, MIXED = 6, 4
-#: A direction belongs to the span of the proposals down to this share of the largest singular value.
+#: The share of a proved gain at a point that is proved to be a saddle: a run goes on from there.
+ON_A_SADDLE = 1e-4
+#: Proposals on a line.
+BEST = 6
+#: The span of the proposals ends at this share of the largest singular value.
 SPAN = 0.3
 
 
 @dataclass(frozen=True)
 class Stride:
-    """The coming round looks for the first step along -g_hat."""
+    """The coming round looks for a length along one way: a first step, or one that grows.
+
+    Attributes:
+        way: (d,) a direction that is thought to be downhill.
+        polish: see `Descend`.
+    """
+
+    way: Vector
+    polish: int = 0
 
     def question(self, run: Run) -> Changes:
         """One direction, all lengths."""
-        lengths = 4.0 ** np.arange(WIDE.start, NEAR.stop)
-        return Changes(run.w, scaled(run.w, -_gradient(run)[None]), lengths)
+        lengths: Vector = 4.0 ** np.arange(WIDE.start, NEAR.stop, dtype=float)
+        return Changes(run.w, scaled(run.w, self.way[None]), lengths)
 
     def next(self, run: Run, reading: Answers) -> tuple[Run, Descend | Propose]:
         """The length at which most honest workers lose most."""
@@ -53,10 +64,14 @@ class Stride:
         best = int(np.argmin(ends))
         if not ends[best] < 0:
             return replace(run, event="no length is downhill"), Propose()
-        length = asked.lengths[best] * float(np.linalg.norm(asked.directions[0]))
-        step = length / float(np.linalg.norm(_gradient(run))) / 2
-        run = replace(run.moved(asked.along(0)[best], "found the length of a step"), step=step)
-        return _descend_from(run)
+        step = run.step
+        if step == 0:
+            length = asked.lengths[best] * float(np.linalg.norm(asked.directions[0]))
+            step = length / float(np.linalg.norm(self.way)) / 2
+        gain = max(run.largest, -float(ends[best]))
+        run = run.moved(asked.along(0)[best], "found the length of a step")
+        run = replace(run, step=step, largest=gain)
+        return _descend_from(run, self.polish)
 
 
 @dataclass(frozen=True)
@@ -83,7 +98,9 @@ class Line:
     def next(self, run: Run, reading: Answers) -> tuple[Run, Descend | Line | Ended]:
         """Jump to the best end that is proved to be lower, look again, or end."""
         changes = np.moveaxis(reading.stack, 0, -1)  # (p, t, m)
-        jump = choose(changes, reading.b, run.largest, self.pairs)
+        saddle = run.curvature is not None and run.curvature.high(reading.b)[0] < 0
+        least = ON_A_SADDLE if saddle else PROVED
+        jump = choose(changes, reading.b, run.largest, self.pairs, least)
         if jump is None:
             if self.negative and not self.wide:
                 return run, replace(self, wide=True)
@@ -95,7 +112,6 @@ class Line:
         w = self.question(run).along(direction)[jump.length]
         run = replace(
             run.moved(w, jump.event),
-            since=w,
             stream=stream,
             largest=max(run.largest, jump.gain),
             jumps=run.jumps + 1,
@@ -138,7 +154,9 @@ class Jump:
         return f"jump: the loss of {whose} falls by at least {self.gain:.3g}, proved"
 
 
-def choose(changes: Vector, b: int, largest: float, pairs: int = 0) -> Jump | None:
+def choose(
+    changes: Vector, b: int, largest: float, pairs: int = 0, least: float = PROVED
+) -> Jump | None:
     """The end with the largest gain about the honest mean, else about the honest majority.
 
     Where the workers' slopes differ more than their curvatures, they hide a decrease on either
@@ -150,25 +168,27 @@ def choose(changes: Vector, b: int, largest: float, pairs: int = 0) -> Jump | No
         b: the most Byzantine workers.
         largest: the largest gain of the run so far.
         pairs: direction k + pairs is the opposite of direction k, for k < pairs.
+        least: the least share of it that a gain about the honest mean must be.
     """
     if not changes.size:
         return None
-    found = _lowest(changes, b, largest)
+    found = _lowest(changes, b, largest, least)
     if found is None and pairs:
         half = changes[:pairs] / 2 + changes[pairs : 2 * pairs] / 2
-        found = _lowest(half, b, largest)
+        found = _lowest(half, b, largest, MAJORITY)
         found = None if found is None else replace(found, drawn=True)
     return found
 
 
-def _lowest(changes: Vector, b: int, largest: float) -> Jump | None:
+def _lowest(changes: Vector, b: int, largest: float, least: float) -> Jump | None:
     mean, median = mean_bounds(changes, b)[1], median_bounds(changes, b)[1]
     # A proof of next to nothing is no reason to leave a decrease that most workers agree on.
-    largest = max(largest, -float(median.min()))
-    for ends, share, proved in ((mean, PROVED, True), (median, MAJORITY, False)):
+    seen = -float(median.min())
+    for ends, proved in ((mean, True), (median, False)):
         best = np.unravel_index(int(np.argmin(ends)), ends.shape)
         gain = -float(ends[best])
-        if gain > 0 and gain >= share * largest:
+        share = max(least * largest, PROVED * seen) if proved else MAJORITY * max(largest, seen)
+        if gain > 0 and gain >= share:
             return Jump(int(best[0]), int(best[1]), gain, proved)
     return None
 
@@ -178,9 +198,10 @@ def candidates(
 ) -> tuple[Vector, int, bool]:
     """(p, d) directions of a line, how many come in pairs, and whether curvature is negative.
 
-    The best proposals, combinations with random signs of the space that those with negative
-    curvature span, the opposites of both in the same order, -g_hat, the -g_i that most workers find
-    downhill, and the way that the descent went since the last jump. Negative is a curvature of most honest workers along one of the directions.
+    The best proposals, the span of those with negative curvature, the opposites of both in the same
+    order, -g_hat, and the -g_i that most workers find downhill. Where the workers see no curvature
+    at all, their proposals mean nothing, and random directions take their place. Negative is a
+    curvature of most honest workers along one of the directions.
     """
     d = len(run.w)
     ways = np.empty((0, d))
@@ -194,11 +215,11 @@ def candidates(
         if len(below) > 1:
             weights = np.sqrt(-middle[below])[:, None]
             _, sizes, basis = np.linalg.svd(weights * facts.directions[below], full_matrices=False)
-            basis = basis[sizes >= SPAN * sizes[0]][:BEST]
-            signs = generator.choice([-1.0, 1.0], size=(MIXED, len(basis)))
-            ways = np.concatenate([ways, basis, signs @ basis])
+            ways = np.concatenate([ways, basis[sizes >= SPAN * sizes[0]][:BEST]])
+    if facts.size(b) <= 0 and not negative:
+        ways = sphere(generator, BEST, d)
     own = np.empty((0, d)) if run.own is None else run.own
-    slopes = np.concatenate([_gradient(run)[None], own, (run.since - run.w)[None]])
+    slopes = np.concatenate([_gradient(run)[None], own])
     slopes = slopes[np.linalg.norm(slopes, axis=1) > 0]
     return scaled(run.w, np.concatenate([ways, -ways, -slopes])), len(ways), negative
 
@@ -215,7 +236,7 @@ def _gradient(run: Run) -> Vector:
     return np.zeros_like(run.w) if run.gradient is None else run.gradient
 
 
-def _descend_from(run: Run) -> tuple[Run, Descend]:
+def _descend_from(run: Run, polish: int = 0) -> tuple[Run, Descend]:
     from saddleproof.optimizers.certified.descend import Descend
 
-    return run, Descend(run.w, np.zeros_like(run.w))
+    return run, Descend.afresh(run.w, polish)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from saddleproof.arrays import Vector
 from saddleproof.optimizers.base import Answers
 from saddleproof.optimizers.certified.line import Line, candidates
@@ -75,5 +73,3 @@ class Verify:
             run, curvature=facts, step=step, stream=stream, event="workers rated the proposals"
         )
         return run, Line(directions, pairs, negative)
-
-

@@ -1,4 +1,4 @@
-"""What every phase of a run shares: the point, the descent's step, the gains, the server's secret."""
+"""What every phase of a run shares: the point, the step of the descent, the gains, the secret."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ class Run:
         gradient: (d,) aggregate there; None before it was asked for.
         inexactness: Delta_hat of that aggregate, about the honest median of each coordinate.
         step: eta of the descent; 0 before anything is known about it.
-        since: (d,) where the last jump landed, or the run began.
+        reach: length of the longest jump or stride so far; 0 before the first.
         own: (k, d) gradients of single workers that most workers agree with, for the next line.
         facts: what the workers said of their gradients at w.
         stream: the server's secret random numbers.
         seed: for experiments; see `saddleproof.questions.LeastCurvature`.
         m: workers that were heard in the last round.
-        largest: the largest decrease of a jump so far.
+        largest: the largest decrease of a jump or stride so far, as proved.
         jumps, proved: jumps so far, and how many of them were proved about the honest mean.
         event: what the last round led to, in a sentence.
     """
 
     w: Vector
-    since: Vector
     stream: Stream
     seed: int | None = None
     gradient: Vector | None = None
     inexactness: float = np.inf
     step: float = 0.0
+    reach: float = 0.0
     own: Vector | None = None
     facts: GradientFacts | None = None
     curvature: CurvatureFacts | None = None
@@ -51,9 +51,10 @@ class Run:
 
     def moved(self, w: Vector, event: str) -> Run:
         """The run at another point, of which nothing is known yet."""
+        reach = max(self.reach, float(np.linalg.norm(w - self.w)))
         return replace(
-            self, w=w, gradient=None, inexactness=np.inf, own=None, facts=None, curvature=None,
-            event=event,
+            self, w=w, reach=reach, gradient=None, inexactness=np.inf, own=None, facts=None,
+            curvature=None, event=event,
         )  # fmt: skip
 
 
@@ -66,4 +67,5 @@ def noise_of(reading: Reading) -> float:
     if np.isfinite(known):
         return known
     honest = reading.stack.shape[1] - reading.b
-    return typical_distance(np.asarray(reading.stack[0], dtype=float), reading.b) / honest**0.5
+    distance = typical_distance(np.asarray(reading.stack[0], dtype=float), reading.b)
+    return float(distance / np.sqrt(honest))

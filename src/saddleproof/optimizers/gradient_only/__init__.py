@@ -11,9 +11,9 @@ B. *Differences per worker* (probe.py, escape.py). Curvature, steps and escapes 
 C. *Robust descent in every batch* (track.py). The unperturbed trajectory advances in every round,
    so that at the end one round can hold the run against plain robust gradient descent.
 
-constants.py names every constant, machine.py says which round comes next, verdict.py what may be
-claimed at the end. Where workers answer questions about their losses, `CertifiedPGD` needs a third
-of the rounds and proves more.
+constants.py names every constant, machine.py says which round comes next, verdict.py what a run
+that found no way down suggests, which is no proof. Where workers answer questions about their
+losses, `CertifiedPGD` needs a third of the rounds and proves more.
 """
 
 from __future__ import annotations
@@ -76,6 +76,7 @@ class GradientOnlyPGD(Machine):
     @cached_property
     def _machine(self) -> DefaultMachine:
         return DefaultMachine(self.curvature, 1.0 if self.step is None else self.step, self.strict)
+
     def init(self, w0: Vector, *, seed: int | None = None, max_rounds: int | None = None) -> Any:
         """The state before the first round; see `Optimizer.init`.
 

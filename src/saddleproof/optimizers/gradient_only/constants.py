@@ -1,4 +1,4 @@
-"""Every constant of the default, with what it does. None of them has a unit of the problem."""
+"""Every constant of `GradientOnlyPGD`, and what it does. None has a unit of the problem."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ ROUNDS: Final = 20
 MOMENTUM: Final = 0.8
 #: First round of an escape that tests, and the rounds from one test to the next.
 FIRST_TEST, TEST_EVERY = 4, 2
-#: An escape goes on while its best certified decrease still grows by this factor.
+#: An escape goes on while its best clear decrease still grows by this factor.
 IMPROVES: Final = 1.3
 #: A start that began at most at this level and grew is a witness of negative curvature.
 WITNESS_LEVEL: Final = 1 / 4
-#: Jumps of a run that are only likely, not certified, to lower the loss.
+#: Jumps of a run that are only likely, not clearly, lower in the loss.
 SOFT_JUMPS: Final = 3
 #: Curvature tolerance unless given, and noise tolerance, as shares of the reference curvature.
 TOLERANCE: Final = 0.5

@@ -5,10 +5,12 @@ is the worker-wise difference AGG(g_i(x) - g_i(w~)): what holds a plain iterate 
 the noise that all points near the anchor share, is not in it. Every second round the segments from
 the anchor to all starts are integrated (segments.py). A start is
 
-    certified   when the loss and the centred loss both fell, whatever b liars say;
+    clear       when the intervals of the loss and of the centred loss are both below zero;
     a witness   when the centred loss fell, from a start well inside the quadratic model:
-                there is negative curvature, even if no decrease is certain;
+                there is negative curvature, even if no decrease is clear;
     likely      when it is a witness and the loss probably fell.
+
+The intervals are ranks and two standard errors. They steer, and prove nothing about the mean.
 
 The centred loss "fell" when it lost more than a curvature of -gamma_T would have made it lose
 (`Escape.visible`): along a flat valley, such as the orbit of a symmetry, nothing is claimed.
@@ -67,7 +69,7 @@ class Escape:
         began: (s,) radius at which each start began.
         modest: (s,) whether it began well inside the quadratic model, so that it can be a witness.
         rounds: rounds done.
-        best: the best certified landing so far.
+        best: the best clear landing so far.
         likely: the lowest landing of all tests so far that is only likely.
         witnesses: (s,) which starts are witnesses.
         improving: whether the last test improved `best` enough to go on.
@@ -157,10 +159,10 @@ def _test(escape: Escape, reading: Reading, batch: Batch) -> Escape:
     fall = decrease(reading, batch.at("anchor")[0], batch.at("nodes"), batch.at("starts"), moved)
     length = np.linalg.norm(moved, axis=1)
     claimed = -escape.visible * length**2 / 2 - fall.allowance
-    certified = (fall.centred.high < claimed) & (fall.raw.high + fall.allowance < 0)
+    clear = (fall.centred.high < claimed) & (fall.raw.high + fall.allowance < 0)
     inside = (length > escape.began) & (length <= 2 * escape.terrain.radius)
     witnesses = escape.witnesses | ((fall.centred.vote < claimed) & inside & escape.modest)
-    old, new = escape.best, _lowest(escape, reading, batch, fall, certified)
+    old, new = escape.best, _lowest(escape, reading, batch, fall, clear)
     improving = old is None or (new is not None and new.change < IMPROVES * old.change)
     likely = _lowest(escape, reading, batch, fall, witnesses & (fall.raw.mid < 0))
     lower = likely is not None and (escape.likely is None or likely.change < escape.likely.change)

@@ -1,4 +1,4 @@
-"""The state machine of the default: which round comes next, and what is made of it.
+"""The state machine of `GradientOnlyPGD`: which round comes next, and what is made of it.
 
     FIRST -> PROBE -> DESCEND -> SURVEY -> ESCAPE -> jump: DESCEND again, the old descent goes on
                                                   -> unresolved: WAITING, then SURVEY again
@@ -44,8 +44,8 @@ from saddleproof.optimizers.gradient_only.state import (
     PROBE,
     SURVEY,
     WAITING,
-    CertifiedState,
     Ending,
+    MachineState,
 )
 from saddleproof.optimizers.gradient_only.track import Track, advance
 from saddleproof.optimizers.randomness import Stream, sphere
@@ -55,7 +55,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class DefaultMachine(Machine):
-    """See the head of this file; the options are those of `CertifiedPGD`."""
+    """See the head of this file; the options are those of `GradientOnlyPGD`."""
 
     curvature: float | None
     step: float
@@ -63,10 +63,10 @@ class DefaultMachine(Machine):
 
     def init(
         self, w0: Vector, *, seed: int | None = None, max_rounds: int | None = None
-    ) -> CertifiedState:
+    ) -> MachineState:
         """See `Optimizer.init`."""
         main = Track(w0, np.zeros_like(w0), np.inf, self.step, self.step)
-        return CertifiedState(
+        return MachineState(
             phase=FIRST,
             round=0,
             max_rounds=sys.maxsize if max_rounds is None else max_rounds,
@@ -79,7 +79,7 @@ class DefaultMachine(Machine):
 
     # --- ask -------------------------------------------------------------------------------------
 
-    def batch(self, state: CertifiedState) -> Batch:
+    def batch(self, state: MachineState) -> Batch:
         """The coming round's points, by name; the first is where the run stands."""
         main, shadow, nothing = state.main, state.shadow, state.main.w[None][:0]
         if state.phase == FIRST:
@@ -100,29 +100,29 @@ class DefaultMachine(Machine):
             blocks |= {"landed": landed, "nodes": nodes}
         return Batch(blocks)
 
-    def ask(self, state: CertifiedState) -> Vector:
+    def ask(self, state: MachineState) -> Vector:
         """See `Optimizer.ask`."""
         return self.batch(state).points
 
-    def status(self, state: CertifiedState) -> Status:
+    def status(self, state: MachineState) -> Status:
         """See `Optimizer.status`."""
         return RUNNING if state.ending is None else state.ending.status
 
-    def point(self, state: CertifiedState) -> Vector:
+    def point(self, state: MachineState) -> Vector:
         """See `Optimizer.point`."""
         return state.main.w if state.ending is None else state.ending.w
 
-    def evidence(self, state: CertifiedState) -> Evidence | None:
+    def evidence(self, state: MachineState) -> Evidence | None:
         """See `Optimizer.evidence`."""
         return None if state.ending is None else state.ending.evidence
 
-    def extend(self, state: CertifiedState, max_rounds: int) -> CertifiedState:
+    def extend(self, state: MachineState, max_rounds: int) -> MachineState:
         """See `Optimizer.extend`."""
         return self._budgeted(state.extended(max_rounds))
 
     # --- tell ------------------------------------------------------------------------------------
 
-    def tell(self, state: CertifiedState, reading: Reading) -> CertifiedState:
+    def tell(self, state: MachineState, reading: Reading) -> MachineState:
         """See `Optimizer.tell`."""
         batch = self.batch(state)
         if state.phase == FIRST:
@@ -148,14 +148,14 @@ class DefaultMachine(Machine):
                 after = self._compared(state, moved, reading, batch)
         return self._budgeted(replace(after, round=state.round + 1))
 
-    def _first(self, state: CertifiedState, reading: Reading) -> CertifiedState:
+    def _first(self, state: MachineState, reading: Reading) -> MachineState:
         inexactness = float(reading.inexactness[0])
         if not np.isfinite(inexactness):
-            raise OptionError("CertifiedPGD needs a rule that knows its inexactness; take Median()")
+            raise OptionError("GradientOnlyPGD needs a rule with an inexactness; take Median()")
         main = replace(state.main, gradient=reading.gradient[0], inexactness=inexactness)
         return self._aim(replace(state, main=main), PROBE)
 
-    def _probed(self, state: CertifiedState, reading: Reading, batch: Batch) -> CertifiedState:
+    def _probed(self, state: MachineState, reading: Reading, batch: Batch) -> MachineState:
         step = probe.find_step(reading, batch, state.main)
         off = max(step / state.main.step, state.main.step / step)
         main = replace(state.main, step=step, longest=step)
@@ -164,7 +164,7 @@ class DefaultMachine(Machine):
             return self._aim(after, PROBE)
         return replace(after, phase=DESCEND)
 
-    def _descended(self, state: CertifiedState, reading: Reading, batch: Batch) -> CertifiedState:
+    def _descended(self, state: MachineState, reading: Reading, batch: Batch) -> MachineState:
         """Go on, or survey: the gradient is within its noise and its slope is uncertain too.
 
         Where all workers agree that they are done, Delta_hat falls with the gradient and never
@@ -183,8 +183,8 @@ class DefaultMachine(Machine):
         return self._aim(replace(state, polish=0), SURVEY)
 
     def _surveyed(
-        self, before: CertifiedState, state: CertifiedState, reading: Reading, batch: Batch
-    ) -> CertifiedState:
+        self, before: MachineState, state: MachineState, reading: Reading, batch: Batch
+    ) -> MachineState:
         anchor = before.main
         terrain = probe.survey(reading, batch, anchor, before.directions)
         step = anchor.step
@@ -195,7 +195,7 @@ class DefaultMachine(Machine):
         begun = escapes.begin(anchor.w, terrain, step, directions)
         return replace(state, phase=ESCAPE, escape=begun, random=random)
 
-    def _escaped(self, state: CertifiedState, reading: Reading, batch: Batch) -> CertifiedState:
+    def _escaped(self, state: MachineState, reading: Reading, batch: Batch) -> MachineState:
         trial = escapes.proceed(_there(state.escape), reading, batch)
         state = replace(state, escape=trial)
         over = trial.rounds >= ROUNDS
@@ -212,7 +212,7 @@ class DefaultMachine(Machine):
             return replace(state, phase=COMPARE)
         return self._end(state, state.main.w)
 
-    def _jump(self, state: CertifiedState, landing: Landing) -> CertifiedState:
+    def _jump(self, state: MachineState, landing: Landing) -> MachineState:
         """Go to the landing; the descent that would never have jumped goes on as the shadow."""
         main = replace(
             state.main,
@@ -225,18 +225,18 @@ class DefaultMachine(Machine):
             state, phase=DESCEND, main=main, shadow=shadow, landed=landing.w, polish=0, waits=0
         )
 
-    def _waited(self, state: CertifiedState) -> CertifiedState:
+    def _waited(self, state: MachineState) -> MachineState:
         left = state.waiting - 1
         state = replace(state, waiting=left)
         return state if left > 0 else self._aim(state, SURVEY)
 
     def _compared(
-        self, before: CertifiedState, state: CertifiedState, reading: Reading, batch: Batch
-    ) -> CertifiedState:
+        self, before: MachineState, state: MachineState, reading: Reading, batch: Batch
+    ) -> MachineState:
         """Hold the main point against the shadow, and against where the last jump landed.
 
-        Lies may have driven the main trajectory back up from its landing: where that is certain,
-        the landing is returned.
+        Lies may have driven the main trajectory back up from its landing: where the intervals
+        say so, the landing is returned.
         """
         w, shadow = before.main.w, _there(before.shadow).w
         at = {name: batch.at(name) for name in ("main", "shadow", "landed", "nodes")}
@@ -260,13 +260,13 @@ class DefaultMachine(Machine):
     # --- ends ------------------------------------------------------------------------------------
 
     def _end(
-        self, state: CertifiedState, w: Vector, numbers: dict[str, float] | None = None
-    ) -> CertifiedState:
+        self, state: MachineState, w: Vector, numbers: dict[str, float] | None = None
+    ) -> MachineState:
         status, evidence = verdict.judge(_there(state.escape), w, self.curvature)
         evidence = replace(evidence, numbers=evidence.numbers | (numbers or {}))
         return replace(state, ending=Ending(w, status, evidence))
 
-    def _budgeted(self, state: CertifiedState) -> CertifiedState:
+    def _budgeted(self, state: MachineState) -> MachineState:
         """Keep the last round of the budget for the comparison with the shadow."""
         left = state.max_rounds - state.round
         if state.ending is not None or left > 1:
@@ -275,7 +275,7 @@ class DefaultMachine(Machine):
             return replace(state, phase=LAST)
         return state if left == 1 else self._out_of_budget(state, state.main.w)
 
-    def _out_of_budget(self, state: CertifiedState, w: Vector) -> CertifiedState:
+    def _out_of_budget(self, state: MachineState, w: Vector) -> MachineState:
         name = "unresolved" if state.waits > 0 else "budget"
         why = (
             "the workers' noise hides whether this point is a saddle"
@@ -285,7 +285,7 @@ class DefaultMachine(Machine):
         message = f"budget of {state.max_rounds} rounds spent: {why}"
         return replace(state, ending=Ending(w, Status(name, message), None))
 
-    def _aim(self, state: CertifiedState, phase: str) -> CertifiedState:
+    def _aim(self, state: MachineState, phase: str) -> MachineState:
         """Draw the directions of a probe or survey, the coming round."""
         generator, random = state.random.draw()
         directions = sphere(generator, DIRECTIONS, state.main.w.size)

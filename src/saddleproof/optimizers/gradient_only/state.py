@@ -1,4 +1,4 @@
-"""Everything that moves in a run of the default, as data."""
+"""Everything that moves in a run of `GradientOnlyPGD`, as data."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Ending:
 
 
 @dataclass(frozen=True)
-class CertifiedState:
-    """The state of `CertifiedPGD`.
+class MachineState:
+    """The state of `GradientOnlyPGD`.
 
     Attributes:
         phase: what the coming round is for.
@@ -60,7 +60,7 @@ class CertifiedState:
     waiting: int = 0
     ending: Ending | None = None
 
-    def extended(self, max_rounds: int) -> CertifiedState:
+    def extended(self, max_rounds: int) -> MachineState:
         """The state with a budget of `max_rounds`; if the old one ended the run, it goes on.
 
         What the comparison of the last round broke off, an escape or a wait, begins anew.

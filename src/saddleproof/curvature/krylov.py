@@ -9,9 +9,9 @@
 One round multiplies one block. The coefficients T come from one number per worker, not from the
 aggregated products: whatever rule made the space, Q'HQ is read off the workers themselves.
 
-**What is proved**: the curvature inside the space, |theta - lambda_min(Q'HQ)| <= ||W||_2, as far as
-ranks prove; so a direction with theta + ||W||_2 < 0 is a witness. **What is evidence**: that
-nothing lies below in the rest of R^d. `unseen` puts a number on it.
+**What it is for**: it finds a direction. |theta - lambda_min(Q'HQ)| <= ||W||_2 rests on ranks and
+two standard errors, and proves nothing about the mean; what v'Hv is, workers are asked again
+(`stencils.along`). `unseen` puts a number on what may lie below in the rest of R^d: evidence too.
 
 References: Lanczos 1950; Kuczynski and Wozniakowski, SIAM J. Matrix Anal. Appl. 13 (1992), for
 the random start.
@@ -22,12 +22,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Protocol
 
 import numpy as np
 
 from saddleproof.arrays import Vector
-from saddleproof.optimizers.base import Reading
-from saddleproof.optimizers.curvature import quotients, rounding, stencil
+from saddleproof.curvature.differences import first_step
+from saddleproof.curvature.stencils import ROUNDINGS, spans, stencil
+from saddleproof.ranks import Interval
 
 #: Directions that are multiplied in one round. One start alone is hidden by liars too easily.
 BLOCK = 4
@@ -37,6 +39,32 @@ ROUNDS = 12
 INSIDE = 1e-6
 #: Admitted probability that something steeper than `unseen` says was missed.
 DELTA = 0.05
+
+
+class Products(Protocol):
+    """The rule over one combination of each worker's messages."""
+
+    @property
+    def vector(self) -> Vector:
+        """(p, d)."""
+
+    @property
+    def inexactness(self) -> Vector | None:
+        """(p,); None where the rule knows none."""
+
+
+class Round(Protocol):
+    """What a space needs of a round of q gradients; a `saddleproof.optimizers.base.Reading`."""
+
+    @property
+    def gradient(self) -> Vector:
+        """(q, d) aggregates."""
+
+    def combination(self, coefficients: Vector) -> Products:
+        """(p, q) coefficients to p aggregates."""
+
+    def contrast(self, coefficients: Vector, directions: Vector) -> Interval:
+        """(p, q) coefficients and (p, d) directions to p intervals that steer."""
 
 
 @dataclass(frozen=True)
@@ -71,21 +99,27 @@ class Krylov:
         waiting: Vector = self.basis[len(self.products) :]
         return waiting
 
-    def points(self, w: Vector, h: float) -> Vector:
-        """(1 + 2p, d): w and the stencil of the block."""
-        return np.concatenate([w[None], stencil(w, self.block, h)])
+    def steps(self, w: Vector) -> Vector:
+        """(p,): the longest steps along the block that move no coordinate k by much beside w_k."""
+        eps = float(np.finfo(w.dtype).eps)
+        return np.array([first_step(w, q, eps) for q in self.block])
 
-    def grow(self, reading: Reading, w: Vector, h: float, error: float = 0.0) -> Krylov:
-        """The space after the round at `points(w, h)`.
+    def points(self, w: Vector, steps: Vector) -> Vector:
+        """(1 + 2p, d): w and the stencil of the block."""
+        return np.concatenate([w[None], stencil(w, steps[:, None] * self.block)])
+
+    @np.errstate(over="ignore", invalid="ignore")
+    def grow(self, reading: Round, points: Vector, error: float = 0.0) -> Krylov:
+        """The space after the round at `points`.
 
         Args:
             reading: the round.
-            w: (d,) the point.
-            h: step of the differences.
+            points: (1 + 2p, d) that were asked for.
             error: what else a product may be wrong by, in the 2-norm.
         """
         block, n, s = self.block, len(self.products), len(self.basis)
-        central, bend = quotients(len(reading.gradient), 1, len(block), h)
+        apart = spans(points[1:], block)
+        central, bend = _coefficients(apart)
         found = reading.combination(central)
         known = np.full(len(block), np.inf) if found.inexactness is None else found.inexactness
         # Row by row of the new part of T: each new product against every direction so far.
@@ -94,7 +128,7 @@ class Krylov:
         bent = reading.contrast(np.repeat(bend, s, axis=0), ways)
         half = entries.halfwidth + np.abs(entries.mid - (entries.low + entries.high) / 2)
         half = half + np.maximum(np.abs(bent.low), np.abs(bent.high)) + error
-        half = half + rounding(reading.gradient, found.vector, h, w)
+        half = half + _rounding(reading.gradient, found.vector, apart, points)
         return Krylov(
             basis=np.concatenate([self.basis, self._outside(found.vector)]),
             products=np.concatenate([self.products, found.vector]),
@@ -169,6 +203,20 @@ class Krylov:
         values = np.linalg.eigvalsh(self.centre)
         across = float(values[-1] - values[0]) + 2 * self.error
         return max(self.error - float(values[0]) + across * x / (1 - 2 * x), hidden)
+
+
+def _coefficients(apart: Vector) -> tuple[Vector, Vector]:
+    """(p, 1 + 2p) central quotients of a stencil, and half of forward less backward quotients."""
+    p = len(apart)
+    rows = np.eye(1 + 2 * p)
+    here, plus, minus = rows[0], rows[1 : p + 1], rows[p + 1 :]
+    return (plus - minus) / apart[:, None], (plus + minus - 2 * here) / apart[:, None]
+
+
+def _rounding(gradient: Vector, products: Vector, apart: Vector, points: Vector) -> float:
+    """Rounding errors of a difference quotient: some eps (|g| + |H| |w|) / h an entry."""
+    size = np.abs(gradient).max() + np.abs(products).max() * max(1.0, np.abs(points[0]).max())
+    return float(2 * ROUNDINGS * np.finfo(points.dtype).eps * size / apart.min())
 
 
 def _bordered(old: Vector, rows: Vector, n: int) -> Vector:
