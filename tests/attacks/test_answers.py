@@ -303,7 +303,7 @@ def test_the_server_proves_nan_bad_and_nothing_else(says: Way) -> None:
     for question in (*QUESTIONS[:2], LeastCurvature(np.zeros(D), seed=0)):
         fleet = Coalition(LocalFleet(Bowl(M, D)), LyingAnswers(says=says), MEMBERS)
         heard = fleet.ask(question, round_id=0)
-        reading = admit(heard, question, 3, workers=fleet.workers)
+        reading = admit(heard, question, Median(), 3, workers=fleet.workers)
         bad = set(reading.verdicts.charged)
         assert bad == ({f"worker-{i}" for i in MEMBERS} if says == "nan" else set())
 

