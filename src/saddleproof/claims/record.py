@@ -51,7 +51,8 @@ class Certificate:
             where liars can deny it.
         tolerance: eps_H.
         size: a lower bound of the largest curvature of the honest median worker.
-        workers, b: how many were heard, and how many of them may lie.
+        workers: how many were heard.
+        b: how many of them may lie.
         risk: probability, over the workers' own random numbers, that the lower ends are wrong.
         products: Hessian-vector products, or gradients in their place, that a worker was asked for.
         assumptions: what all this rests on, a sentence each.

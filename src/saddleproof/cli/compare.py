@@ -46,8 +46,8 @@ def demo(seeds: int, out: Path, jobs: int | None) -> None:
     (out / "demo.toml").write_text(text, encoding="utf-8")
     terminal = console()
     say(terminal, "Principal component of 1797 images over 12 workers, 3 of which hold the run at")
-    say(terminal, "the saddle point where it starts. Four trainers of today, and ours. CertifiedPGD")
-    say(terminal, 'ends "proved" where the liars hide in its questions, and "conditional", with')
+    say(terminal, "the saddle point where it starts. Four trainers of today, and ours. Ours ends")
+    say(terminal, '"proved" where the liars hide in its questions, and "conditional", with')
     say(terminal, "their names, where they shout.\n")
     shown = _compare(terminal, parse(text), seeds, out, jobs, "Held at a saddle point, or not?")
     last = shown[-1].trials[0]

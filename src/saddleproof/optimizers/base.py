@@ -62,7 +62,7 @@ class Reading(Protocol):
 
     @property
     def stack(self) -> Vector:
-        """(q, m, d): the admitted gradients, workers in the order of `workers`."""
+        """(q, m, d): the admitted gradients, one row a worker that was heard."""
 
     @property
     def workers(self) -> tuple[str, ...]:
@@ -149,7 +149,7 @@ class Answers(Protocol):
 
     @property
     def stack(self) -> Vector:
-        """(m, *question.shape): the admitted answers, workers in the order of `workers`."""
+        """(m, *question.shape): the admitted answers, one row a worker that was heard."""
 
     @property
     def workers(self) -> tuple[str, ...]:
