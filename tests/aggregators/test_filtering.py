@@ -350,5 +350,6 @@ def test_certified_pgd_leaves_a_saddle_that_four_of_twenty_defend(style: Any) ->
     attack = sp.SaddleAttack(problem.saddle, style=style)
     fleet = sp.Coalition(sp.LocalFleet(problem), attack, members=range(4))
     result = sp.minimize(fleet, aggregator=FREE, b=4, w0=problem.start, seed=0)
-    assert result.success
+    assert result.certificate is not None
+    assert result.certificate.level in ("proved", "conditional")
     assert problem.left_saddle(result.w)
