@@ -54,8 +54,6 @@ STEPS: ContextVar[Callable[[int, int], None] | None] = ContextVar("STEPS", defau
 LOOK, CLOSE = 5, 0.002
 #: Rounding errors of the recurrence, in units of the last place of the largest Ritz value.
 ROUNDINGS = 16.0
-#: A product that keeps less than this share outside the basis is made orthogonal a second time.
-AGAIN = 0.1
 #: Numbers below this vanish when they are squared.
 SMALL = 1e-150
 _EPS = float(np.finfo(float).eps)
@@ -208,11 +206,8 @@ class _Run:
             expected[:, k - 1] = self.beta[:, k - 1]
         wrong = np.linalg.norm(parts - expected, axis=1)
         rest = image - _combined(parts, basis)
-        again = np.zeros_like(parts)
-        # A second pass reads the whole basis twice more, and pays where much was taken off.
-        if (np.linalg.norm(rest, axis=1) < AGAIN * np.linalg.norm(image, axis=1))[going].any():
-            again = _dots(basis, rest)
-            rest -= _combined(again, basis)
+        again = _dots(basis, rest)
+        rest -= _combined(again, basis)
         beta = np.linalg.norm(rest, axis=1)
         # A zero vector is exact.
         small = np.where(image.any(axis=1), SMALL, 0.0)
