@@ -1,6 +1,6 @@
 """How often a claim about the honest workers' mean is false, for skewed values and many lies.
 
-    python benchmarks/coverage.py [--draws 400] [--points 20]
+    python benchmarks/honest_mean.py [--draws 400] [--points 20]
 
 The first table: m numbers of one kind, of which b are replaced by a lie, and two intervals. A claim
 is false where the mean of the honest numbers lies outside.
