@@ -64,7 +64,12 @@ class Observation1:
             )
             failed = schedule.Q * (schedule.T_th + 1)  # (25) leaves out the escape that fails
             return [
-                {**cell, "rounds": ended.rounds - failed, "ended": ended.success, "bound": most}
+                {
+                    **cell,
+                    "rounds": ended.rounds - failed,
+                    "ended": ended.status == "no_escape_found",
+                    "bound": most,
+                }
             ]
         well = Well()
         most = theory.effective_iterations(Delta, well.smoothness, well.excess)
@@ -72,7 +77,14 @@ class Observation1:
             well, Practical(well.d, Delta, well.gamma / 2, 1 / well.smoothness),
             budget=Delta, style="push", seed=cell["seed"], max_rounds=5000,
         )  # fmt: skip
-        return [{**cell, "rounds": ended.rounds, "ended": ended.success, "bound": most}]
+        return [
+            {
+                **cell,
+                "rounds": ended.rounds,
+                "ended": ended.status == "no_escape_found",
+                "bound": most,
+            }
+        ]
 
     def verdict(self, rows: Sequence[Row]) -> Verdict:
         """A power of Delta in the one case, a logarithm in the other."""
