@@ -148,8 +148,8 @@ class Jump:
         whose = "the honest mean" if self.proved else "more than half of the honest workers"
         if self.drawn:
             return (
-                f"jump: of two opposite ends, one of which was drawn, the mean loss of {whose} is "
-                f"lower by at least {self.gain:.3g}, proved"
+                f"jump: of two opposite ends, one of which was drawn, the average loss is lower "
+                f"for {whose}, by at least {self.gain:.3g}, proved"
             )
         return f"jump: the loss of {whose} falls by at least {self.gain:.3g}, proved"
 
