@@ -73,8 +73,8 @@ def certify(
         b: the most Byzantine workers, those in `excluded` included.
         tolerance: eps_H >= 0 of Definition 1; unless given, 0.02 times the largest curvature of
             the honest median worker.
-        gradient_tolerance: eps_g >= 0; unless given, how far one honest worker's gradient is from
-            the rest, typically.
+        gradient_tolerance: eps_g >= 0; unless given, 4 Delta_hat of the rule, or how far one
+            honest worker's gradient typically is from the rest, whichever is larger.
         hessian: "auto"; "whole" asks for the workers' Hessians too, which costs d (d + 1) / 2
             products a worker and gives the tightest bracket; "none" looks at the gradient alone.
         budget: what a worker may spend; see `Budget`.
