@@ -16,49 +16,51 @@ from saddleproof.cli.terminal import INTERRUPTED, console, jobs_option, say
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from saddleproof.reproduce.base import Row, Verdict
-    from saddleproof.reproduce.run import Task
+    from saddleproof.paper.experiments.base import Assessment, Row
+    from saddleproof.paper.experiments.run import Task
 
 
 @click.command("reproduce")
-@click.argument("items", nargs=-1, metavar="[ITEM]...")
+@click.argument("statements", nargs=-1, metavar="[STATEMENT]...")
 @click.option("--quick", is_flag=True, help="Fewer and smaller cells.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     default="saddleproof-paper",
     show_default=True,
-    help="Folder of tables, pictures and what is already measured.",
+    help="Folder of tables, figures and filed measurements.",
 )
-@click.option("--turned", is_flag=True, help="Other statements, whose verdicts must be others.")
+@click.option(
+    "--falsified", is_flag=True, help="Falsified statements, which must get another status."
+)
 @click.option(
     "--write",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
     metavar="DOCS",
-    help="Write paper.md and its pictures into this folder, from all that OUT holds.",
+    help="Write paper.md and its figures into this folder, from all that OUT holds.",
 )
 @jobs_option
 def command(
-    items: tuple[str, ...],
+    statements: tuple[str, ...],
     *,
     quick: bool,
     out: Path,
-    turned: bool,
+    falsified: bool,
     write: Path | None,
     jobs: int | None,
 ) -> None:
-    """Measure what the paper states, ITEM by ITEM or all of it; Ctrl-C loses nothing.
+    """Measure what the paper states, STATEMENT by STATEMENT or all of it; Ctrl-C loses nothing.
 
-    Exits with 1 when a verdict is not the one that the manual reports.
+    Exits with 1 when a status is not the one that the manual reports.
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy: the processes are the parallelism
-    from saddleproof.reproduce import base, run
-    from saddleproof.reproduce.table import chosen
+    from saddleproof.paper.experiments import base, run
+    from saddleproof.paper.table import chosen
 
-    picked = [base.turned(item) if turned else item for item in chosen(items)]
-    if write is not None and turned:
-        raise click.UsageError("--write is for the paper's own statements: leave out --turned")
-    terminal, todo = console(), run.tasks(picked, quick=quick)
+    experiments = [base.falsified(one) if falsified else one for one in chosen(statements)]
+    if write is not None and falsified:
+        raise click.UsageError("--write is for the paper's own statements: leave out --falsified")
+    terminal, todo = console(), run.tasks(experiments, quick=quick)
     jobs = min(2, os.cpu_count() or 1) if jobs is None else jobs
     found: dict[str, list[Row]] = {}
     try:
@@ -67,25 +69,26 @@ def command(
         say(terminal, f"\ninterrupted after {len(found)} of {len(todo)} cells; they are on file:")
         say(terminal, "give the same command again to go on")
         sys.exit(INTERRUPTED)
-    verdicts = {
-        item.name: run.conclude(item, run.in_order(todo, found, item), out) for item in picked
+    assessments = {
+        one.name: run.write(one, run.rows_of(one, todo, found), out) for one in experiments
     }
-    if not turned:
-        run.file_verdicts(verdicts, out, quick=quick)
-    _tell(terminal, picked, verdicts, out)
+    if not falsified:
+        run.file_assessments(assessments, out, quick=quick)
+    _tell(terminal, experiments, assessments, out)
     if write is not None:
-        from saddleproof.reproduce.page import publish
+        from saddleproof.paper.experiments.page import publish
 
         say(terminal, f"page: {publish(out, write)}")
-    news = [item.name for item in picked if verdicts[item.name].name != item.known]
-    sys.exit(1 if news and not turned else 0)
+    differs = any(assessments[one.name].status != one.reported for one in experiments)
+    sys.exit(1 if differs and not falsified else 0)
 
 
 def _collect(
     terminal: Console, todo: Sequence[Task], out: Path, jobs: int, found: dict[str, list[Row]]
 ) -> None:
+    """Measure all tasks into `found`, with a line of progress."""
+    from saddleproof.paper.experiments.run import measured
     from saddleproof.report.progress import Steps
-    from saddleproof.reproduce.run import measured
 
     with (
         closing(measured(todo, out, jobs)) as running,
@@ -93,17 +96,17 @@ def _collect(
     ):
         for task, rows in running:
             found[task.key] = rows
-            steps.advance(task.item.title)
+            steps.advance(task.experiment.title)
 
 
 def _tell(
-    terminal: Console, picked: Sequence[Any], verdicts: dict[str, Verdict], out: Path
+    terminal: Console, experiments: Sequence[Any], assessments: dict[str, Assessment], out: Path
 ) -> None:
-    """A line a verdict, without the formulas' markup."""
-    from saddleproof.reproduce.page import plain
+    """Status and reason of each statement, with formulas as plain text."""
+    from saddleproof.paper.experiments.page import plain
 
-    for item in picked:
-        verdict = verdicts[item.name]
-        news = "" if verdict.name == item.known else f"  (reported: {item.known})"
-        say(terminal, f"{item.title}: {verdict.name}{news}\n    {plain(verdict.why)}")
-    say(terminal, f"\ntables and pictures: {out}")
+    for one in experiments:
+        found = assessments[one.name]
+        note = "" if found.status == one.reported else f"  (reported: {one.reported})"
+        say(terminal, f"{one.title}: {found.status}{note}\n    {plain(found.why)}")
+    say(terminal, f"\ntables and figures: {out}")

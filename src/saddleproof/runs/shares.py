@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from statistics import NormalDist
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,8 @@ def wilson(successes: int, trials: int, confidence: float = 0.95) -> Share:
 
         (p + z^2/2n -+ z sqrt(p (1 - p)/n + z^2/4n^2)) / (1 + z^2/n)
 
-    Unlike p -+ z sqrt(p (1 - p)/n) it says something at p = 0 and p = 1 and never leaves [0, 1].
+    Unlike p -+ z sqrt(p (1 - p)/n), the interval has a positive length at p = 0 and p = 1, and
+    stays within [0, 1].
 
     Args:
         successes: between 0 and `trials`.
@@ -44,12 +44,7 @@ def wilson(successes: int, trials: int, confidence: float = 0.95) -> Share:
     """
     if not 0 <= successes <= trials or trials == 0:
         raise ValueError(f"need 0 <= successes <= trials and trials > 0; got {successes}, {trials}")
-    p, n = successes / trials, trials
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    centre = p + z**2 / (2 * n)
-    margin = z * (p * (1 - p) / n + z**2 / (4 * n**2)) ** 0.5
-    low, high = (centre - margin) / (1 + z**2 / n), (centre + margin) / (1 + z**2 / n)
-    # At the ends the formula gives exactly 0 and 1, up to rounding.
-    return Share(
-        successes, trials, 0.0 if successes == 0 else low, 1.0 if successes == trials else high
-    )
+    from scipy.stats import binomtest
+
+    interval = binomtest(successes, trials).proportion_ci(confidence, method="wilson")
+    return Share(successes, trials, float(interval.low), float(interval.high))
