@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 
+from docutils import nodes
+from docutils.parsers.rst import Directive
+
 import saddleproof
+from saddleproof import words
 
 project = "saddleproof"
 author = "the saddleproof developers"
@@ -65,7 +69,23 @@ def escaped(text):
     return "`".join(parts)
 
 
+class Words(Directive):
+    """The members of an enumeration of `saddleproof.words`, each with its sentence."""
+
+    required_arguments = 1
+
+    def run(self):
+        """A definition list, so that long sentences wrap."""
+        entries = nodes.definition_list()
+        for word in getattr(words, self.arguments[0]):
+            term = nodes.term("", "", nodes.literal(text=str(word)))
+            sentence = nodes.definition("", nodes.paragraph(text=f"{word.sentence}."))
+            entries += nodes.definition_list_item("", term, sentence)
+        return [entries]
+
+
 def setup(app):
     """Called by Sphinx."""
+    app.add_directive("words", Words)
     # Before napoleon (500), which would read the docstrings as markup.
     app.connect("autodoc-process-docstring", plain_text, priority=400)

@@ -12,7 +12,7 @@ import saddleproof as sp
 from saddleproof.cli import main
 from saddleproof.optimizers.certified import NEXT
 from saddleproof.runs import config
-from saddleproof.words import Level
+from saddleproof.words import Ending, Level
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -68,3 +68,10 @@ def test_the_drawing_of_the_default_is_its_table() -> None:
 def test_the_manual_explains_every_level_by_its_own_sentence() -> None:
     page = (ROOT / "docs" / "choosing.md").read_text()
     assert "\n".join(f"| `{level}` | {level.sentence} |" for level in Level) in page
+
+
+@pytest.mark.parametrize("words", [Ending, Level])
+def test_every_word_has_its_sentence(words: type[Ending] | type[Level]) -> None:
+    sentences = [word.sentence for word in words]
+    assert all(sentences)
+    assert len(set(sentences)) == len(sentences)

@@ -2,23 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from saddleproof import arguments
 from saddleproof.arrays import Vector
+from saddleproof.border import kept, only_reads, shown
 from saddleproof.certificate import Certificate
 from saddleproof.checkpoint import RoundRecord
+from saddleproof.words import Ending
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What a callback sees after each round; return True from the callback to stop."""
+    """What a callback sees after each round; return True from the callback to stop.
+
+    The point is a read-only copy, and the arrays of the state are read-only views: a callback that
+    writes into them is refused.
+    """
 
     record: RoundRecord
     w: Vector
     state: Any
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "w", kept(np.asarray(self.w)))
+        object.__setattr__(self, "state", shown(self.state))
+
+
+def stops_after(
+    callback: Callable[[Progress], bool | None] | None, record: RoundRecord, w: Vector, state: Any
+) -> bool:
+    """Show a round to the callback, if there is one; whether it wants to stop.
+
+    Raises:
+        OptionError: it wrote into what it was shown, or returned neither True, False nor None.
+    """
+    if callback is None:
+        return False
+    with only_reads("the callback"):
+        return arguments.stops(callback(Progress(record, w, state)))
 
 
 @dataclass(frozen=True, repr=False)
@@ -26,8 +52,8 @@ class Result:
     """Where a run ended; `x`, `success` and `nit` are there for SciPy users.
 
     Attributes:
-        w: (d,) the point.
-        status: the verdict in a word, see `saddleproof.optimizers.base.Status`.
+        w: (d,) the point, a copy.
+        status: how the run ended, in a word that compares equal to its string.
         message: the verdict in a sentence.
         rounds: parallel iterations that the optimizer used; the certificate's own round is in
             `certificate.rounds`.
@@ -38,7 +64,7 @@ class Result:
     """
 
     w: Vector
-    status: str
+    status: Ending
     message: str
     rounds: int
     certificate: Certificate | None
@@ -63,9 +89,9 @@ class Result:
         "second_order" is proved. "stationary" is an optimizer's own word for a small gradient, and
         counts unless its certificate proves a saddle point.
         """
-        if self.status == "stationary":
+        if self.status is Ending.STATIONARY:
             return self.certificate is None or not self.certificate.refuted
-        return self.status == "second_order"
+        return self.status is Ending.SECOND_ORDER
 
     def __repr__(self) -> str:
         with np.printoptions(precision=4, threshold=8, edgeitems=3):

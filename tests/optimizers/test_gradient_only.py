@@ -12,7 +12,7 @@ import saddleproof as sp
 from saddleproof import oracle
 from saddleproof.errors import BreakdownError, OptionError
 from saddleproof.optimizers.gradient_only.batch import Batch
-from saddleproof.optimizers.gradient_only.track import Track, advance
+from saddleproof.optimizers.gradient_only.trajectory import Trajectory, advance
 from saddleproof.problems.quartic import TiltedQuartic
 from saddleproof.testing import check_optimizer
 
@@ -172,15 +172,15 @@ def test_workers_who_agree_that_they_are_done_end_the_run() -> None:
 
 
 def test_plain_descent_rides_in_every_batch() -> None:
-    """The shadow is the robust descent that would have been, to the last bit but rounding."""
+    """The plain is the robust descent that would have been, to the last bit but rounding."""
     problem = sp.problems.Example2(seed=0)
-    tracks: list[Track] = []
-    result = run(problem, callback=lambda p: tracks.append(p.state.shadow or p.state.main))
-    assert result.state.shadow is not None
-    plain, rule = tracks[2], sp.Median()
+    trajectories: list[Trajectory] = []
+    result = run(problem, callback=lambda p: trajectories.append(p.state.plain or p.state.main))
+    assert result.state.plain is not None
+    plain, rule = trajectories[2], sp.Median()
     fleet = attacked(problem)
     fleet.announce(sp.fleets.base.Announcement(rule.estimates, B))
-    for there in tracks[3:]:
+    for there in trajectories[3:]:
         batch = Batch({"main": plain.pair})
         messages = fleet.round(batch.points, round_id=0)
         reading = oracle.read(messages, rule, B, points=batch.points, workers=fleet.workers)
@@ -194,7 +194,7 @@ def test_strict_returns_only_what_is_clearly_lower() -> None:
     assert problem.left_saddle(result.w)
     bound = result.state.ending.evidence.numbers["loss_above_plain_descent_at_most"]
     assert bound < 0
-    assert problem.value(result.w) - problem.value(result.state.shadow.w) <= bound
+    assert problem.value(result.w) - problem.value(result.state.plain.w) <= bound
 
 
 def test_a_flat_loss_ends_where_it_began_and_claims_nothing() -> None:

@@ -95,7 +95,7 @@ def test_other_samples_at_every_point_cost_the_cancellation() -> None:
 
         def watch(progress: Any) -> None:
             if progress.state.escape is not None:
-                seen.append(progress.state.escape.terrain.spread)
+                seen.append(progress.state.escape.model.spread)
 
         options = {"b": B, "w0": problem.start, "seed": 0, "max_rounds": 15, "certify": False}
         fleet = attacked(problem, every=every)

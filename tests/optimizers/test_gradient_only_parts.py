@@ -20,7 +20,7 @@ from saddleproof.optimizers.gradient_only.segments import (
     decrease,
     interior,
 )
-from saddleproof.optimizers.gradient_only.track import Track, advance
+from saddleproof.optimizers.gradient_only.trajectory import Trajectory, advance
 
 
 def test_the_quadrature_is_exact_to_degree_seven_and_no_further() -> None:
@@ -76,7 +76,7 @@ def test_common_noise_cancels_in_the_survey() -> None:
 
     def watch(progress: Any) -> None:
         if progress.state.escape is not None:
-            spreads.append(progress.state.escape.terrain.spread)
+            spreads.append(progress.state.escape.model.spread)
 
     attack = sp.SaddleAttack(problem.saddle)
     fleet = sp.Coalition(sp.LocalFleet(problem), attack, members=range(6))
@@ -87,14 +87,14 @@ def test_common_noise_cancels_in_the_survey() -> None:
 
 
 def test_a_rejected_trial_stays_and_shortens_the_step() -> None:
-    track = Track(np.ones(1), np.ones(1), 0.0, step=1.0, longest=1.0)
-    batch = Batch({"main": track.pair})
+    trajectory = Trajectory(np.ones(1), np.ones(1), 0.0, step=1.0, longest=1.0)
+    batch = Batch({"main": trajectory.pair})
     steep = 100.0 * batch.points[:, None, :].repeat(3, axis=1)  # curvature 100, step 1
     reading = oracle.read(
         Messages(steep, ("ok",) * 3), sp.Median(), 0, points=batch.points, workers=("a", "b", "c")
     )
-    after = advance(track, reading, batch, "main")
+    after = advance(trajectory, reading, batch, "main")
     assert not after.accepted
-    assert after.w == track.w
+    assert after.w == trajectory.w
     assert after.gradient == 100.0
     assert after.step == pytest.approx(1 / 64)  # 1/100 is wanted, 1/64 is the hardest cut

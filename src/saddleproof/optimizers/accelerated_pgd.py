@@ -25,11 +25,13 @@ from typing import ClassVar
 
 import numpy as np
 
+from saddleproof.arguments import check_options
 from saddleproof.arrays import Vector
 from saddleproof.optimizers.base import RUNNING, Machine, Reading, Status
 from saddleproof.optimizers.gradient_descent import check_positive
 from saddleproof.optimizers.randomness import Stream, ball
 from saddleproof.optimizers.threshold import small
+from saddleproof.words import Ending
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ class AcceleratedPGD(Machine):
     needs_values: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        check_options(self)
         check_positive(
             step=self.step,
             curvature=self.curvature,
@@ -215,7 +218,7 @@ class AcceleratedPGD(Machine):
         if not state.failed:
             return RUNNING
         return Status(
-            "no_escape_found",
+            Ending.NO_ESCAPE_FOUND,
             f"{self.horizon} steps after a perturbation of length {self.radius:.3g} "
             f"the Hamiltonian had not fallen by {self.decrease:.3g}",
         )

@@ -16,8 +16,10 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 from saddleproof.arrays import Vector
 from saddleproof.claims import CurvatureFacts, GradientFacts
+from saddleproof.errors import OptionError
 from saddleproof.questions import Gradients, Question
 from saddleproof.ranks import Interval
+from saddleproof.words import Ending
 
 
 @dataclass(frozen=True)
@@ -25,16 +27,27 @@ class Status:
     """Where a run stands, in a word and a sentence.
 
     Attributes:
-        name: "running" until the optimizer ends by itself, then its verdict, such as
-            "stationary", "second_order", "conditional", "saddle", "open", "no_escape_found",
-            "unresolved" or "budget"; the loop adds "interrupted", "stopped", "too_few_workers" and
-            "diverged", and turns second_order, conditional, saddle, open and no_escape_found into
-            what the certificate's level says.
+        name: "running" until the optimizer ends by itself, then an `Ending`; a plain string
+            becomes the `Ending` of that name. The loop adds "interrupted", "stopped",
+            "too_few_workers" and "diverged". The loop also replaces second_order, conditional,
+            saddle, open and no_escape_found by the ending of the certificate's level.
         message: one sentence for a person.
+
+    Raises:
+        OptionError: `name` is neither "running" nor an `Ending`.
     """
 
-    name: str
+    name: Ending | str
     message: str = ""
+
+    def __post_init__(self) -> None:
+        if self.name == "running":
+            return
+        if self.name not in list(Ending):
+            raise OptionError(
+                f"a run cannot end as {self.name!r}; the endings are {', '.join(Ending)}"
+            )
+        object.__setattr__(self, "name", Ending(self.name))
 
     @property
     def done(self) -> bool:

@@ -16,12 +16,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from saddleproof.arguments import check_options
 from saddleproof.arrays import Vector
 from saddleproof.errors import OptionError
 from saddleproof.optimizers.base import RUNNING, Evidence, Machine, Reading, Status
 from saddleproof.optimizers.evidence import failed_escapes
 from saddleproof.optimizers.randomness import Stream, ball
 from saddleproof.schedule import Schedule
+from saddleproof.words import Ending
 
 #: Least inexactness that a schedule is planned for.
 TINY = 1e-100
@@ -98,6 +100,7 @@ class ByzantinePGD(Machine):
     max_escapes: int | None = None
 
     def __post_init__(self) -> None:
+        check_options(self)
         if self.max_escapes is not None and self.max_escapes < 1:
             raise OptionError(f"max_escapes must be at least 1; got {self.max_escapes}")
 
@@ -148,11 +151,10 @@ class ByzantinePGD(Machine):
         now = state.escape
         if now is not None and now.failed:
             theorem, Q = now.schedule.theorem, now.schedule.Q
-            if theorem:
-                return Status("second_order", f"{Q} perturbation rounds failed; {theorem} holds")
-            return Status("no_escape_found", f"{Q} perturbation rounds failed; no theorem holds")
+            why = f"{Q} perturbation rounds failed; {theorem or 'no theorem'} holds"
+            return Status(Ending.SECOND_ORDER if theorem else Ending.NO_ESCAPE_FOUND, why)
         if now is None and self.max_escapes is not None and state.escaped >= self.max_escapes:
-            return Status("budget", f"stopped after {state.escaped} escapes")
+            return Status(Ending.BUDGET, f"stopped after {state.escaped} escapes")
         return RUNNING
 
     def point(self, state: ByzantineState) -> Vector:

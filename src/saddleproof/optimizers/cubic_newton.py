@@ -22,10 +22,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from saddleproof.arguments import check_options
 from saddleproof.arrays import Vector
 from saddleproof.curvature.stencils import around, hessian
 from saddleproof.optimizers.base import RUNNING, Machine, Reading, Status
 from saddleproof.optimizers.gradient_descent import check_positive
+from saddleproof.words import Ending
 
 #: Share of R^2 that s must lack for the hard case; below it is round-off.
 HARD = 1e-10
@@ -76,6 +78,7 @@ class CubicNewton(Machine):
     tolerance: float | None = None
 
     def __post_init__(self) -> None:
+        check_options(self)
         check_positive(cubic=self.cubic, step=self.step, tolerance=self.tolerance)
 
     def init(
@@ -99,7 +102,7 @@ class CubicNewton(Machine):
     def status(self, state: CubicState) -> Status:
         """Running, or "stationary" once the tolerance is met."""
         if self.tolerance is not None and state.moved <= self.tolerance:
-            return Status("stationary", f"the last step was {state.moved:.3g} long")
+            return Status(Ending.STATIONARY, f"the last step was {state.moved:.3g} long")
         return RUNNING
 
     def point(self, state: CubicState) -> Vector:

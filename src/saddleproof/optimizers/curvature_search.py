@@ -20,10 +20,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 
+from saddleproof.arguments import check_options
 from saddleproof.arrays import Vector
 from saddleproof.errors import OptionError
 from saddleproof.optimizers.base import RUNNING, Evidence, Machine, Reading, Status
@@ -31,6 +32,7 @@ from saddleproof.optimizers.evidence import failed_escapes
 from saddleproof.optimizers.gradient_descent import check_positive
 from saddleproof.optimizers.randomness import Stream
 from saddleproof.optimizers.threshold import small
+from saddleproof.words import Ending
 
 Differences = Literal["aggregates", "workers"]
 #: Coefficients of change = g(w + y) - g(w).
@@ -115,6 +117,7 @@ class CurvatureSearch(Machine):
     differences: Differences = "aggregates"
 
     def __post_init__(self) -> None:
+        check_options(self)
         check_positive(
             step=self.step,
             curvature=self.curvature,
@@ -124,8 +127,6 @@ class CurvatureSearch(Machine):
         )
         if self.delta >= 1:
             raise OptionError(f"delta must lie strictly between 0 and 1; got {self.delta}")
-        if self.differences not in get_args(Differences):
-            raise OptionError(f"differences is 'aggregates' or 'workers'; got {self.differences!r}")
 
     def init(
         self, w0: Vector, *, seed: int | None = None, max_rounds: int | None = None
@@ -186,7 +187,7 @@ class CurvatureSearch(Machine):
         if state.search is None or not state.search.failed:
             return RUNNING
         return Status(
-            "no_escape_found",
+            Ending.NO_ESCAPE_FOUND,
             f"{state.search.t} rounds of search found no curvature below -{self.curvature:.3g}",
         )
 

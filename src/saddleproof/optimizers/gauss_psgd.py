@@ -18,11 +18,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from saddleproof.arguments import check_options
 from saddleproof.arrays import Vector
 from saddleproof.optimizers.base import RUNNING, Machine, Reading, Status
 from saddleproof.optimizers.gradient_descent import check_positive
 from saddleproof.optimizers.randomness import Stream
 from saddleproof.optimizers.threshold import small
+from saddleproof.words import Ending
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,7 @@ class GaussPSGD(Machine):
     rounds: int = 16
 
     def __post_init__(self) -> None:
+        check_options(self)
         check_positive(
             step=self.step,
             noise=self.noise,
@@ -149,7 +152,7 @@ class GaussPSGD(Machine):
         if state.drift is None or not state.drift.failed:
             return RUNNING
         return Status(
-            "no_escape_found",
+            Ending.NO_ESCAPE_FOUND,
             f"{self.rounds} rounds of {self.horizon} noisy steps stayed within {self.distance:.3g}",
         )
 

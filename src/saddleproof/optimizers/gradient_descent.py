@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from saddleproof.arguments import check_options
 from saddleproof.arrays import Vector
 from saddleproof.errors import OptionError
 from saddleproof.optimizers.base import RUNNING, Answers, Machine, Status
@@ -30,6 +31,7 @@ from saddleproof.optimizers.certified.line import Stride
 from saddleproof.optimizers.certified.run import Run
 from saddleproof.optimizers.randomness import Stream
 from saddleproof.questions import Changes, Gradients, Question
+from saddleproof.words import Ending
 
 #: First step where none is given; the rule moves it by powers of two.
 FIRST_STEP = 1.0
@@ -151,6 +153,7 @@ class GradientDescent(Machine):
     line_search: bool = False
 
     def __post_init__(self) -> None:
+        check_options(self)
         check_positive(step=self.step, tolerance=self.tolerance)
         if self.line_search and self.step is not None:
             raise OptionError(f"a step that is given is not searched for; got step={self.step}")
@@ -194,7 +197,9 @@ class GradientDescent(Machine):
             return RUNNING
         norm = float(np.linalg.norm(state.descent.gradient))
         if norm <= self.tolerance:
-            return Status("stationary", f"gradient norm {norm:.3g} is within {self.tolerance:.3g}")
+            return Status(
+                Ending.STATIONARY, f"gradient norm {norm:.3g} is within {self.tolerance:.3g}"
+            )
         return RUNNING
 
     def point(self, state: GradientState) -> Vector:

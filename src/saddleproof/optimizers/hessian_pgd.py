@@ -29,6 +29,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from saddleproof.arguments import check_options
 from saddleproof.arrays import Vector
 from saddleproof.curvature.differences import first_step
 from saddleproof.curvature.krylov import ROUNDS, Krylov
@@ -65,6 +66,7 @@ from saddleproof.optimizers.hessian_state import (
 )
 from saddleproof.optimizers.randomness import Stream
 from saddleproof.ranks import inflatable
+from saddleproof.words import Ending
 
 #: Largest d for which hessian="auto" asks for the whole Hessian.
 FULL_HESSIAN = 256
@@ -116,6 +118,7 @@ class HessianPGD(Machine):
     max_escapes: int = 100
 
     def __post_init__(self) -> None:
+        check_options(self)
         check_positive(rho=self.rho, inexactness=self.inexactness, step=self.step)
         check_positive(epsilon=self.epsilon)
         if self.inexactness is not None and self.rho is None:
@@ -169,7 +172,7 @@ class HessianPGD(Machine):
         if isinstance(state.phase, Line):
             return self._search(state, reading)
         if overflows(reading):
-            return _ended(state, Status("unresolved", "gradients overflow next to the point"))
+            return _ended(state, Status(Ending.UNRESOLVED, "gradients overflow next to the point"))
         match state.phase:
             case Measure(measurement):
                 return self._measured(state, measurement, reading)
@@ -213,7 +216,9 @@ class HessianPGD(Machine):
         if not after.ended:
             return replace(state, phase=Measure(after), event="measures Hessians")
         if after.best is None:
-            return _ended(state, Status("unresolved", "the steps of differences are lost beside w"))
+            return _ended(
+                state, Status(Ending.UNRESOLVED, "the steps of differences are lost beside w")
+            )
         return self._judge(state, by_workers(reading, measured_facts(after.best), self.tolerance))
 
     def _grown(self, state: HessianState, space: Krylov, reading: Reading) -> HessianState:
@@ -273,7 +278,7 @@ class HessianPGD(Machine):
             unseen=None, event=event,
         )  # fmt: skip
         if state.escaped >= self.max_escapes:
-            return _ended(state, Status("budget", f"stopped after {state.escaped} escapes"))
+            return _ended(state, Status(Ending.BUDGET, f"stopped after {state.escaped} escapes"))
         return state
 
     def status(self, state: HessianState) -> Status:

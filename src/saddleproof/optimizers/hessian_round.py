@@ -17,11 +17,11 @@ from saddleproof.arrays import Vector
 from saddleproof.claims import CurvatureFacts, Demands, conclude, gradient_facts
 from saddleproof.curvature.stencils import ROUNDINGS, classical, precisions, spans
 from saddleproof.optimizers.base import Reading, Status
-from saddleproof.optimizers.certified import ending_of
 from saddleproof.optimizers.certified.line import NEAR, scaled
 from saddleproof.optimizers.gradient_only.batch import Batch
 from saddleproof.optimizers.gradient_only.segments import COARSE, WEIGHTS, interior
 from saddleproof.ranks import mean_bounds
+from saddleproof.words import Ending
 
 #: A step c/rho is taken where c^2 >= MARGIN rho s: it then lowers F by c^3/(6 rho^2) or more.
 MARGIN = 6.0
@@ -60,7 +60,7 @@ class Found:
     @property
     def proved(self) -> bool:
         """Whether this is a second-order stationary point."""
-        return self.end.name == "second_order"
+        return self.end.name is Ending.SECOND_ORDER
 
     def length(self, rho: float) -> float:
         """c/rho, where a step of this length is proved to lower F; else 0."""
@@ -84,8 +84,9 @@ def by_workers(
         rows, reading.gradient[0], float(reading.inexactness[0]), reading.workers, reading.b
     )
     found = conclude(gradient, facts, reading.b, Demands(tolerance=tolerance))
-    word = ending_of(found.level)
-    end = Status("no_escape_found", why) if why and word == "open" else Status(word, found.reason)
+    end = Status(found.level.ending, found.reason)
+    if why and end.name is Ending.OPEN:
+        end = Status(Ending.NO_ESCAPE_FOUND, why)
     v = facts.directions[0]
     noise = ROUNDINGS * precisions(reading.stack[:1]) * np.abs(rows).max(axis=1) * np.sqrt(len(v))
     up = float(mean_bounds(rows @ v + noise, reading.b)[1])
@@ -117,12 +118,14 @@ def by_aggregates(
     if tolerance is None:
         tolerance = 2 * error + float(np.sqrt(MARGIN * rho * inexactness))
     if -np.inf < low >= -tolerance:
-        end = Status("second_order", f"lambda_min >= {low:.3g} proved (asked: {-tolerance:.3g})")
+        end = Status(
+            Ending.SECOND_ORDER, f"lambda_min >= {low:.3g} proved (asked: {-tolerance:.3g})"
+        )
     elif high < 0:
-        end = Status("saddle", f"lambda_min <= {high:.3g}, but no step is proved to descend")
+        end = Status(Ending.SADDLE, f"lambda_min <= {high:.3g}, but no step is proved to descend")
     else:
         why = f"lambda_min >= {low:.3g} is all that is proved (asked: {-tolerance:.3g})"
-        end = Status("open", why)
+        end = Status(Ending.OPEN, why)
     direction = v if float(gradient[0] @ v) <= 0 else -v
     size = float(np.abs(values).max())
     return Found(direction, value, low, high, inexactness, size, tolerance, end)
@@ -144,9 +147,9 @@ def by_direction(
     apart = float(spans(points[1:], v[None])[0])
     value = float((gradient[1] - gradient[2]) @ v) / apart
     high = value + 2 * inexactness / apart + rho * apart / 4
-    end = Status("no_escape_found", why)
+    end = Status(Ending.NO_ESCAPE_FOUND, why)
     if high < 0:
-        end = Status("saddle", f"lambda_min <= {high:.3g}, but no step is proved to descend")
+        end = Status(Ending.SADDLE, f"lambda_min <= {high:.3g}, but no step is proved to descend")
     direction = v if float(gradient[0] @ v) <= 0 else -v
     return Found(direction, value, -np.inf, high, inexactness, abs(value), 0.0, end)
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from saddleproof.arguments import check_options
 from saddleproof.arrays import Vector
 from saddleproof.errors import OptionError
 from saddleproof.optimizers.base import RUNNING, Evidence, Machine, Reading, Status
@@ -27,6 +28,7 @@ from saddleproof.optimizers.gradient_descent import (
     stationary,
 )
 from saddleproof.optimizers.randomness import Stream, sphere
+from saddleproof.words import Ending
 
 #: Admitted probability of being wrong in the evidence.
 DELTA = 0.05
@@ -87,6 +89,7 @@ class PGD(Machine):
     step: float | None = None
 
     def __post_init__(self) -> None:
+        check_options(self)
         check_positive(
             radius=self.radius, distance=self.distance, horizon=self.horizon, step=self.step
         )
@@ -135,7 +138,7 @@ class PGD(Machine):
         if state.trial is None or not state.trial.failed:
             return RUNNING
         return Status(
-            "no_escape_found",
+            Ending.NO_ESCAPE_FOUND,
             f"{self.horizon} rounds after a perturbation of length {self.radius:.3g} "
             f"ended within {self.distance:.3g}",
         )

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from saddleproof.arguments import check_options, seed_of
 from saddleproof.arrays import Vector
 from saddleproof.errors import OptionError
 from saddleproof.optimizers.base import Answers, Machine, Reading, Status
@@ -28,6 +29,7 @@ from saddleproof.optimizers.gradient_descent import check_positive
 from saddleproof.optimizers.randomness import Stream
 from saddleproof.questions import QUESTIONS, Changes, Gradients, Question
 from saddleproof.ranks import mean_bounds, median_bounds
+from saddleproof.words import Ending
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,7 @@ class PlateauPGD(Machine):
     questions = QUESTIONS
 
     def __post_init__(self) -> None:
+        check_options(self)
         check_positive(step=self.step)
         for name in ("every", "patience"):
             value = getattr(self, name)
@@ -130,6 +133,7 @@ class PlateauPGD(Machine):
     ) -> PlateauState:
         """The state before the first round; the dtype of w0 is the dtype of training."""
         exact = np.asarray(w0, dtype=np.float64)
+        seed = seed_of(seed)
         run = Run(exact, Stream.open(seed), seed)
         return PlateauState(run, w0, Train(), 0, exact, 0, wait=self.every)
 
@@ -192,7 +196,7 @@ class PlateauPGD(Machine):
         overdue = self.patience is not None and state.steps - state.since >= self.patience
         if overdue and isinstance(state.phase, Train) and state.tests:
             why = f"the loss has not certainly fallen since step {state.since}"
-            return Status("stopped", why)
+            return Status(Ending.STOPPED, why)
         return Status("running", state.run.event)
 
     def point(self, state: PlateauState) -> Vector:

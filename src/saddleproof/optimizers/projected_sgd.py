@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from saddleproof.arguments import check_options
 from saddleproof.arrays import Vector
 from saddleproof.optimizers.base import RUNNING, Machine, Reading, Status
 from saddleproof.optimizers.gradient_descent import check_positive
@@ -66,6 +67,7 @@ class ProjectedSGD(Machine):
     average: bool = True
 
     def __post_init__(self) -> None:
+        check_options(self)
         check_positive(step=self.step, diameter=self.diameter)
 
     def init(

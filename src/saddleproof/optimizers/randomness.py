@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from saddleproof.arguments import seed_of
 from saddleproof.arrays import Vector
 
 
@@ -27,12 +28,13 @@ class Stream:
         count: how many draws were made.
     """
 
-    key: str
+    key: str = field(repr=False)
     count: int = 0
 
     @classmethod
-    def open(cls, seed: int | None = None) -> Stream:
+    def open(cls, seed: int | np.random.Generator | None = None) -> Stream:
         """A stream from fresh entropy, or, for experiments, from `seed`."""
+        seed = seed_of(seed)
         if seed is None:
             return cls(secrets.token_hex(32))
         return cls(hashlib.blake2b(str(seed).encode(), digest_size=32).hexdigest())

@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from saddleproof.arguments import check_options
 from saddleproof.arrays import Vector
 from saddleproof.curvature.stencils import around, hessian
 from saddleproof.errors import OptionError
@@ -29,6 +30,7 @@ from saddleproof.optimizers.base import RUNNING, Combined, Machine, Reading, Sta
 from saddleproof.optimizers.gradient_descent import check_positive
 from saddleproof.optimizers.randomness import Stream
 from saddleproof.optimizers.threshold import small
+from saddleproof.words import Ending
 
 #: epsilon_H over the inexactness of H~ that the scheme admits, 2 epsilon_H / 9.
 ADMITTED = 4.5
@@ -85,6 +87,7 @@ class RobustSecondOrder(Machine):
     curvature: float | None = None
 
     def __post_init__(self) -> None:
+        check_options(self)
         check_positive(
             step=self.step,
             hessian_lipschitz=self.hessian_lipschitz,
@@ -142,9 +145,9 @@ class RobustSecondOrder(Machine):
         if math.isnan(state.lowest):
             return RUNNING
         if state.lowest == -math.inf:
-            return Status("unresolved", "gradients overflow next to the point")
+            return Status(Ending.UNRESOLVED, "gradients overflow next to the point")
         return Status(
-            "no_escape_found",
+            Ending.NO_ESCAPE_FOUND,
             f"the aggregated Hessian has lambda_min {state.lowest:.3g}, "
             f"no less than -{state.tolerance:.3g}",
         )

@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from saddleproof.arguments import check_options
 from saddleproof.arrays import Vector
 from saddleproof.optimizers.base import RUNNING, Machine, Reading, Status
 from saddleproof.optimizers.gradient_descent import check_positive
@@ -74,6 +75,7 @@ class SimplifiedPGD(Machine):
     epsilon: float | None = None
 
     def __post_init__(self) -> None:
+        check_options(self)
         check_positive(step=self.step, radius=self.radius, rest=self.rest, epsilon=self.epsilon)
 
     @classmethod

@@ -19,12 +19,14 @@ from typing import ClassVar
 
 import numpy as np
 
+from saddleproof.arguments import check_options
 from saddleproof.arrays import Vector
 from saddleproof.optimizers.base import RUNNING, Evidence, Machine, Reading, Status
 from saddleproof.optimizers.evidence import failed_escapes
 from saddleproof.optimizers.gradient_descent import check_positive
 from saddleproof.optimizers.randomness import Stream, ball
 from saddleproof.optimizers.threshold import small
+from saddleproof.words import Ending
 
 #: Admitted probability of being wrong in the evidence.
 DELTA = 0.05
@@ -88,6 +90,7 @@ class ValuePGD(Machine):
     needs_values: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        check_options(self)
         check_positive(
             step=self.step,
             epsilon=self.epsilon,
@@ -169,7 +172,7 @@ class ValuePGD(Machine):
         if not state.failed:
             return RUNNING
         return Status(
-            "no_escape_found",
+            Ending.NO_ESCAPE_FOUND,
             f"{self.horizon} rounds after a perturbation of length {self.radius:.3g} "
             f"the loss had not fallen by {self.decrease:.3g}",
         )

@@ -12,6 +12,7 @@ from saddleproof.redteam.bench import Bench
 from saddleproof.redteam.outcomes import Outcome
 from saddleproof.redteam.space import spelled
 from saddleproof.runs.shares import Share, wilson
+from saddleproof.words import Ending
 
 Objective = Literal["trap", "lie"]
 
@@ -60,9 +61,9 @@ class Attempt:
 def _harm(run: Outcome, objective: Objective) -> float:
     remains = 1.0 if math.isnan(run.excess) else min(max(run.excess, 0.0), 1.0)
     if objective == "lie":
-        claims = run.status == "second_order"
+        claims = run.status == Ending.SECOND_ORDER
         return 1.0 if run.deceived else 0.3 * remains + 0.2 * claims * (not run.left)
-    uncertain = run.status != "second_order"
+    uncertain = run.status != Ending.SECOND_ORDER
     return 1.0 if not run.left else 0.2 * remains + 0.2 * min(run.rounds, 1.0) + 0.1 * uncertain
 
 

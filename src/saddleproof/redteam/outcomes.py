@@ -12,6 +12,7 @@ from saddleproof.arrays import Vector
 from saddleproof.minimize import Progress, Result
 from saddleproof.redteam.truth import false_claims, truth
 from saddleproof.runs.setup import Setup
+from saddleproof.words import Ending
 
 #: What rounding may add to a difference of losses.
 _SLACK = 1e-7
@@ -60,7 +61,7 @@ class Watch:
         """Look at the state after a round, beside the one before it."""
         before = self._before
         if getattr(before, "phase", None) == "compare":
-            self.shadow = before.shadow.w
+            self.shadow = before.plain.w
         self._before = progress.state
 
 
@@ -86,7 +87,7 @@ def judged(setup: Setup, result: Result, watch: Watch, liars: Iterable[int]) -> 
 def _forged(
     setup: Setup, result: Result, honest: Any, liars: tuple[int, ...], left: bool
 ) -> Iterator[str]:
-    found, claims = result.certificate, result.status == "second_order"
+    found, claims = result.certificate, result.status is Ending.SECOND_ORDER
     if found is None and not claims:
         return
     here = truth(setup.problem, result.w, honest)

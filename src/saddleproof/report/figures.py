@@ -17,6 +17,7 @@ from saddleproof.errors import MissingExtraError
 from saddleproof.report.palette import Look, looks
 from saddleproof.report.plane import Plane, bottoms
 from saddleproof.runs.trials import Row, Trial
+from saddleproof.words import Ending
 
 try:
     import matplotlib as mpl
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 INK = "#1b2b3a"
 #: Norms below this are drawn at it: what lies deeper is rounding.
 FLOOR = 1e-6
-#: Verdicts of runs that did not end by a test of their own.
-_SPENT = ("budget", "unresolved", "interrupted", "stopped")
+#: Endings of runs that no test of their own ended.
+_SPENT = (Ending.BUDGET, Ending.UNRESOLVED, Ending.INTERRUPTED, Ending.STOPPED)
 _STYLE: Any = {
     "text.color": INK,
     "axes.edgecolor": INK,

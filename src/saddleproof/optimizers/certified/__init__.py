@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from saddleproof.arguments import check_options, seed_of
 from saddleproof.arrays import Vector
 from saddleproof.claims import Demands, conclude
 from saddleproof.errors import OptionError
@@ -28,6 +29,7 @@ from saddleproof.optimizers.certified.propose import Propose, Verify
 from saddleproof.optimizers.certified.run import Run
 from saddleproof.optimizers.randomness import Stream
 from saddleproof.questions import QUESTIONS, Question
+from saddleproof.words import Ending
 
 #: What may follow on what.
 NEXT: dict[type, set[type]] = {
@@ -90,6 +92,7 @@ class CertifiedPGD(Machine):
     takes_back = True
 
     def __post_init__(self) -> None:
+        check_options(self)
         for name in ("curvature", "step"):
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):
@@ -103,6 +106,7 @@ class CertifiedPGD(Machine):
         In float64, whatever w0 is: small differences of losses are what all of this rests on.
         """
         w = np.asarray(w0, dtype=np.float64)
+        seed = seed_of(seed)
         run = Run(w, Stream.open(seed), seed, step=self.step or 0.0)
         return CertifiedState(run, Descend.afresh(w))
 
@@ -124,9 +128,9 @@ class CertifiedPGD(Machine):
             return Status("running", state.run.event)
         gradient, curvature = state.run.facts, state.run.curvature
         if gradient is None or curvature is None:
-            return Status("open", "the run ended where nothing was asked")
+            return Status(Ending.OPEN, "the run ended where nothing was asked")
         found = conclude(gradient, curvature, gradient.b, Demands(tolerance=self.curvature))
-        return Status(ending_of(found.level), found.reason)
+        return Status(found.level.ending, found.reason)
 
     def point(self, state: CertifiedState) -> Vector:
         """(d,): what the run would return now."""
@@ -138,10 +142,4 @@ class CertifiedPGD(Machine):
         return Evidence(tolerance=self.curvature, gradient=run.facts, curvature=run.curvature)
 
 
-def ending_of(level: str) -> str:
-    """The status of a run that ended by itself at a point of this level."""
-    words = {"proved": "second_order", "conditional": "conditional", "saddle": "saddle"}
-    return words.get(level, "open")
-
-
-__all__ = ["NEXT", "CertifiedPGD", "CertifiedState", "ending_of"]
+__all__ = ["NEXT", "CertifiedPGD", "CertifiedState"]

@@ -28,10 +28,10 @@ from saddleproof.questions import Gradients
 #: The gradient is small at ||g_hat|| <= STATIONARY * Delta_hat (the paper's epsilon, Theorem 3).
 STATIONARY = 3.0
 #: Rounds of further descent at a small gradient, while most workers agree on the slope.
-POLISH = 8
-#: Such a round must promise this share of the largest gain so far.
-CRUMBS = 0.003
-#: A step of this length is no news, beside 1 and the longest move of the run so far.
+EXTRA_ROUNDS = 8
+#: A round at a small gradient must promise this share of the largest gain so far.
+NEGLIGIBLE = 0.003
+#: A step is negligible at this share of 1, or of the longest move of the run if that is shorter.
 SHORT = 1e-5
 #: A step is too long where the gradient grows by LONG; it is then cut by CUT at least.
 LONG, CUT = 2.0, 0.25
@@ -48,17 +48,17 @@ class Descend:
     Attributes:
         trial: (d,).
         pairs: (k, 2, d) the last steps and what they did to the gradient.
-        polish: rounds of descent at a small gradient so far.
+        extra_rounds: rounds of descent at a small gradient so far.
     """
 
     trial: Vector
     pairs: Vector
-    polish: int = 0
+    extra_rounds: int = 0
 
     @classmethod
-    def afresh(cls, w: Vector, polish: int = 0) -> Descend:
+    def afresh(cls, w: Vector, extra_rounds: int = 0) -> Descend:
         """A descent that remembers no step."""
-        return cls(w, np.empty((0, 2, w.size)), polish)
+        return cls(w, np.empty((0, 2, w.size)), extra_rounds)
 
     def question(self, _: Run) -> Gradients:
         """The gradient at one point."""
@@ -89,25 +89,26 @@ class Descend:
             m=reading.stack.shape[1],
             event="descends",
         )
-        polish = self.polish
+        extra_rounds = self.extra_rounds
         still = step > 0 and step * norm <= SHORT * min(1.0, run.reach or 1.0)
         if norm <= STATIONARY * noise or still:
-            crumbs = still or step * norm**2 < CRUMBS * run.largest
-            if step == 0 or polish >= POLISH or crumbs or not _downhill(reading, gradient):
+            worthwhile = not still and step * norm**2 >= NEGLIGIBLE * run.largest
+            again = step > 0 and worthwhile and extra_rounds < EXTRA_ROUNDS
+            if not (again and _downhill(reading, gradient)):
                 return _known(run, reading), Propose()
-            polish += 1
+            extra_rounds += 1
             if down:
-                return run, Stride(way, polish)
+                return run, Stride(way, extra_rounds)
         if step == 0:
             return _known(run, reading), Stride(-gradient)
-        return run, Descend(self.trial - move(gradient, pairs, step), pairs, polish)
+        return run, Descend(self.trial - move(gradient, pairs, step), pairs, extra_rounds)
 
     def _back(self, run: Run, gradient: Vector) -> tuple[Run, Descend]:
         """A shorter step from the last point that was taken."""
         tried = float(np.linalg.norm(self.trial - run.w)) / float(np.linalg.norm(gradient))
         step = CUT * min(run.step, tried)
         run = replace(run, step=step, event="the step was too long")
-        return run, replace(Descend.afresh(run.w - step * gradient), polish=self.polish)
+        return run, replace(Descend.afresh(run.w - step * gradient), extra_rounds=self.extra_rounds)
 
 
 def _known(run: Run, reading: Reading) -> Run:

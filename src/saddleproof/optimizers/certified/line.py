@@ -1,8 +1,8 @@
 """LINE and STRIDE: every worker says how its loss changes along a few directions.
 
 A jump is taken where the decrease is proved about the honest mean, else where it is proved about
-more than half of the honest workers. No statistics and no cap: a jump must only gain a share of the
-largest gain so far, or a run would collect crumbs.
+more than half of the honest workers. Both proofs are order statistics. The number of jumps has no
+limit, but each jump must gain a share of the largest gain so far, so that a run ends.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ class Stride:
 
     Attributes:
         way: (d,) a direction that is thought to be downhill.
-        polish: see `Descend`.
+        extra_rounds: see `Descend`.
     """
 
     way: Vector
-    polish: int = 0
+    extra_rounds: int = 0
 
     def question(self, run: Run) -> Changes:
         """One direction, all lengths."""
@@ -71,7 +71,7 @@ class Stride:
         gain = max(run.largest, -float(ends[best]))
         run = run.moved(asked.along(0)[best], "found the length of a step")
         run = replace(run, step=step, largest=gain)
-        return _descend_from(run, self.polish)
+        return _descend_from(run, self.extra_rounds)
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Ended:
-    """Nothing is asked any more."""
+    """The run is over: no question follows."""
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,7 @@ def choose(
 
 def _lowest(changes: Vector, b: int, largest: float, least: float) -> Jump | None:
     mean, median = mean_bounds(changes, b)[1], median_bounds(changes, b)[1]
-    # A proof of next to nothing is no reason to leave a decrease that most workers agree on.
+    # A proved gain that is tiny must not displace a larger gain of the majority.
     seen = -float(median.min())
     for ends, proved in ((mean, True), (median, False)):
         best = np.unravel_index(int(np.argmin(ends)), ends.shape)
@@ -236,7 +236,7 @@ def _gradient(run: Run) -> Vector:
     return np.zeros_like(run.w) if run.gradient is None else run.gradient
 
 
-def _descend_from(run: Run, polish: int = 0) -> tuple[Run, Descend]:
+def _descend_from(run: Run, extra_rounds: int = 0) -> tuple[Run, Descend]:
     from saddleproof.optimizers.certified.descend import Descend
 
-    return run, Descend.afresh(run.w, polish)
+    return run, Descend.afresh(run.w, extra_rounds)

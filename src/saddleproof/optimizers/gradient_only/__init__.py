@@ -8,10 +8,10 @@ A. *One number per worker* (segments.py). "Did the loss fall from here to there?
 B. *Differences per worker* (probe.py, escape.py). Curvature, steps and escapes are judged by
    g_i(x) - g_i(y), the same worker at two points in one round: shared noise cancels, and with it
    the slab in which a coalition can hold a plain iterate.
-C. *Robust descent in every batch* (track.py). The unperturbed trajectory advances in every round,
-   so that at the end one round can hold the run against plain robust gradient descent.
+C. *Robust descent in every batch* (trajectory.py). The unperturbed trajectory advances in every
+   round, so that one last round can compare the run with plain robust gradient descent.
 
-constants.py names every constant, machine.py says which round comes next, verdict.py what a run
+constants.py names every constant, machine.py says which round comes next, ending.py what a run
 that found no way down suggests, which is no proof. Where workers answer questions about their
 losses, `CertifiedPGD` needs a third of the rounds and proves more.
 """
@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from saddleproof.arguments import check_options
 from saddleproof.arrays import Vector
 from saddleproof.errors import OptionError
 from saddleproof.optimizers.base import Evidence, Machine, Reading, Status
@@ -68,6 +69,7 @@ class GradientOnlyPGD(Machine):
     strict: bool = False
 
     def __post_init__(self) -> None:
+        check_options(self)
         for name in ("curvature", "step"):
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):

@@ -13,11 +13,11 @@ STATIONARY: Final = 3.0
 #: It is one too when step * |g_hat| <= STILL * (1 + |w|): further steps would be lost beside w.
 STILL: Final = 1e-5
 #: Rounds of further descent at a candidate, while its one-number-per-worker slope is certain.
-POLISH: Final = 8
+EXTRA_ROUNDS: Final = 8
 #: A step is accepted iff step * |difference of gradients| / |difference of points| is at most this.
 ACCEPT: Final = 1.25
 #: Below this value of the same product a step that was cut may grow again, by GROW at most.
-TIMID: Final = 0.35
+GROW_BELOW: Final = 0.35
 GROW: Final = 1.5
 #: A rejected step shrinks at least to half, at most to 1/64.
 SHRINK_LEAST, SHRINK_MOST = 0.5, 1 / 64
@@ -49,8 +49,8 @@ MOMENTUM: Final = 0.8
 FIRST_TEST, TEST_EVERY = 4, 2
 #: An escape goes on while its best clear decrease still grows by this factor.
 IMPROVES: Final = 1.3
-#: A start that began at most at this level and grew is a witness of negative curvature.
-WITNESS_LEVEL: Final = 1 / 4
+#: A start that began at most at this level and grew shows negative curvature.
+CURVED_LEVEL: Final = 1 / 4
 #: Jumps of a run that are only likely, not clearly, lower in the loss.
 SOFT_JUMPS: Final = 3
 #: Curvature tolerance unless given, and noise tolerance, as shares of the reference curvature.

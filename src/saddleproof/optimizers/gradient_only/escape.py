@@ -1,19 +1,20 @@
 """One escape: starts around an anchor, descending the centred function side by side.
 
-Each start runs heavy-ball descent on the *centred* loss F(w) - <grad F(w~), w - w~>, whose gradient
-is the worker-wise difference AGG(g_i(x) - g_i(w~)): what holds a plain iterate at a fake minimum,
-the noise that all points near the anchor share, is not in it. Every second round the segments from
-the anchor to all starts are integrated (segments.py). A start is
+Each start runs heavy-ball descent on the *centred* loss F(w) - <grad F(w~), w - w~>. The gradient
+of the centred loss is the worker-wise difference AGG(g_i(x) - g_i(w~)), so the noise that all
+points near the anchor share cancels. That noise is what holds a plain iterate at a fake minimum.
+Every second round integrates the segments from the anchor to all starts (segments.py). A start is
 
     clear       when the intervals of the loss and of the centred loss are both below zero;
-    a witness   when the centred loss fell, from a start well inside the quadratic model:
-                there is negative curvature, even if no decrease is clear;
-    likely      when it is a witness and the loss probably fell.
+    curved      when the centred loss fell, from a start well inside the quadratic model: the
+                Hessian has negative curvature there, even if no decrease of the loss is clear;
+    likely      when the start is curved and the loss probably fell.
 
-The intervals are ranks and two standard errors. They steer, and prove nothing about the mean.
+The intervals are ranks and two standard errors. They steer the run, and prove nothing about the
+mean.
 
-The centred loss "fell" when it lost more than a curvature of -gamma_T would have made it lose
-(`Escape.visible`): along a flat valley, such as the orbit of a symmetry, nothing is claimed.
+The centred loss "fell" when its decrease exceeds what a curvature of -gamma_T explains
+(`EscapeSearch.visible`). Along a flat valley, such as the orbit of a symmetry, no start is curved.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from saddleproof.optimizers.base import Reading
 from saddleproof.optimizers.gradient_only.batch import Batch
 from saddleproof.optimizers.gradient_only.constants import (
     ACCEPT,
+    CURVED_LEVEL,
     FIRST_TEST,
     IMPROVES,
     LEVELS,
@@ -36,9 +38,8 @@ from saddleproof.optimizers.gradient_only.constants import (
     TEST_EVERY,
     TINY,
     VISIBLE,
-    WITNESS_LEVEL,
 )
-from saddleproof.optimizers.gradient_only.probe import Terrain
+from saddleproof.optimizers.gradient_only.probe import LocalModel
 from saddleproof.optimizers.gradient_only.segments import Decrease, decrease, interior
 
 
@@ -58,40 +59,40 @@ class Landing:
 
 
 @dataclass(frozen=True)
-class Escape:
-    """An escape in motion.
+class EscapeSearch:
+    """The starts of one escape, and what their tests have shown so far.
 
     Attributes:
         anchor: (d,) w~.
-        terrain: what the probe round told about the anchor.
+        model: what the probe round told about the anchor.
         step: eta of the starts.
         points, previous: (s, d) where the starts are and were.
         began: (s,) radius at which each start began.
-        modest: (s,) whether it began well inside the quadratic model, so that it can be a witness.
+        modest: (s,) whether it began well inside the quadratic model, as a curved start must.
         rounds: rounds done.
         best: the best clear landing so far.
-        likely: the lowest landing of all tests so far that is only likely.
-        witnesses: (s,) which starts are witnesses.
+        likely: the lowest landing so far that is only likely.
+        curved: (s,) which starts are curved; see the head of this file.
         improving: whether the last test improved `best` enough to go on.
     """
 
     anchor: Vector
-    terrain: Terrain
+    model: LocalModel
     step: float
     points: Vector
     previous: Vector
     began: Vector
     modest: NDArray[np.bool_]
-    witnesses: NDArray[np.bool_]
+    curved: NDArray[np.bool_]
     rounds: int = 0
     best: Landing | None = None
     likely: Landing | None = None
     improving: bool = True
 
     @property
-    def witness(self) -> bool:
-        """Whether any start is a witness."""
-        return bool(self.witnesses.any())
+    def any_curved(self) -> bool:
+        """Whether any start is curved."""
+        return bool(self.curved.any())
 
     @property
     def visible(self) -> float:
@@ -117,24 +118,24 @@ class Escape:
         return interior(self.anchor, ends)
 
 
-def begin(anchor: Vector, terrain: Terrain, step: float, directions: Vector) -> Escape:
+def begin(anchor: Vector, model: LocalModel, step: float, directions: Vector) -> EscapeSearch:
     """Place the starts, each with its mirror image.
 
     Args:
         anchor: (d,) w~.
-        terrain: the anchor's survey.
+        model: the anchor's survey.
         step: eta of the starts.
         directions: (len(LEVELS), d) random unit directions, one a level.
     """
     levels = np.repeat(LEVELS, 2)
     pairs = np.repeat(directions, 2, axis=0) * np.tile([1.0, -1.0], len(LEVELS))[:, None]
-    began = terrain.radius * levels
+    began = model.radius * levels
     points = anchor + began[:, None] * pairs
     nobody = np.zeros(len(points), dtype=bool)
-    return Escape(anchor, terrain, step, points, points, began, levels <= WITNESS_LEVEL, nobody)
+    return EscapeSearch(anchor, model, step, points, points, began, levels <= CURVED_LEVEL, nobody)
 
 
-def proceed(escape: Escape, reading: Reading, batch: Batch) -> Escape:
+def proceed(escape: EscapeSearch, reading: Reading, batch: Batch) -> EscapeSearch:
     """The escape after a round with blocks "anchor", "starts" and "nodes"."""
     if len(batch.blocks["nodes"]):
         escape = _test(escape, reading, batch)
@@ -146,7 +147,7 @@ def proceed(escape: Escape, reading: Reading, batch: Batch) -> Escape:
     return replace(escape, points=forward, previous=escape.points, rounds=escape.rounds + 1)
 
 
-def _steps(escape: Escape, centred: Vector) -> Vector:
+def _steps(escape: EscapeSearch, centred: Vector) -> Vector:
     """(s, 1) steps: the escape's own, shorter where the secant to the anchor is too steep."""
     length = np.linalg.norm(escape.points - escape.anchor, axis=1)
     steepest = np.linalg.norm(centred, axis=1) / np.maximum(length, TINY)
@@ -154,29 +155,29 @@ def _steps(escape: Escape, centred: Vector) -> Vector:
     return steps[:, None]
 
 
-def _test(escape: Escape, reading: Reading, batch: Batch) -> Escape:
+def _test(escape: EscapeSearch, reading: Reading, batch: Batch) -> EscapeSearch:
     moved = escape.points - escape.anchor
     fall = decrease(reading, batch.at("anchor")[0], batch.at("nodes"), batch.at("starts"), moved)
     length = np.linalg.norm(moved, axis=1)
     claimed = -escape.visible * length**2 / 2 - fall.allowance
     clear = (fall.centred.high < claimed) & (fall.raw.high + fall.allowance < 0)
-    inside = (length > escape.began) & (length <= 2 * escape.terrain.radius)
-    witnesses = escape.witnesses | ((fall.centred.vote < claimed) & inside & escape.modest)
+    inside = (length > escape.began) & (length <= 2 * escape.model.radius)
+    curved = escape.curved | ((fall.centred.vote < claimed) & inside & escape.modest)
     old, new = escape.best, _lowest(escape, reading, batch, fall, clear)
     improving = old is None or (new is not None and new.change < IMPROVES * old.change)
-    likely = _lowest(escape, reading, batch, fall, witnesses & (fall.raw.mid < 0))
+    likely = _lowest(escape, reading, batch, fall, curved & (fall.raw.mid < 0))
     lower = likely is not None and (escape.likely is None or likely.change < escape.likely.change)
     return replace(
         escape,
         best=new if improving else old,
         likely=likely if lower else escape.likely,
-        witnesses=witnesses,
+        curved=curved,
         improving=improving,
     )
 
 
 def _lowest(
-    escape: Escape, reading: Reading, batch: Batch, fall: Decrease, allowed: NDArray[np.bool_]
+    escape: EscapeSearch, reading: Reading, batch: Batch, fall: Decrease, allowed: NDArray[np.bool_]
 ) -> Landing | None:
     """The allowed start with the lowest middle estimate, with its aggregate."""
     if not allowed.any():

@@ -2,7 +2,7 @@
 
     FIRST -> PROBE -> DESCEND -> SURVEY -> ESCAPE -> jump: DESCEND again, the old descent goes on
                                                   -> unresolved: WAITING, then SURVEY again
-                                                  -> resolved: COMPARE with the shadow, end
+                                                  -> resolved: COMPARE with plain descent, end
 
 Robust gradient descent advances in every round from PROBE on, whatever the round is for.
 """
@@ -18,14 +18,14 @@ import numpy as np
 from saddleproof.arrays import Vector
 from saddleproof.errors import OptionError, StoreError
 from saddleproof.optimizers.base import RUNNING, Evidence, Machine, Reading, Status
+from saddleproof.optimizers.gradient_only import ending, probe
 from saddleproof.optimizers.gradient_only import escape as escapes
-from saddleproof.optimizers.gradient_only import probe, verdict
 from saddleproof.optimizers.gradient_only.batch import Batch
 from saddleproof.optimizers.gradient_only.constants import (
     DIRECTIONS,
+    EXTRA_ROUNDS,
     FAR_OFF,
     LEVELS,
-    POLISH,
     PROBES,
     ROUNDS,
     SOFT_JUMPS,
@@ -44,11 +44,12 @@ from saddleproof.optimizers.gradient_only.state import (
     PROBE,
     SURVEY,
     WAITING,
-    Ending,
+    End,
     MachineState,
 )
-from saddleproof.optimizers.gradient_only.track import Track, advance
+from saddleproof.optimizers.gradient_only.trajectory import Trajectory, advance
 from saddleproof.optimizers.randomness import Stream, sphere
+from saddleproof.words import Ending
 
 T = TypeVar("T")
 
@@ -65,14 +66,14 @@ class DefaultMachine(Machine):
         self, w0: Vector, *, seed: int | None = None, max_rounds: int | None = None
     ) -> MachineState:
         """See `Optimizer.init`."""
-        main = Track(w0, np.zeros_like(w0), np.inf, self.step, self.step)
+        main = Trajectory(w0, np.zeros_like(w0), np.inf, self.step, self.step)
         return MachineState(
             phase=FIRST,
             round=0,
             max_rounds=sys.maxsize if max_rounds is None else max_rounds,
             random=Stream.open(seed),
             main=main,
-            shadow=None,
+            plain=None,
             landed=None,
             directions=np.empty((0, w0.size)),
         )
@@ -81,21 +82,21 @@ class DefaultMachine(Machine):
 
     def batch(self, state: MachineState) -> Batch:
         """The coming round's points, by name; the first is where the run stands."""
-        main, shadow, nothing = state.main, state.shadow, state.main.w[None][:0]
+        main, plain, nothing = state.main, state.plain, state.main.w[None][:0]
         if state.phase == FIRST:
             return Batch({"here": main.w[None]})
         if state.phase == PROBE:
             steps = main.w - probe.trial_steps(main.step)[:, None] * main.gradient
             around = probe.ladder(main, state.directions)
             return Batch({"here": main.w[None], "steps": steps, "ladder": around})
-        blocks = {"main": main.pair, "shadow": nothing if shadow is None else shadow.pair}
+        blocks = {"main": main.pair, "plain": nothing if plain is None else plain.pair}
         if state.phase == SURVEY:
             blocks |= {"anchor": main.w[None], "ladder": probe.ladder(main, state.directions)}
         elif state.phase == ESCAPE:
-            trial = _there(state.escape)
+            trial = _present(state.escape)
             blocks |= {"anchor": trial.anchor[None], "starts": trial.points, "nodes": trial.inner}
         elif state.phase in (COMPARE, LAST):
-            old, landed = _there(shadow).w, _there(state.landed)[None]
+            old, landed = _present(plain).w, _present(state.landed)[None]
             nodes = np.concatenate([interior(old, main.w[None]), interior(main.w, landed)])
             blocks |= {"landed": landed, "nodes": nodes}
         return Batch(blocks)
@@ -130,11 +131,11 @@ class DefaultMachine(Machine):
         elif state.phase == PROBE:
             after = self._probed(state, reading, batch)
         else:
-            shadow = state.shadow
+            plain = state.plain
             moved = replace(
                 state,
                 main=advance(state.main, reading, batch, "main"),
-                shadow=None if shadow is None else advance(shadow, reading, batch, "shadow"),
+                plain=None if plain is None else advance(plain, reading, batch, "plain"),
             )
             if state.phase == DESCEND:
                 after = self._descended(moved, reading, batch)
@@ -175,28 +176,28 @@ class DefaultMachine(Machine):
         still = main.step * norm <= STILL * (1 + float(np.linalg.norm(main.w)))
         if norm > STATIONARY * main.inexactness and not still:
             return replace(state, phase=DESCEND)
-        if state.polish < POLISH and not still:
+        if state.extra_rounds < EXTRA_ROUNDS and not still:
             here = batch.at("main")[[int(main.accepted)]]
             slope = reading.contrast(here, main.gradient[None] / norm)
             if slope.low[0] > 0:
-                return replace(state, phase=DESCEND, polish=state.polish + 1)
-        return self._aim(replace(state, polish=0), SURVEY)
+                return replace(state, phase=DESCEND, extra_rounds=state.extra_rounds + 1)
+        return self._aim(replace(state, extra_rounds=0), SURVEY)
 
     def _surveyed(
         self, before: MachineState, state: MachineState, reading: Reading, batch: Batch
     ) -> MachineState:
         anchor = before.main
-        terrain = probe.survey(reading, batch, anchor, before.directions)
+        model = probe.survey(reading, batch, anchor, before.directions)
         step = anchor.step
-        if terrain.curvature > 0:
-            step = float(np.clip(step, 0.5 / terrain.curvature, 1 / terrain.curvature))
+        if model.curvature > 0:
+            step = float(np.clip(step, 0.5 / model.curvature, 1 / model.curvature))
         generator, random = state.random.draw()
         directions = sphere(generator, len(LEVELS), anchor.w.size)
-        begun = escapes.begin(anchor.w, terrain, step, directions)
+        begun = escapes.begin(anchor.w, model, step, directions)
         return replace(state, phase=ESCAPE, escape=begun, random=random)
 
     def _escaped(self, state: MachineState, reading: Reading, batch: Batch) -> MachineState:
-        trial = escapes.proceed(_there(state.escape), reading, batch)
+        trial = escapes.proceed(_present(state.escape), reading, batch)
         state = replace(state, escape=trial)
         over = trial.rounds >= ROUNDS
         if trial.best is not None and (over or not trial.improving):
@@ -205,24 +206,24 @@ class DefaultMachine(Machine):
             return state
         if trial.likely is not None and state.soft_jumps < SOFT_JUMPS:
             return replace(self._jump(state, trial.likely), soft_jumps=state.soft_jumps + 1)
-        if not verdict.resolved(trial):
+        if not ending.resolved(trial):
             length = WAIT * 2**state.waits
             return replace(state, phase=WAITING, waits=state.waits + 1, waiting=length)
-        if state.shadow is not None:
+        if state.plain is not None:
             return replace(state, phase=COMPARE)
         return self._end(state, state.main.w)
 
     def _jump(self, state: MachineState, landing: Landing) -> MachineState:
-        """Go to the landing; the descent that would never have jumped goes on as the shadow."""
+        """Go to the landing; the descent without jumps goes on beside it."""
         main = replace(
             state.main,
             w=landing.w,
             gradient=landing.gradient,
             inexactness=landing.inexactness,
         )
-        shadow = state.main if state.shadow is None else state.shadow
+        plain = state.main if state.plain is None else state.plain
         return replace(
-            state, phase=DESCEND, main=main, shadow=shadow, landed=landing.w, polish=0, waits=0
+            state, phase=DESCEND, main=main, plain=plain, landed=landing.w, extra_rounds=0, waits=0
         )
 
     def _waited(self, state: MachineState) -> MachineState:
@@ -233,57 +234,55 @@ class DefaultMachine(Machine):
     def _compared(
         self, before: MachineState, state: MachineState, reading: Reading, batch: Batch
     ) -> MachineState:
-        """Hold the main point against the shadow, and against where the last jump landed.
+        """Compare the main point with plain descent, and with where the last jump landed.
 
         Lies may have driven the main trajectory back up from its landing: where the intervals
         say so, the landing is returned.
         """
-        w, shadow = before.main.w, _there(before.shadow).w
-        at = {name: batch.at(name) for name in ("main", "shadow", "landed", "nodes")}
-        fall = decrease(
-            reading, at["shadow"][0], at["nodes"][:3], at["main"][:1], (w - shadow)[None]
-        )
+        w, plain = before.main.w, _present(before.plain).w
+        at = {name: batch.at(name) for name in ("main", "plain", "landed", "nodes")}
+        fall = decrease(reading, at["plain"][0], at["nodes"][:3], at["main"][:1], (w - plain)[None])
         back = batch.blocks["landed"] - w
         risen = decrease(reading, at["main"][0], at["nodes"][3:], at["landed"], back)
         worst = float(fall.raw.high[0] + fall.allowance[0])
         better = worst < 0 if self.strict else bool(fall.raw.low[0] < 0)
         if better and risen.raw.high[0] + risen.allowance[0] < 0:
-            w = _there(before.landed)  # lower than w, which is what `worst` speaks about
+            w = _present(before.landed)  # lower than w, which is what `worst` speaks about
         if before.phase == LAST:
-            return self._out_of_budget(state, w if better else shadow)
-        # Within the surveyed radius the two are one place: which is lower by a hair is no news.
-        same = float(np.linalg.norm(w - shadow)) <= _there(before.escape).terrain.radius
+            return self._out_of_budget(state, w if better else plain)
+        # Two points within the model's radius are treated as equal.
+        same = float(np.linalg.norm(w - plain)) <= _present(before.escape).model.radius
         if better or (same and not self.strict):
             return self._end(state, w, {"loss_above_plain_descent_at_most": worst})
-        return replace(state, phase=DESCEND, main=_there(state.shadow), shadow=None)
+        return replace(state, phase=DESCEND, main=_present(state.plain), plain=None)
 
     # --- ends ------------------------------------------------------------------------------------
 
     def _end(
         self, state: MachineState, w: Vector, numbers: dict[str, float] | None = None
     ) -> MachineState:
-        status, evidence = verdict.judge(_there(state.escape), w, self.curvature)
+        status, evidence = ending.judge(_present(state.escape), w, self.curvature)
         evidence = replace(evidence, numbers=evidence.numbers | (numbers or {}))
-        return replace(state, ending=Ending(w, status, evidence))
+        return replace(state, ending=End(w, status, evidence))
 
     def _budgeted(self, state: MachineState) -> MachineState:
-        """Keep the last round of the budget for the comparison with the shadow."""
+        """Keep the last round of the budget for the comparison with plain descent."""
         left = state.max_rounds - state.round
         if state.ending is not None or left > 1:
             return state
-        if left == 1 and state.shadow is not None and state.phase != COMPARE:
+        if left == 1 and state.plain is not None and state.phase != COMPARE:
             return replace(state, phase=LAST)
         return state if left == 1 else self._out_of_budget(state, state.main.w)
 
     def _out_of_budget(self, state: MachineState, w: Vector) -> MachineState:
-        name = "unresolved" if state.waits > 0 else "budget"
+        name = Ending.UNRESOLVED if state.waits > 0 else Ending.BUDGET
         why = (
             "the workers' noise hides whether this point is a saddle"
             if state.waits > 0
             else "the run was cut before it could judge this point"
         )
         message = f"budget of {state.max_rounds} rounds spent: {why}"
-        return replace(state, ending=Ending(w, Status(name, message), None))
+        return replace(state, ending=End(w, Status(name, message), None))
 
     def _aim(self, state: MachineState, phase: str) -> MachineState:
         """Draw the directions of a probe or survey, the coming round."""
@@ -292,7 +291,7 @@ class DefaultMachine(Machine):
         return replace(state, phase=phase, directions=directions, random=random)
 
 
-def _there(value: T | None) -> T:
+def _present(value: T | None) -> T:
     """A field that the phase guarantees to be set."""
     if value is None:
         raise StoreError("this state is torn: its phase needs a field that is empty")

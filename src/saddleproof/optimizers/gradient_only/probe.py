@@ -21,19 +21,19 @@ from saddleproof.optimizers.gradient_only.constants import (
     STEP_RUNGS,
     TINY,
 )
-from saddleproof.optimizers.gradient_only.track import Track
+from saddleproof.optimizers.gradient_only.trajectory import Trajectory
 
 
-def radii(track: Track) -> Vector:
-    """(12,) radii around the track's point: step * Delta_hat on the ladder."""
-    base = max(track.step * track.inexactness, FLOOR * (1 + float(np.linalg.norm(track.w))))
+def radii(path: Trajectory) -> Vector:
+    """(12,) radii around the trajectory's point: step * Delta_hat on the ladder."""
+    base = max(path.step * path.inexactness, FLOOR * (1 + float(np.linalg.norm(path.w))))
     return base * LADDER ** np.array(RADIUS_RUNGS, dtype=float)
 
 
-def ladder(track: Track, directions: Vector) -> Vector:
+def ladder(path: Trajectory, directions: Vector) -> Vector:
     """(n * 12, d): the point plus every radius along each of (n, d) unit directions."""
-    steps = radii(track)[None, :, None] * directions[:, None, :]
-    return (track.w + steps).reshape(-1, track.w.size)
+    steps = radii(path)[None, :, None] * directions[:, None, :]
+    return (path.w + steps).reshape(-1, path.w.size)
 
 
 def trial_steps(step: float) -> Vector:
@@ -41,20 +41,20 @@ def trial_steps(step: float) -> Vector:
     return step * LADDER ** np.array(STEP_RUNGS, dtype=float)
 
 
-def find_step(reading: Reading, batch: Batch, track: Track) -> float:
+def find_step(reading: Reading, batch: Batch, path: Trajectory) -> float:
     """The first step, from one round with blocks "here", "steps" and "ladder".
 
     The inverse of the largest curvature met: |H u| close by, and that along -g_hat over the
     leading run of trial steps which are themselves short enough (k * eta <= 1).
     """
     around = batch.minus("ladder", "here")
-    lengths = np.linalg.norm(batch.blocks["ladder"] - track.w, axis=1)
+    lengths = np.linalg.norm(batch.blocks["ladder"] - path.w, axis=1)
     reference = _reference(reading.combination(around).vector, lengths)
     if reference == 0:
         # A flat function has no curvature to refer to; any step is as good as the given one.
-        return track.step
-    steps = trial_steps(track.step)
-    lengths = np.linalg.norm(batch.blocks["steps"] - track.w, axis=1)
+        return path.step
+    steps = trial_steps(path.step)
+    lengths = np.linalg.norm(batch.blocks["steps"] - path.w, axis=1)
     bends = np.linalg.norm(reading.combination(batch.minus("steps", "here")).vector, axis=1)
     along = bends / np.maximum(lengths, TINY)
     fits = along * steps <= 1
@@ -70,7 +70,7 @@ def _reference(differences: Vector, lengths: Vector) -> float:
 
 
 @dataclass(frozen=True)
-class Terrain:
+class LocalModel:
     """What one round tells about the anchor of an escape.
 
     Attributes:
@@ -84,16 +84,16 @@ class Terrain:
     spread: float
 
 
-def survey(reading: Reading, batch: Batch, track: Track, directions: Vector) -> Terrain:
+def survey(reading: Reading, batch: Batch, path: Trajectory, directions: Vector) -> LocalModel:
     """Read the ladder around an anchor.
 
     Args:
         reading: a round.
         batch: its points, with blocks "anchor" and "ladder".
-        track: the track that stood at the anchor when the round was asked.
+        path: the trajectory that stood at the anchor when the round was asked.
         directions: (n, d) unit directions of the ladder.
     """
-    reach = radii(track)
+    reach = radii(path)
     found = reading.combination(batch.minus("ladder", "anchor"))
     differences = found.vector.reshape(len(directions), len(reach), -1)
     products = differences / reach[:, None]  # H u, one row a radius
@@ -105,4 +105,4 @@ def survey(reading: Reading, batch: Batch, track: Track, directions: Vector) -> 
     if found.inexactness is not None:
         spreads = found.inexactness.reshape(len(directions), -1) / reach
         spread = float(spreads[:, : last + 1].max())
-    return Terrain(curvature, float(reach[last]), spread)
+    return LocalModel(curvature, float(reach[last]), spread)

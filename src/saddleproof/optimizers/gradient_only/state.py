@@ -6,19 +6,19 @@ from dataclasses import dataclass, replace
 
 from saddleproof.arrays import Vector
 from saddleproof.optimizers.base import Evidence, Status
-from saddleproof.optimizers.gradient_only.escape import Escape
-from saddleproof.optimizers.gradient_only.track import Track
+from saddleproof.optimizers.gradient_only.escape import EscapeSearch
+from saddleproof.optimizers.gradient_only.trajectory import Trajectory
 from saddleproof.optimizers.randomness import Stream
 
-#: First look at w0; search for the step; descend; survey the anchor; escape from it; descend
-#: because nothing could be resolved; compare with the shadow; the same at the end of the budget.
+#: First look at w0; search for the step; descend; survey the anchor; escape from the anchor;
+#: descend because the noise hid the answer; compare with plain descent; the same as the last round.
 FIRST, PROBE, DESCEND, SURVEY, ESCAPE, WAITING, COMPARE, LAST = (
     "first", "probe", "descend", "survey", "escape", "waiting", "compare", "last",
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Ending:
+class End:
     """What the run returns, and why it ended."""
 
     w: Vector
@@ -36,10 +36,11 @@ class MachineState:
         random: the server's secret stream.
         main: the trajectory whose point is returned.
         landed: (d,) where the last jump went; None before a jump.
-        shadow: robust gradient descent as if no jump had ever been made; None before a jump.
+        plain: robust gradient descent as if no jump had ever been made; None before a jump.
         directions: (n, d) unit directions of the coming probe or survey.
         escape: the escape in motion, or the one that failed last.
-        probes, polish, soft_jumps: how often each was done (polish: in this descent).
+        probes, soft_jumps: how often each was done.
+        extra_rounds: rounds of this descent that a candidate was given to descend further.
         waits, waiting: unresolved escapes so far; rounds of waiting that are left.
         ending: set when the run has ended by itself.
     """
@@ -48,17 +49,17 @@ class MachineState:
     round: int
     max_rounds: int
     random: Stream
-    main: Track
-    shadow: Track | None
+    main: Trajectory
+    plain: Trajectory | None
     landed: Vector | None
     directions: Vector
-    escape: Escape | None = None
+    escape: EscapeSearch | None = None
     probes: int = 0
-    polish: int = 0
+    extra_rounds: int = 0
     soft_jumps: int = 0
     waits: int = 0
     waiting: int = 0
-    ending: Ending | None = None
+    ending: End | None = None
 
     def extended(self, max_rounds: int) -> MachineState:
         """The state with a budget of `max_rounds`; if the old one ended the run, it goes on.

@@ -1,6 +1,6 @@
 """What a failed escape suggests about its anchor. None of it is a proof.
 
-Growth. `Escape.visible`, gamma_T: what is flatter does not show in the rounds of one escape.
+Growth. `EscapeSearch.visible`, gamma_T: what is flatter does not show in the rounds of one escape.
 
 Drift. Descent goes on while the escape runs, so the point that is returned lies a distance x from
 the anchor. The survey saw the Hessian move by the share NONLINEAR of the reference curvature over
@@ -13,7 +13,7 @@ a share that is normal with variance 1/d.
 
 The larger of growth and noise, plus drift, is the curvature bound of the evidence: a saddle
 steeper than that would have been left with probability 1 - delta, *if* Delta_H is valid and the
-quadratic model holds over the terrain's radius. It is evidence, not proof;
+quadratic model holds over the model's radius. It is evidence, not proof;
 `saddleproof.certificate` looks for the proof.
 """
 
@@ -31,7 +31,8 @@ from saddleproof.optimizers.gradient_only.constants import (
     NONLINEAR,
     TOLERANCE,
 )
-from saddleproof.optimizers.gradient_only.escape import Escape
+from saddleproof.optimizers.gradient_only.escape import EscapeSearch
+from saddleproof.words import Ending
 
 ASSUMPTIONS = (
     "at most b workers lied, the same ones in the whole round",
@@ -40,22 +41,22 @@ ASSUMPTIONS = (
 )
 
 
-def curvature_bound(escape: Escape, w: Vector) -> float:
+def curvature_bound(escape: EscapeSearch, w: Vector) -> float:
     """The curvature bound of the evidence at w, (d,); see the head of this file."""
     x = NormalDist().inv_cdf((1 + DELTA ** (1 / len(LEVELS))) / 2)
-    hidden = escape.terrain.spread * np.sqrt(escape.anchor.size) / x
-    terrain = escape.terrain
-    drift = NONLINEAR * terrain.curvature * np.linalg.norm(w - escape.anchor) / terrain.radius
+    hidden = escape.model.spread * np.sqrt(escape.anchor.size) / x
+    model = escape.model
+    drift = NONLINEAR * model.curvature * np.linalg.norm(w - escape.anchor) / model.radius
     return float(max(escape.visible, hidden) + drift)
 
 
-def resolved(escape: Escape) -> bool:
+def resolved(escape: EscapeSearch) -> bool:
     """Whether the noise was low enough for "no escape" to mean anything."""
-    noisy = escape.terrain.spread > TOLERANCE * escape.terrain.curvature
-    return not noisy and not escape.witness
+    noisy = escape.model.spread > TOLERANCE * escape.model.curvature
+    return not noisy and not escape.any_curved
 
 
-def judge(escape: Escape, w: Vector, asked: float | None) -> tuple[Status, Evidence]:
+def judge(escape: EscapeSearch, w: Vector, asked: float | None) -> tuple[Status, Evidence]:
     """Status and evidence for the end of a descent from the anchor of a failed escape.
 
     Args:
@@ -64,7 +65,7 @@ def judge(escape: Escape, w: Vector, asked: float | None) -> tuple[Status, Evide
         asked: the curvature tolerance that the user asked for; unless given, TOLERANCE times the
             anchor's reference curvature.
     """
-    tolerance = TOLERANCE * escape.terrain.curvature if asked is None else asked
+    tolerance = TOLERANCE * escape.model.curvature if asked is None else asked
     bound = curvature_bound(escape, w)
     evidence = Evidence(
         escapes_failed=len(escape.points),
@@ -72,11 +73,11 @@ def judge(escape: Escape, w: Vector, asked: float | None) -> tuple[Status, Evide
         confidence=1 - DELTA,
         tolerance=tolerance,
         assumptions=ASSUMPTIONS,
-        numbers={"hessian_spread": escape.terrain.spread},
+        numbers={"hessian_spread": escape.model.spread},
     )
     enough = "" if bound <= tolerance else f"; asked: {-tolerance:.3g}"
     message = (
         f"{len(escape.points)} starts found no way down, which is no proof; curvature below "
         f"{-bound:.3g} would likely have shown{enough}"
     )
-    return Status("no_escape_found", message), evidence
+    return Status(Ending.NO_ESCAPE_FOUND, message), evidence

@@ -17,14 +17,14 @@ from saddleproof.optimizers.gradient_only.batch import Batch
 from saddleproof.optimizers.gradient_only.constants import (
     ACCEPT,
     GROW,
+    GROW_BELOW,
     SHRINK_LEAST,
     SHRINK_MOST,
-    TIMID,
 )
 
 
 @dataclass(frozen=True)
-class Track:
+class Trajectory:
     """One robust gradient descent.
 
     Attributes:
@@ -49,19 +49,19 @@ class Track:
         return np.stack([self.w, self.w - self.step * self.gradient])
 
 
-def advance(track: Track, reading: Reading, batch: Batch, name: str) -> Track:
-    """The track after the round in which `batch` held its pair as block `name`."""
+def advance(trajectory: Trajectory, reading: Reading, batch: Batch, name: str) -> Trajectory:
+    """The trajectory after the round in which `batch` held its pair as block `name`."""
     here, trial = batch.at(name)
-    moved = batch.blocks[name][1] - track.w
+    moved = batch.blocks[name][1] - trajectory.w
     length = float(np.linalg.norm(moved))
     found = reading.combination(np.stack([here, trial, trial - here]))
     bend = float(np.linalg.norm(found.vector[2])) / length if length > 0 else 0.0
-    if track.step * bend <= ACCEPT:
-        step = track.step
-        if step * bend < TIMID:
-            step = min(GROW * step, max(step, track.longest))
+    if trajectory.step * bend <= ACCEPT:
+        step = trajectory.step
+        if step * bend < GROW_BELOW:
+            step = min(GROW * step, max(step, trajectory.longest))
         return replace(
-            track,
+            trajectory,
             w=batch.blocks[name][1],
             gradient=found.vector[1],
             inexactness=_bound(found.inexactness, 1),
@@ -69,12 +69,12 @@ def advance(track: Track, reading: Reading, batch: Batch, name: str) -> Track:
             accepted=True,
         )
     # NaN (a trial that overflows) also ends here, with the hardest cut.
-    wish = min(SHRINK_LEAST * track.step, 1 / bend) if np.isfinite(bend) else 0.0
+    wish = min(SHRINK_LEAST * trajectory.step, 1 / bend) if np.isfinite(bend) else 0.0
     return replace(
-        track,
+        trajectory,
         gradient=found.vector[0],
         inexactness=_bound(found.inexactness, 0),
-        step=max(wish, SHRINK_MOST * track.step),
+        step=max(wish, SHRINK_MOST * trajectory.step),
         accepted=False,
     )
 
