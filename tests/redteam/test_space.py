@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ from saddleproof.attacks.table import ATTACKS
 from saddleproof.errors import ConfigError
 from saddleproof.redteam.bench import Bench
 from saddleproof.redteam.space import ANSWERS, NAMED, PLANS, SAYS, Space, plainly, spelled
-from saddleproof.redteam.toml import dumps
 from saddleproof.runs.config import parse
 
 WORLD: dict[str, Any] = {"problem": {"name": "example2"}, "run": {"b": 6}}
@@ -104,23 +102,6 @@ def test_a_neighbour_changes_little() -> None:
             assert sum(other.get(key) != attack.get(key) for key in {*other, *attack}) <= 1
         else:
             assert other["attack"] == attack
-
-
-KEYS = st.text("abcdefghij_", min_size=1, max_size=5)
-LEAVES: Any = st.one_of(
-    st.integers(-(2**40), 2**40), st.floats(allow_nan=False), st.booleans(),
-    st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), max_size=8),
-)  # fmt: skip
-VALUES = st.recursive(
-    LEAVES,
-    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(KEYS, inner, max_size=3)),
-    max_leaves=6,
-)
-
-
-@given(st.dictionaries(KEYS, VALUES, max_size=4))
-def test_toml_reads_back_what_was_written(tree: dict[str, Any]) -> None:
-    assert tomllib.loads(dumps(tree)) == tree
 
 
 def test_a_bench_keeps_the_trainer_and_drops_what_the_search_replaces() -> None:

@@ -9,12 +9,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import tomli_w
+
 from saddleproof.attacks.labels import has_labels
 from saddleproof.errors import ConfigError, OptionError
 from saddleproof.questions import Gradients, Question
 from saddleproof.redteam.outcomes import Outcome, Watch, judged
 from saddleproof.redteam.space import Space
-from saddleproof.redteam.toml import dumps
 from saddleproof.runs.config import load, parse
 from saddleproof.runs.members import find, parameters
 from saddleproof.runs.records import Config
@@ -60,7 +61,7 @@ class Bench:
             checked.run.b if members is None else members,
             Space(checked.run.max_rounds),
         )
-        setup = build(_parsed(dumps(bench.tree)), seed=0)
+        setup = build(_parsed(tomli_w.dumps(bench.tree)), seed=0)
         if not hasattr(setup.problem, "left_saddle"):
             raise ConfigError("a red team needs a problem with a known saddle")
         short, heard = replace(setup.options, max_rounds=_TRIAL), _Heard(setup.fleet)
@@ -86,7 +87,7 @@ class Bench:
             tree["run"] = {**tree["run"], "seed": seed}
             tree["problem"] = _seeded("problem", tree["problem"], seed)
             tree["attack"] = _seeded("attack", tree["attack"], seed)
-        return dumps(tree)
+        return tomli_w.dumps(tree)
 
     def run(self, attack: dict[str, Any], seed: int) -> Outcome:
         """One run with this seed of the data, of the server and of the liars."""

@@ -18,7 +18,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from saddleproof import __version__
+from saddleproof import __version__, arguments
 from saddleproof.errors import OptionError
 from saddleproof.redteam.bench import Bench
 from saddleproof.redteam.findings import Attempt, Findings, Objective, ranked
@@ -101,10 +101,14 @@ def redteam(
         OptionError: a budget below 30, no fresh seeds, or an unknown objective.
         StoreError: the journal cannot be used.
     """
-    if budget < LEAST or fresh < 1 or objective not in get_args(Objective):
+    arguments.whole("budget", budget, least=LEAST)
+    arguments.whole("fresh", fresh, least=1)
+    arguments.whole("jobs", jobs, least=1)
+    arguments.callback("callback", callback)
+    seed = arguments.seed_number(seed, bits=32)
+    if objective not in get_args(Objective):
         raise OptionError(
-            f"redteam needs budget >= {LEAST}, fresh >= 1 and an objective among "
-            f"{', '.join(get_args(Objective))}; got {budget}, {fresh}, {objective!r}"
+            f"objective must be one of {', '.join(get_args(Objective))}; got {objective!r}"
         )
     bench = Bench.of(config)
     with Runner(bench, jobs, Journal(journal, f"{__version__}\n{bench}")) as runner:

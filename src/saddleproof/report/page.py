@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
-from saddleproof.checkpoint import RoundRecord
+from saddleproof.errors import MissingExtraError
 from saddleproof.report import figures
 from saddleproof.report.plane import Plane
 from saddleproof.report.text import COLUMNS, cells, worlds
-from saddleproof.report.workers import section
+from saddleproof.report.workers import workers
 from saddleproof.runs.trials import Row
 
 
@@ -23,6 +22,12 @@ class Picture:
     svg: str
     alt: str
     caption: str
+
+    @property
+    def inked(self) -> str:
+        """The drawing in the reader's own text colour; the wrapper carries its meaning."""
+        svg = self.svg.replace(figures.INK, "currentColor")
+        return svg.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1)
 
 
 def write(folder: Path, title: str, config: str, rows: Sequence[Row], problem: object) -> Path:
@@ -96,87 +101,29 @@ def _way(rows: Sequence[Row], plane: Plane | None) -> list[Picture]:
 
 
 def html(title: str, config: str, rows: Sequence[Row], shown: Sequence[Picture]) -> str:
-    """The page as text."""
-    head = "".join(
-        f'<th scope="col" title="{escape(meaning)}">{escape(name)}</th>'
-        for name, meaning in COLUMNS.items()
-    )
-    body = "".join(_body(world, group) for world, group in worlds(rows))
-    legend = "".join(
-        f"<dt>{escape(name)}</dt><dd>{escape(meaning)}</dd>"
-        for name, meaning in COLUMNS.items()
-        if meaning
-    )
-    notes = list(dict.fromkeys(f"{row.label}: {note}" for row in rows for note in row.notes))
-    listed = "".join(f"<li>{escape(note)}</li>" for note in notes)
-    figure = "".join(
-        f'<figure><div role="img" aria-label="{escape(picture.alt)}">{_inked(picture.svg)}</div>'
-        f"<figcaption>{escape(picture.caption)}</figcaption></figure>"
-        for picture in shown
-    )
+    """The page as text: page.html.jinja, filled in.
+
+    Raises:
+        MissingExtraError: jinja2 is not installed.
+    """
+    try:
+        from jinja2 import Environment, PackageLoader
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("jinja2", "plot") from error
     last = rows[-1].trials[0]
-    whose = ", ".join(part for part in (last.world, last.label) if part)
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{escape(title)}</title>
-<style>{_CSS}</style>
-</head>
-<body>
-<main>
-<h1>{escape(title)}</h1>
-<div class="wide"><table>
-<caption>{_count(rows)} runs a row; numbers are medians over them.</caption>
-<thead><tr>{head}</tr></thead>
-{body}
-</table></div>
-<details><summary>What the columns mean</summary><dl>{legend}</dl></details>
-{f'<section class="note"><h2>Warnings</h2><ul>{listed}</ul></section>' if notes else ""}
-{figure}
-<h2>One run in full: {escape(whose)}, seed {last.seed}</h2>
-<pre>{escape(last.summary)}</pre>
-{_rounds(last.trace)}
-{section(last.trace, last.m)}
-<h2>The configuration</h2>
-<pre>{escape(config.strip())}</pre>
-</main>
-</body>
-</html>
-"""
-
-
-def _rounds(trace: Sequence[RoundRecord]) -> str:
-    """What was asked in every round and what came of it, where the optimizer says so."""
-    if not any(record.event for record in trace):
-        return ""
-    lines = "".join(
-        f'<tr><th scope="row">{record.round}</th><td>{escape(record.question)}</td>'
-        f'<td class="said">{escape(record.event)}</td></tr>'
-        for record in trace
+    pages = Environment(loader=PackageLoader(__package__, "."), autoescape=True)
+    return pages.get_template("page.html.jinja").render(
+        title=title,
+        runs=_count(rows),
+        columns=COLUMNS,
+        worlds=[(world, [cells(row) for row in group]) for world, group in worlds(rows)],
+        notes=list(dict.fromkeys(f"{row.label}: {note}" for row in rows for note in row.notes)),
+        pictures=shown,
+        whose=", ".join(part for part in (last.world, last.label) if part),
+        run=last,
+        workers=workers(last.trace, [f"worker-{i}" for i in range(last.m)]),
+        config=config.strip(),
     )
-    return (
-        '<details><summary>Its rounds, one by one</summary><div class="wide">'
-        '<table class="workers"><thead><tr><th scope="col">round</th><th scope="col">question</th>'
-        f'<th scope="col" class="said">what came of it</th></tr></thead><tbody>{lines}</tbody>'
-        "</table></div></details>"
-    )
-
-
-def _body(world: str, rows: Sequence[Row]) -> str:
-    """The rows of one world, under its name."""
-    name = (
-        f'<tr><th class="world" colspan="{len(COLUMNS)}" scope="rowgroup">{escape(world)}</th></tr>'
-    )
-    lines = "".join(
-        f'<tr><th scope="row">{escape(row.label)}</th>'
-        + "".join(f"<td>{escape(cell)}</td>" for cell in cells(row)[1:])
-        + "</tr>"
-        for row in rows
-    )
-    return f"<tbody>{name if world else ''}{lines}</tbody>"
 
 
 def _count(rows: Sequence[Row]) -> str:
@@ -187,48 +134,3 @@ def _count(rows: Sequence[Row]) -> str:
 
 def _drawn(size: tuple[float, float], *draws: Callable[[Any], None]) -> str:
     return figures.svg(figures.stacked(size, *draws))
-
-
-def _inked(svg: str) -> str:
-    """The drawing in the reader's own text colour; the wrapper carries its meaning."""
-    svg = svg.replace(figures.INK, "currentColor")
-    return svg.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1)
-
-
-_CSS = """
-:root { --paper: #fdfdfb; --ink: #1b2b3a; --soft: #5b6b79; --rule: #d9dee2; --card: #f4f6f5; }
-@media (prefers-color-scheme: dark) {
-  :root { --paper: #14191e; --ink: #e6ebee; --soft: #a3b1bc; --rule: #36424c; --card: #1d242b; }
-}
-body { margin: 0; background: var(--paper); color: var(--ink);
-  font: 17px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
-main { max-width: 58rem; margin: 0 auto; padding: 2.5rem 1.25rem 4rem; }
-h1 { font-size: 1.8rem; line-height: 1.2; margin: 0 0 1.5rem; }
-h2 { font-size: 1.2rem; margin: 2.5rem 0 .75rem; }
-.wide { overflow-x: auto; }
-.world { text-align: left; padding: 1.4rem 0 .3rem; font-weight: 700; }
-details { margin: .75rem 0 0; font-size: .92rem; } summary { cursor: pointer; color: var(--soft); }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; }
-dt { font-weight: 500; } dd { margin: 0; color: var(--soft); }
-table { border-collapse: collapse; width: 100%; font-size: .9rem;
-  font-variant-numeric: tabular-nums; }
-caption { caption-side: bottom; text-align: left; color: var(--soft); font-size: .88rem;
-  padding-top: .5rem; }
-th, td { text-align: right; padding: .4rem .6rem; border-bottom: 1px solid var(--rule);
-  white-space: nowrap; }
-th[scope=row], thead th:first-child { position: sticky; left: 0; background: var(--paper);
-  text-align: left; padding-left: 0; font-weight: 500; min-width: 8rem; max-width: 40vw;
-  white-space: normal; overflow-wrap: anywhere; }
-thead th { font-size: .88rem; color: var(--soft); font-weight: 500; vertical-align: bottom; }
-tbody tr:last-child > * { font-weight: 700; }
-.workers tbody tr:last-child > * { font-weight: inherit; }
-.said { text-align: left; white-space: normal; }
-figure { margin: 2.5rem 0; }
-figure svg { width: 100%; height: auto; }
-figcaption { color: var(--soft); font-size: .92rem; margin-top: .5rem; }
-pre { background: var(--card); padding: 1rem; overflow-x: auto; border-radius: 6px;
-  font: .84rem/1.5 ui-monospace, "Cascadia Code", Menlo, Consolas, monospace; }
-.note { border-left: 4px solid #E69F00; padding: .1rem 0 .1rem 1rem; margin: 2rem 0; }
-.note h2 { margin: 0 0 .25rem; font-size: 1rem; }
-.note ul { margin: 0; padding-left: 1.1rem; font-size: .92rem; overflow-wrap: anywhere; }
-"""

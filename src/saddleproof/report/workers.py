@@ -14,13 +14,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
 import numpy as np
 
+from saddleproof import arguments
 from saddleproof.arrays import Vector
 from saddleproof.checkpoint import RoundRecord
-from saddleproof.errors import OptionError
 from saddleproof.questions import Gradients
 from saddleproof.result import Result
 
@@ -89,6 +88,14 @@ class WorkerReport:
         ]
         return [heading, *rows]
 
+    @property
+    def caption(self) -> str:
+        """What the columns of the table mean, in a sentence each."""
+        return (
+            "Rounds by what became of the worker's answer; only gradients are kept or left out. "
+            "Suspicion: how much more often than the others it was left out, lately; no proof."
+        )
+
     def __repr__(self) -> str:
         widths = [max(len(row[i]) for row in self.cells) for i in range(len(self.cells[0]))]
         lines = [
@@ -126,8 +133,7 @@ def workers(
     a              2     0     0     2         0        0      -0.33
     c              1     1     0     1         0        1      -0.33
     """
-    if window < 1:
-        raise OptionError(f"window must be at least 1 round; got {window}")
+    arguments.whole("window", window, least=1)
     trace = result.trace if isinstance(result, Result) else result
     weight = 2 / (window + 1)
     counts: dict[str, Counter[str]] = {name: Counter() for name in roster}
@@ -165,22 +171,3 @@ def workers(
         for i, name in enumerate(roster)
     )
     return WorkerReport(records, history, dict(refused))
-
-
-def section(trace: Sequence[RoundRecord], m: int) -> str:
-    """The report's section on the workers of one run, worker-0 to worker-(m - 1), as HTML."""
-    report = workers(trace, [f"worker-{i}" for i in range(m)])
-    heading, *rows = report.cells
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heading)
-    body = "".join(
-        f'<tr><th scope="row">{escape(row[0])}</th>'
-        + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
-        + "</tr>"
-        for row in rows
-    )
-    return (
-        '<h2>Its workers</h2><div class="wide"><table class="workers"><caption>Rounds by what '
-        "became of the worker's answer; only gradients are kept or left out. Suspicion: how much "
-        "more often than the others it was left out, lately; "
-        f"no proof.</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
