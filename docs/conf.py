@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
+import latex2mathml.converter
 from docutils import nodes
 from docutils.parsers.rst import Directive
+from sphinx.util.inspect import TypeAliasForwardRef
 
 import saddleproof
 from saddleproof import words
@@ -18,7 +20,6 @@ version = release = saddleproof.__version__
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
-    "sphinx.ext.mathjax",
     "sphinx.ext.napoleon",
 ]
 myst_enable_extensions = ["dollarmath"]
@@ -29,6 +30,10 @@ suppress_warnings = ["config.cache"]
 # Docstrings name things in single backticks: what Sphinx can find becomes a link, the rest code.
 default_role = "py:obj"
 autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+autodoc_type_aliases = {"Vector": "Vector", "Array": "Array", "Question": "Question"}
+python_use_unqualified_type_names = True
+python_maximum_signature_line_length = 88
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 autoclass_content = "class"
@@ -37,10 +42,14 @@ napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 napoleon_custom_sections = [("Status", "params_style")]
 
+# Sphinx would print TypeAliasForwardRef('Vector') for the alias `Vector`.
+TypeAliasForwardRef.__repr__ = lambda alias: alias.name
+
 # A prime is a prime: w' is a point.
 smartquotes = False
 
 html_theme = "furo"
+html_math_renderer = "mathml"
 html_title = "saddleproof"
 html_show_copyright = False
 
@@ -84,8 +93,17 @@ class Words(Directive):
         return [entries]
 
 
+def formula(writer, node):
+    """A formula as MathML, which browsers draw without any script."""
+    display = "block" if isinstance(node, nodes.math_block) else "inline"
+    text = latex2mathml.converter.convert(node.astext(), display=display)
+    writer.body.append(f"<div>{text}</div>" if display == "block" else text)
+    raise nodes.SkipNode
+
+
 def setup(app):
     """Called by Sphinx."""
+    app.add_html_math_renderer("mathml", (formula, None), (formula, None))
     app.add_directive("words", Words)
     # Before napoleon (500), which would read the docstrings as markup.
     app.connect("autodoc-process-docstring", plain_text, priority=400)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from strategies import ODD, SAME
 
 from saddleproof.aggregators.table import AGGREGATORS
-from saddleproof.arrays import as_stack, namespace
+from saddleproof.arrays import as_stack, namespace, plain
 from saddleproof.errors import OptionError
 
 
@@ -61,3 +62,32 @@ def test_torch_rows_are_stacked_and_ragged_ones_refused() -> None:
     assert as_stack([torch.zeros(2), torch.ones(2)]).shape == (2, 2)
     with pytest.raises(OptionError, match="do not stack"):
         as_stack([torch.zeros(2), torch.zeros(3)])
+
+
+SHAPES_ALONE = ("a column too many", "one number less")  # numbers all the same
+
+
+@pytest.mark.parametrize("form", SAME)
+def test_plain_gives_the_same_numbers_in_the_machines_byte_order(form: str) -> None:
+    for library in ("torch", "pandas"):
+        pytest.importorskip(library)
+    x = np.random.default_rng(0).standard_normal((4, 3))
+    found = plain(SAME[form](x), "x")
+    assert type(found) is np.ndarray
+    assert found.dtype == np.float64
+    assert found.dtype.isnative
+    np.testing.assert_array_equal(found, x)
+
+
+@pytest.mark.parametrize("form", [form for form in ODD if form not in SHAPES_ALONE])
+def test_plain_refuses_what_is_no_array_of_real_numbers_by_its_name(form: str) -> None:
+    for library in ("torch", "scipy"):
+        pytest.importorskip(library)
+    with pytest.raises(OptionError, match=r"^worker 3's gradient (must|has masked entries)"):
+        plain(ODD[form](np.random.default_rng(0).standard_normal((4, 3))), "worker 3's gradient")
+
+
+def test_plain_shares_the_memory_of_an_array() -> None:
+    x = np.zeros((3, 2))
+    assert plain(x, "x") is x
+    assert np.shares_memory(plain(np.ma.array(x), "x"), x)

@@ -44,6 +44,12 @@ def poisoned(value: float, *points: int, rows_: list[Any], who: int) -> list[Any
     return rows_
 
 
+def test_what_dead_workers_said_last_is_told_where_too_few_are_left() -> None:
+    notes = dict.fromkeys(ROSTER, "OptionError: the loss's gradient of worker 3 writes")
+    with pytest.raises(oracle.TooFewWorkers, match=r"w0 \(dead: OptionError: .* worker 3 writes\)"):
+        read([None] * M, status=("dead",) * M, notes=notes)
+
+
 def test_honest_messages_pass_unchanged() -> None:
     stack = np.stack(rows(), axis=1)
     reading = read(stack)
@@ -57,6 +63,7 @@ def test_honest_messages_pass_unchanged() -> None:
     ("payload", "reason"),
     [
         (np.zeros((Q, D + 1)), "wrong shape (3, 3), not (3, 2)"),
+        (np.ma.masked_less(np.zeros((Q, D)), 1.0), "masked entries"),
         (np.zeros((Q + 1, D)), "wrong shape (4, 2), not (3, 2)"),
         (np.zeros(D), "wrong shape (2,), not (3, 2)"),
         (np.zeros((Q, D), dtype=np.float32), "wrong dtype float32, not float64"),

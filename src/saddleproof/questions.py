@@ -9,8 +9,8 @@ A question is broadcast to all workers, and worker i answers it about its own lo
 H_i = grad^2 F_i(w). Every fleet answers `Gradients`. A fleet that answers the others too says so
 by its attribute `questions`; `saddleproof.fleets.worker` holds the worker's side.
 
-A question holds its arrays in C order. The bits of a sum depend on how its terms lie in memory, and
-over a wire they always lie in C order.
+A question holds read-only copies of its arrays, in C order. The bits of a sum depend on how its
+terms lie in memory, and over a wire they always lie in C order.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from saddleproof.arrays import Vector
+from saddleproof.arrays import Vector, plain
+from saddleproof.border import kept
 from saddleproof.errors import OptionError
 
 
@@ -36,7 +37,7 @@ class Gradients:
     points: Vector
 
     def __post_init__(self) -> None:
-        _in_c_order(self, "points")
+        _keep(self, "points")
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -67,7 +68,7 @@ class Changes:
     lengths: Vector
 
     def __post_init__(self) -> None:
-        _in_c_order(self, "w", "directions", "lengths")
+        _keep(self, "w", "directions", "lengths")
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -100,7 +101,7 @@ class Curvatures:
     directions: Vector
 
     def __post_init__(self) -> None:
-        _in_c_order(self, "w", "directions")
+        _keep(self, "w", "directions")
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -136,7 +137,7 @@ class LeastCurvature:
     seed: int | None = None
 
     def __post_init__(self) -> None:
-        _in_c_order(self, "w")
+        _keep(self, "w")
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -149,9 +150,10 @@ class LeastCurvature:
         return np.dtype(np.float64)
 
 
-def _in_c_order(question: Any, *names: str) -> None:
+def _keep(question: Any, *names: str) -> None:
     for name in names:
-        object.__setattr__(question, name, np.ascontiguousarray(getattr(question, name)))
+        whose = f"{type(question).__name__}.{name}"
+        object.__setattr__(question, name, kept(plain(getattr(question, name), whose)))
 
 
 Question: TypeAlias = Gradients | Changes | Curvatures | LeastCurvature
@@ -169,6 +171,10 @@ def as_question(asked: Any) -> Question:
     """What an optimizer asks as a question: an array of points stands for their gradients."""
     if isinstance(asked, QUESTIONS):
         return asked  # type: ignore[return-value]
-    if isinstance(asked, np.ndarray) and asked.ndim == 2:
-        return Gradients(asked)
-    raise OptionError(f"an optimizer asks a question or (q, d) points; got {type(asked).__name__}")
+    points = plain(asked, "what the optimizer asks")
+    if points.ndim != 2 or points.dtype.kind != "f":
+        raise OptionError(
+            "an optimizer asks a question or (q, d) floating-point points; got "
+            f"{type(asked).__name__} of shape {points.shape}, dtype {points.dtype}"
+        )
+    return Gradients(points)

@@ -10,12 +10,13 @@ The loop around it, with its budgets, callbacks and checkpoints, is `saddleproof
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from saddleproof.aggregators.base import Aggregator
+from saddleproof.border import only_reads
 from saddleproof.certificate import Budget, Certificate, Demands, inspect
 from saddleproof.checkpoint import Progressed, RoundRecord
 from saddleproof.claims import failed
@@ -23,7 +24,9 @@ from saddleproof.errors import BreakdownError, OptionError
 from saddleproof.fleets.base import Fleet
 from saddleproof.optimizers.base import Evidence, Optimizer, Status
 from saddleproof.oracle import AnswerReading, MessageReading, Oracle, TooFewWorkers
-from saddleproof.questions import Gradients, answered_by, as_question
+from saddleproof.questions import Gradients, Question, answered_by, as_question
+from saddleproof.suspicion import Said, weigh
+from saddleproof.words import Ending
 
 #: A gradient's entry from which squares, and with them every bound on its error, overflow: the
 #: largest number of its dtype to this power, 1e123 in float64 and 2e15 in float32.
@@ -33,7 +36,7 @@ DIVERGED = 0.4
 class CannotGoOn(Exception):
     """A round that cannot be told to the optimizer; the state before it is what is kept."""
 
-    def __init__(self, name: str, message: str) -> None:
+    def __init__(self, name: Ending, message: str) -> None:
         super().__init__(message)
         self.status = Status(name, message)
 
@@ -68,37 +71,58 @@ class Server:
 
     def round(self, loop: Progressed) -> Progressed:
         """Ask, one round, read, tell."""
-        question = as_question(self.optimizer.ask(loop.state))
+        optimizer = type(self.optimizer).__name__
+        with only_reads(f"{optimizer}.ask"):
+            question = as_question(self.optimizer.ask(loop.state))
         try:
             reading, oracle = self.oracle(loop.excluded, loop.memory, loop.round).ask(question)
         except TooFewWorkers as error:
-            raise CannotGoOn("too_few_workers", f"round {loop.round}: {error}") from error
+            raise CannotGoOn(Ending.TOO_FEW_WORKERS, f"round {loop.round}: {error}") from error
         heard = len(reading.workers)
         if reading.b > self.optimizer.breakdown(heard):
             missing = ", ".join(n for n in self.fleet.workers if n not in reading.workers)
             why = f"round {loop.round}: {self._too_few(heard, reading.b)}; missing: {missing}"
-            raise CannotGoOn("too_few_workers", why)
+            raise CannotGoOn(Ending.TOO_FEW_WORKERS, why)
         if isinstance(question, Gradients) and isinstance(reading, MessageReading):
             trial = not np.array_equal(question.points[0], self.optimizer.point(loop.state))
             if not (trial and getattr(self.optimizer, "takes_back", False)):
                 self._check_overflow(loop.round, reading)
-        state = self.optimizer.tell(loop.state, reading)
+        with only_reads(f"{optimizer}.tell"):
+            state = self.optimizer.tell(loop.state, reading)
         event = self.optimizer.status(state).message
-        record = _record(loop, reading, event)
-        excluded = {**loop.excluded, **record.charged}
-        trace = (*loop.trace, record)
-        return Progressed(loop.round + 1, excluded, trace, state, oracle.memory)
+        evidence, said = self._weighed(question, reading, loop.said)
+        record = replace(_record(loop, reading, event), evidence=evidence)
+        return replace(
+            loop,
+            round=loop.round + 1,
+            excluded={**loop.excluded, **record.charged},
+            trace=(*loop.trace, record),
+            state=state,
+            memory=oracle.memory,
+            said=said,
+        )
+
+    def _weighed(
+        self, question: Question, reading: MessageReading | AnswerReading, said: Said | None
+    ) -> tuple[dict[str, dict[str, float]], Said | None]:
+        """What the round tells of every worker; points that overflow tell nothing."""
+        stack = reading.stack
+        if isinstance(question, Gradients) and isinstance(reading, MessageReading):
+            if reading.void.all():
+                return {}, said
+            question, stack = Gradients(question.points[~reading.void]), stack[~reading.void]
+        return weigh(question, stack, reading.workers, self.fleet.workers, reading.b, said)
 
     @staticmethod
     def _check_overflow(number: int, reading: MessageReading) -> None:
         if reading.void[0]:
             who = ", ".join(reading.verdicts.overflowed)
             why = f"round {number}: the current point overflows ({who})"
-            raise CannotGoOn("diverged", why)
+            raise CannotGoOn(Ending.DIVERGED, why)
         largest = float(np.finfo(reading.gradient.dtype).max)
         if (longest := float(np.abs(reading.gradient[0]).max())) > largest**DIVERGED:
             why = f"round {number}: the current point overflows (a gradient of {longest:.0e})"
-            raise CannotGoOn("diverged", why)
+            raise CannotGoOn(Ending.DIVERGED, why)
 
     def certificate(self, loop: Progressed, seed: int | None) -> Certificate:
         """What is known about the point that the run returns, with the rounds that it takes.

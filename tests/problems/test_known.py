@@ -74,7 +74,7 @@ def test_the_lower_bound_is_the_papers_function():
 def answer(optimizer, seed):
     """What an optimizer returns when a Delta-inexact oracle says 0 to everything."""
     problem = LowerBound(seed=seed, inexactness=DELTA)
-    oracle = sp.InexactOracle(delta=DELTA)
+    oracle = sp.attacks.InexactOracle(delta=DELTA)
     fleet = sp.Coalition(sp.LocalFleet(problem), oracle, members=range(problem.m))
     told = sp.minimize(
         fleet, optimizer, b=6, w0=np.array([0.3]), seed=0, max_rounds=20, certify=False
@@ -139,7 +139,7 @@ def test_the_default_for_gradients_alone_is_held_there_too_and_claims_nothing():
     assert ended.certificate.level == "saddle"  # the certificate may ask more than the optimizer
 
 
-@pytest.mark.parametrize("optimizer", [sp.HessianPGD(), sp.CertifiedPGD()])
+@pytest.mark.parametrize("optimizer", [sp.optimizers.HessianPGD(), sp.CertifiedPGD()])
 def test_curvature_inside_each_worker_is_outside_the_proposition_and_leaves(optimizer):
     left, ended = held(optimizer)
     assert left

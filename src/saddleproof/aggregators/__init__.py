@@ -1,8 +1,6 @@
 """Robust rules (GradAGG, Definition 3): from m messages, b of them perhaps lies, to one vector."""
 
-from saddleproof.aggregators.base import Aggregator, Estimate
-from saddleproof.aggregators.mean import Mean
-from saddleproof.aggregators.median import Median
-from saddleproof.aggregators.trimmed_mean import TrimmedMean
+import lazy_loader
 
-__all__ = ["Aggregator", "Estimate", "Mean", "Median", "TrimmedMean"]
+# The names, with the file of each, stand in __init__.pyi; a name is imported when it is first used.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from saddleproof import arguments
 from saddleproof.aggregators.base import Aggregator, check_breakdown
 from saddleproof.arrays import Vector
 from saddleproof.certificate import gradients
@@ -32,6 +33,7 @@ from saddleproof.claims import (
 )
 from saddleproof.claims.conclude import ALWAYS, EXACT, LOSS, SMOOTH
 from saddleproof.curvature.lanczos import STEPS
+from saddleproof.errors import OptionError
 from saddleproof.fleets.base import Fleet
 from saddleproof.oracle import AnswerReading, MessageReading, Oracle, TooFewWorkers
 from saddleproof.proposals import curvature_facts, polar, polarised, proposals
@@ -60,7 +62,7 @@ def certify(
     round_id: int = 0,
     timeout: float | None = None,
     excluded: Mapping[str, str] | Iterable[str] = (),
-    seed: int | None = None,
+    seed: arguments.Seed = None,
     memory: object = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Certificate:
@@ -99,8 +101,20 @@ def certify(
     Cost: three rounds, of one gradient and at most `budget.products` products a worker. Up to 32
     parameters, a bracket that is still open costs a fourth round of d (d + 1) / 2 products and 3.
     """
+    arguments.member("fleet", "fleet", fleet)
     w = checked(w, rho, delta, hessian, tolerance, gradient_tolerance)
-    check_breakdown(aggregator, len(fleet.workers), b)
+    b = check_breakdown(aggregator, len(fleet.workers), b)
+    timeout = arguments.seconds("timeout", timeout)
+    arguments.whole("round_id", round_id)
+    arguments.callback("progress", progress)
+    if not isinstance(budget, Budget | None):
+        raise OptionError(f"budget must be a Budget(products=...), or None; got {budget!r}")
+    seed = arguments.seed_of(seed)
+    if isinstance(excluded, str):
+        raise OptionError(
+            f"excluded must be a collection of workers' names; got the string {excluded!r}: "
+            f"pass [{excluded!r}]"
+        )
     reasons = excluded if isinstance(excluded, Mapping) else dict.fromkeys(excluded, "excluded")
     oracle = Oracle(fleet, aggregator, b, timeout, reasons, memory, round_id)
     oracle.announce()

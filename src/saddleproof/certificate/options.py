@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
+from saddleproof.arguments import check_options, real
 from saddleproof.arrays import Vector
+from saddleproof.border import vector
 from saddleproof.curvature.noise import CHECKS
 from saddleproof.errors import OptionError
 
@@ -28,6 +28,7 @@ class Budget:
     risk: float = 0.05
 
     def __post_init__(self) -> None:
+        check_options(self)
         if self.products < 12 or not self.seconds > 0 or not 0 < self.risk < 1:
             raise OptionError(
                 "a certificate needs products >= 12, seconds > 0 and a risk in (0, 1); got "
@@ -58,19 +59,13 @@ def checked(
     Raises:
         OptionError: a point that is no finite vector, or an option outside its range.
     """
-    point = np.array(w, dtype=getattr(w, "dtype", float))
-    if point.ndim != 1 or point.dtype.kind != "f" or not np.isfinite(point).all():
-        raise OptionError(
-            f"w must be a finite floating-point vector (d,); got shape {point.shape}, "
-            f"dtype {point.dtype}"
-        )
+    point = vector(w, "w")
     if hessian not in ("auto", "whole", "none"):
         raise OptionError(f"hessian is 'auto', 'whole' or 'none'; got {hessian!r}")
-    if rho is not None and not 0 < rho < np.inf:
-        raise OptionError(f"rho must be positive and finite; got {rho}. Leave it out if unknown")
-    if delta is not None and not 0 <= delta < np.inf:
-        raise OptionError(f"delta must be nonnegative and finite; got {delta}")
-    for name, value in (("tolerance", tolerance), ("gradient_tolerance", gradient_tolerance)):
-        if value is not None and not value >= 0:
-            raise OptionError(f"{name} must be nonnegative; got {value}")
+    if rho is not None:
+        real("rho", rho, above=0)
+    limits = {"delta": delta, "tolerance": tolerance, "gradient_tolerance": gradient_tolerance}
+    for name, value in limits.items():
+        if value is not None:
+            real(name, value, least=0)
     return point

@@ -1,6 +1,6 @@
-"""Who computes: a `Fleet` broadcasts query points and gathers `Messages`."""
+"""Who computes: a `Fleet` broadcasts questions and gathers the workers' answers."""
 
-from saddleproof.fleets.base import Announcement, Fleet, Messages, collect
-from saddleproof.fleets.local import LocalFleet
+import lazy_loader
 
-__all__ = ["Announcement", "Fleet", "LocalFleet", "Messages", "collect"]
+# The names, with the file of each, stand in __init__.pyi; a name is imported when it is first used.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

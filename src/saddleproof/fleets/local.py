@@ -6,10 +6,18 @@ from typing import Protocol
 
 import numpy as np
 
+from saddleproof import arguments
 from saddleproof.arrays import Array
+from saddleproof.border import Lent, answer
 from saddleproof.errors import FleetError
 from saddleproof.fleets.base import OK, Announcement, Messages
-from saddleproof.fleets.worker import AnswersTogether, questions_of, reply_together, workers_of
+from saddleproof.fleets.worker import (
+    AnswersTogether,
+    names_of,
+    questions_of,
+    reply_together,
+    workers_of,
+)
 from saddleproof.questions import Gradients, Question
 
 
@@ -40,8 +48,9 @@ class LocalFleet:
     """
 
     def __init__(self, problem: GradientSource) -> None:
+        arguments.member("problem", "problem", problem)
         self.problem = problem
-        self.workers = tuple(f"worker-{i}" for i in range(problem.m))
+        self.workers = names_of(problem)
         self.questions = questions_of(problem)
         self._closed = False
         self._losses = False
@@ -51,14 +60,24 @@ class LocalFleet:
         self._losses = announcement.losses and hasattr(self.problem, "values")
 
     def round(self, points: Array, *, round_id: int, timeout: float | None = None) -> Messages:
-        """Every worker's gradient at each of the (q, d) points; `timeout` is never reached."""
+        """Every worker's gradient at each of the (q, d) points; `timeout` is never reached.
+
+        Raises:
+            OptionError: the problem answers with another shape, with something else than real
+                numbers, or writes into the points.
+        """
         self._check_open()
         losses = self._values(points) if self._losses else None
-        sampled = getattr(self.problem, "sampled", None)
-        values = self.problem.gradients(points) if sampled is None else sampled(points, round_id)
-        if isinstance(values, np.ndarray):  # as `Worker.answer`: in the dtype that was asked for
-            values = values.astype(points.dtype, copy=False)
-        return Messages(values, (OK,) * len(self.workers), losses=losses)
+        sampled, lent = getattr(self.problem, "sampled", None), Lent(points)
+        whose = f"the problem's {'gradients' if sampled is None else 'sampled'}"
+        if sampled is None:
+            found = lent.to(self.problem.gradients, whose=whose)
+        else:
+            found = lent.to(sampled, round_id, whose=whose)
+        m = len(self.workers)
+        values = answer(found, (len(points), m, points.shape[1]), whose)
+        # As `Worker.answer`: in the dtype that was asked for.
+        return Messages(values.astype(points.dtype, copy=False), (OK,) * m, losses=losses)
 
     def ask(self, question: Question, *, round_id: int, timeout: float | None = None) -> Messages:
         """Every worker's answer to a question about its own loss, on all its rows."""
@@ -82,5 +101,8 @@ class LocalFleet:
     @np.errstate(over="ignore", invalid="ignore")  # judging messages is the oracle's business
     def _values(self, points: Array) -> Array:
         """(q, m): every worker's loss at every point; `values(w)` of the problem gives (m,)."""
-        values = [getattr(self.problem, "values")(w) for w in points]  # noqa: B009
-        return np.asarray(values, dtype=points.dtype).reshape(len(points), -1)
+        values, whose = np.empty((len(points), len(self.workers))), "the problem's values"
+        for row, w in zip(values, points, strict=True):
+            found = Lent(w).to(getattr(self.problem, "values"), whose=whose)  # noqa: B009
+            row[:] = answer(found, row.shape, whose)
+        return values.astype(points.dtype, copy=False)

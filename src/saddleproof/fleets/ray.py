@@ -19,7 +19,7 @@ from saddleproof.errors import FleetError, MissingExtraError
 from saddleproof.fleets.base import DEAD, LATE, OK, Announcement, Messages
 from saddleproof.fleets.deadline import Deadline, Patience
 from saddleproof.fleets.logs import log_messages
-from saddleproof.fleets.worker import Worker, questions_of, workers_of
+from saddleproof.fleets.worker import Worker, names_of, questions_of, workers_of
 from saddleproof.questions import Gradients, Question
 
 _log = logging.getLogger(__name__)
@@ -67,15 +67,15 @@ class RayFleet:
         self.deadline = Deadline() if deadline is None else deadline
         self.questions = questions_of(problem)
         workers = workers_of(problem)
-        self.workers = tuple(f"worker-{i}" for i in range(len(workers)))
+        self.workers = names_of(problem)
         self._patience = Patience(len(workers))
         self._b, self._losses, self._closed = 0, False, False
         self._busy: dict[Any, int] = {}  # answers to earlier rounds that are not in yet
         actor = self._ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=0)(Worker)
         # Held for as long as the fleet is open: a restarted actor reads them again.
         losses = {id(w.loss): self._ray.put(w.loss) for w in workers}
-        self._held = [(losses[id(w.loss)], self._ray.put(w.data)) for w in workers]
-        self._actors = [actor.remote(loss, data) for loss, data in self._held]
+        self._held = [(losses[id(w.loss)], self._ray.put(w.data), w.name) for w in workers]
+        self._actors = [actor.remote(loss, data, name) for loss, data, name in self._held]
         awake = [actor.__ray_ready__.remote() for actor in self._actors]
         self._ray.wait(awake, num_returns=len(awake), timeout=start_timeout)
 

@@ -10,8 +10,6 @@ A worker alone and all workers of a problem together (`reply_together`) answer w
 
 from __future__ import annotations
 
-import hashlib
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -19,11 +17,12 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from saddleproof.arrays import Vector
+from saddleproof.border import Lent, answer, label, number, shielded
 from saddleproof.curvature import noise
 from saddleproof.curvature.differences import Differences, norm
-from saddleproof.curvature.lanczos import Bound, least_eigenvalues
 from saddleproof.curvature.noise import Products
 from saddleproof.errors import FleetError, OptionError
+from saddleproof.fleets.replies import changes, curvatures, least
 from saddleproof.questions import (
     QUESTIONS,
     Changes,
@@ -33,8 +32,6 @@ from saddleproof.questions import (
     Question,
 )
 
-#: Rounding errors of a value, in units of its last place.
-ROUNDINGS = 16.0
 #: A product that differs from differences of the gradient by this share of its size is wrong.
 UNLIKE = 0.05
 
@@ -60,32 +57,44 @@ class Worker:
         loss: anything with `gradient(points, data)`, (q, d) to (q, d), and `value(w, data)`; see
             `saddleproof.problems.base.Loss`. A `product(w, v, data)`, (d,) and (d,) to (d,), is
             used in the place of differences.
-        data: the worker's shard, whatever the loss reads.
+        data: the worker's shard, whatever the loss reads; arrays are handed on as read-only views.
+        name: what error messages call the worker.
+
+    Every call of the loss goes through here: what it is handed is for reading, and what it returns
+    is copied before it is called again.
+
+    Raises:
+        OptionError: a shard with masked entries, or of matrices.
     """
 
     loss: Any
     data: Any
+    name: str = "this worker"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "data", shielded(self.data, f"{self.name}'s shard"))
 
     @np.errstate(over="ignore", invalid="ignore")  # judging messages is the oracle's business
     def answer(self, points: Vector, *, losses: bool = False) -> tuple[Vector, Vector | None]:
         """The gradients (q, d) at (q, d) points, and with `losses` the (q,) losses beside them.
 
         Raises:
-            FleetError: the loss answers with another shape; told where the loss was written, not
+            OptionError: the loss answers with another shape, with something else than real
+                numbers, or writes into what it was handed; told where the loss was written, not
                 to the server.
         """
         gradient = self._gradient(points)
         if not losses:
             return gradient, None
-        values = [float(self.loss.value(w, self.data)) for w in points]
-        return gradient, np.array(values, dtype=points.dtype)
+        return gradient, self._values(points).astype(points.dtype, copy=False)
 
     @np.errstate(over="ignore", invalid="ignore")
     def reply(self, question: Question) -> Vector:
         """The answer to any question, of the question's own shape and dtype.
 
         Raises:
-            FleetError: the loss answers with another shape.
+            OptionError: as `answer`.
+            FleetError: the loss's product is not the derivative of its gradient.
         """
         if isinstance(question, Gradients):
             return self._gradient(question.points)
@@ -94,10 +103,10 @@ class Worker:
             found = self._changes(question)[:, :, 0]
             return found
         if isinstance(question, Curvatures):
-            (found,) = _curvatures(self._products(question.w), question, 1)
+            (found,) = curvatures(self._products(question.w), question, 1)
             return found
         if isinstance(question, LeastCurvature):
-            (found,) = _least(self._products(question.w), question, 1)
+            (found,) = least(self._products(question.w), question, 1)
             return found
         raise OptionError(f"a worker has no answer to {type(question).__name__}")
 
@@ -105,45 +114,47 @@ class Worker:
         """The answer to a question, and with `losses` the (q,) losses beside its gradients.
 
         Raises:
-            FleetError: the loss answers with another shape.
+            OptionError: as `answer`.
+            FleetError: the loss's product is not the derivative of its gradient.
         """
         if isinstance(question, Gradients):
             return self.answer(question.points, losses=losses)
         return self.reply(question), None
 
+    def _ask(self, method: str, *given: Vector, shape: tuple[int, ...] | None) -> Any:
+        """What the loss's method says of our data: a copy of this shape, or a number for None."""
+        whose = f"the loss's {method} of {self.name}"
+        found = Lent(*given).to(getattr(self.loss, method), self.data, whose=whose)
+        if shape is None:
+            return number(found, whose)
+        return np.array(answer(found, shape, whose), order="C")
+
     def _gradient(self, points: Vector) -> Vector:
-        gradient = np.asarray(self.loss.gradient(points, self.data), dtype=points.dtype)
-        if gradient.shape != points.shape:
-            raise FleetError(
-                f"the loss's gradient must return shape {points.shape}, a row a point; "
-                f"got {gradient.shape}"
-            )
-        return gradient
+        found: Vector = self._ask("gradient", points, shape=points.shape)
+        return found.astype(points.dtype, copy=False)
+
+    def _values(self, points: Vector) -> Vector:
+        return np.array([self._ask("value", w, shape=None) for w in points])
 
     def _changes(self, question: Changes) -> Vector:
-        together: Callable[..., Any] | None = getattr(self.loss, "values_at", None)
+        together = getattr(self.loss, "values_at", None) is not None
 
         def values_at(points: Vector) -> Vector:
-            if together is not None:
-                return np.asarray(together(points, self.data))[:, None]
-            return np.array([[float(self.loss.value(w, self.data))] for w in points])
+            if together:
+                found: Vector = self._ask("values_at", points, shape=points.shape[:1])
+                return found[:, None]
+            return self._values(points)[:, None]
 
         return changes(values_at, question)
 
     def _products(self, w: Vector) -> Products:
         """One vector at a time, by the loss's own product or by differences."""
-        own: Callable[..., Any] | None = getattr(self.loss, "product", None)
-        if own is None:
+        if getattr(self.loss, "product", None) is None:
             return Differences(self._gradient, w).products
 
         def product(vectors: Vector) -> Vector:
-            assert own is not None  # noqa: S101 (for the type checker)
-            image: Vector = np.asarray(own(w, vectors[0], self.data), dtype=np.float64)
-            if image.shape != w.shape:
-                raise FleetError(
-                    f"the loss's product must return shape {w.shape}; got {image.shape}"
-                )
-            return image[None]
+            image: Vector = self._ask("product", w, vectors[0], shape=w.shape)
+            return image.astype(np.float64, copy=False)[None]
 
         self._compare(product, w)
         return noise.with_rounding(product, 1, len(w))
@@ -175,82 +186,22 @@ def reply_together(problem: AnswersTogether, question: Question) -> Vector:
     w, m = question.w, problem.m
 
     def product(vectors: Vector) -> Vector:
+        whose, shape = "the problem's products", (m, 1, len(w))
+        found = Lent(w, vectors[:, None, :]).to(problem.products, whose=whose)
         # In C order: what is summed over a row depends on how the row lies in memory.
-        images = np.asarray(problem.products(w, vectors[:, None, :])[:, 0], dtype=np.float64)
-        return np.ascontiguousarray(images)
+        return np.array(answer(found, shape, whose)[:, 0], dtype=np.float64, order="C")
+
+    def values_at(points: Vector) -> Vector:
+        whose, shape = "the problem's values_at", (len(points), m)
+        return np.array(answer(Lent(points).to(problem.values_at, whose=whose), shape, whose))
 
     with np.errstate(over="ignore", invalid="ignore"):
         if isinstance(question, Changes):
-            return np.moveaxis(changes(problem.values_at, question), 2, 0)
+            return np.moveaxis(changes(values_at, question), 2, 0)
         products = noise.with_rounding(product, m, len(w))
         if isinstance(question, Curvatures):
-            return _curvatures(products, question, m)
-        return _least(products, question, m)
-
-
-def changes(values_at: Callable[[Vector], Vector], question: Changes) -> Vector:
-    """F_i(w + t v) - F_i(w), rounded upwards, for all workers of `values_at`.
-
-    The rounding of a value shows in two ways: in units of its last place, and in how much the
-    value scatters when w moves by its own last place. A loss that subtracts large numbers hides
-    the first and shows the second.
-
-    Args:
-        values_at: (q, d) points to (q, m) values.
-        question: w, p directions and t lengths.
-
-    Returns:
-        (p, t, m); inf where an end overflows.
-    """
-    w = question.w
-    neighbours = np.stack([w, np.nextafter(w, np.inf), np.nextafter(w, -np.inf)])
-    here, above, below = np.asarray(values_at(neighbours), dtype=float)  # (m,) each
-    ends = np.stack([values_at(question.along(k)) for k in range(question.shape[0])])  # (p, t, m)
-    eps = np.array([noise.precision(x) for x in ends.reshape(-1, len(here)).T])
-    scatter = np.maximum(np.abs(above - here), np.abs(below - here))
-    slack = ROUNDINGS * (eps * (np.abs(here) + np.abs(ends)) + scatter)
-    upper: Vector = ends - here + slack
-    return np.where(np.isfinite(upper), upper, np.inf)
-
-
-def start_of(question: LeastCurvature, n: int) -> Vector:
-    """(n, d) starts, drawn after w is fixed; with a seed, the same one for all."""
-    d = len(question.w)
-    if question.seed is None:
-        return np.random.default_rng().standard_normal((n, d))
-    at = hashlib.blake2b(question.w.tobytes(), digest_size=16).digest()
-    generator = np.random.default_rng([question.seed, int.from_bytes(at, "big")])
-    return np.repeat(generator.standard_normal((1, d)), n, axis=0)
-
-
-def _curvatures(products: Products, question: Curvatures, n: int) -> Vector:
-    """(n, 2, p) ends of v'H_i v."""
-    ends = np.empty((n, *question.shape))
-    for k, v in enumerate(question.directions):
-        images, errors = products(np.repeat(v[None], n, axis=0))
-        # One product a worker, and not one of a matrix: the bits must not depend on n.
-        middle = np.matmul(images[:, None, :], v)[:, 0]
-        slack = errors * np.linalg.norm(v)
-        lost = ~(np.isfinite(middle) & np.isfinite(slack))
-        ends[:, 0, k] = np.where(lost, -np.inf, middle - slack)
-        ends[:, 1, k] = np.where(lost, np.inf, middle + slack)
-    return ends
-
-
-def _least(products: Products, question: LeastCurvature, n: int) -> Vector:
-    """(n, 3 + d) answers to `LeastCurvature`."""
-    found = least_eigenvalues(
-        products,
-        start_of(question, n),
-        steps=question.steps,
-        delta=question.delta,
-        deadline=time.monotonic() + question.seconds,
-    )
-    return np.stack([_packed(bound) for bound in found])
-
-
-def _packed(bound: Bound) -> Vector:
-    return np.concatenate([[bound.low, bound.ritz, bound.top], bound.vector])
+            return curvatures(products, question, m)
+        return least(products, question, m)
 
 
 @dataclass(frozen=True, repr=False)
@@ -287,12 +238,21 @@ def questions_of(problem: Any) -> tuple[type, ...]:
     return QUESTIONS if together or over_shards else (Gradients,)
 
 
+def names_of(problem: Any) -> tuple[str, ...]:
+    """The workers' names: those that the user gave, or worker-0, worker-1 and so on."""
+    given: tuple[str, ...] | None = getattr(problem, "names", None)
+    return given or tuple(f"worker-{i}" for i in range(problem.m))
+
+
 def workers_of(problem: Any) -> Sequence[Worker]:
     """One `Worker` a shard of `problem`.
 
     A benchmark problem that is no loss over shards goes to every worker whole.
     """
+    names = getattr(problem, "names", None)
     if hasattr(problem, "loss") and hasattr(problem, "shards"):
-        return [Worker(problem.loss, shard) for shard in problem.shards]
+        return [
+            Worker(problem.loss, shard, label(names, i)) for i, shard in enumerate(problem.shards)
+        ]
     row = RowOf(problem)
-    return [Worker(row, i) for i in range(problem.m)]
+    return [Worker(row, i, label(names, i)) for i in range(problem.m)]

@@ -1,4 +1,6 @@
-"""Pure ask/tell state machines: robust descent, its perturbed relatives, and the default.
+"""Ask/tell state machines: robust descent, its perturbed relatives, and the default."""
 
-base.py has the protocol, table.py the names; each member is one file and is imported on its own.
-"""
+import lazy_loader
+
+# The names, with the file of each, stand in __init__.pyi; a name is imported when it is first used.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -21,7 +21,7 @@ Where workers also send losses, a loss is judged as one more coordinate of the g
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from saddleproof.aggregators.base import Aggregator
 from saddleproof.aggregators.memory import RememberingRule
 from saddleproof.arrays import Vector
+from saddleproof.border import read_only
 from saddleproof.errors import BreakdownError
 from saddleproof.fleets.base import MALFORMED, OK, Messages
 from saddleproof.oracle.answers import AnswerReading
@@ -112,7 +113,8 @@ def read(
         tuple(rows), charged, absent, strangers, overflowed, refused=dict(messages.refused)
     )
     budget = b - len(excluded) - len(charged)
-    _check_budget(aggregator, budget, b, verdicts, excluded)
+    _check_budget(aggregator, budget, b, verdicts, excluded, messages.notes)
+    stack.flags.writeable = False  # rules and optimizers read it
     admitted = None if losses is None else stack[:, :, d]
     reading = MessageReading(stack[:, :, :d], void, aggregator, budget, verdicts, admitted)
     return reading if memory is None else _recall(reading, memory, points)
@@ -161,8 +163,8 @@ def admit(
     strangers = {name: why for name, why in messages.notes.items() if name not in workers}
     verdicts = Verdicts(tuple(rows), charged, absent, strangers, refused=dict(messages.refused))
     budget = b - len(excluded) - len(charged)
-    _check_budget(aggregator, budget, b, verdicts, excluded)
-    return AnswerReading(question, np.stack(list(rows.values())), budget, verdicts)
+    _check_budget(aggregator, budget, b, verdicts, excluded, messages.notes)
+    return AnswerReading(question, read_only(np.stack(list(rows.values()))), budget, verdicts)
 
 
 def _unreadable(value: Vector, question: Question) -> str | None:
@@ -189,6 +191,8 @@ def _recall(reading: MessageReading, memory: Any, points: Vector) -> MessageRead
 def _flaw(value: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> str | None:
     if not isinstance(value, np.ndarray):
         return f"no array but {type(value).__name__}"
+    if np.ma.is_masked(value):
+        return "masked entries"
     if value.shape != shape:
         return f"wrong shape {value.shape}, not {shape}"
     if value.dtype != dtype:
@@ -197,7 +201,12 @@ def _flaw(value: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> str | Non
 
 
 def _check_budget(
-    aggregator: Aggregator, budget: int, b: int, verdicts: Verdicts, excluded: Collection[str]
+    aggregator: Aggregator,
+    budget: int,
+    b: int,
+    verdicts: Verdicts,
+    excluded: Collection[str],
+    notes: Mapping[str, str],
 ) -> None:
     bad = [*excluded, *(f"{name} ({why})" for name, why in verdicts.charged.items())]
     if budget < 0:
@@ -207,7 +216,8 @@ def _check_budget(
         )
     m = len(verdicts.heard)
     if m == 0 or budget > aggregator.breakdown(m):
-        gone = [*bad, *(f"{name} ({why})" for name, why in verdicts.absent.items())]
+        told = {name: f": {notes[name]}" if name in notes else "" for name in verdicts.absent}
+        gone = [*bad, *(f"{name} ({why}{told[name]})" for name, why in verdicts.absent.items())]
         raise TooFewWorkers(
             f"{m} usable messages cannot hold b={budget} Byzantine ones for "
             f"{type(aggregator).__name__}; missing: {', '.join(gone) or 'none'}"

@@ -7,7 +7,7 @@ become one number a worker, to be judged by ranks (`contrast`, `intervals`, `val
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from saddleproof.aggregators.base import Aggregator, Estimate
 from saddleproof.aggregators.memory import Recalled
 from saddleproof.arrays import Vector
+from saddleproof.border import answer, only_reads, read_only
 from saddleproof.errors import OptionError
 from saddleproof.ranks import Interval, interval
 
@@ -78,7 +79,7 @@ class MessageReading:
     def _all(self) -> Estimate:
         if self.recalled is None and not self.void.any():  # nothing to combine
             with np.errstate(over="ignore", invalid="ignore"):
-                return self.aggregator.estimates(self.stack, self.b)
+                return estimates(self.aggregator, self.stack, self.b)
         return self.combination(np.eye(len(self.stack), dtype=self.stack.dtype))
 
     @property
@@ -117,7 +118,7 @@ class MessageReading:
             # A liar's messages may overflow here; as a huge finite row it is one more outlier.
             rows = np.stack([function(self.stack[:, i]) for i in range(m)])
             rule = self.aggregator if self.recalled is None else self.recalled.rule
-            estimate = rule.estimates(np.nan_to_num(rows)[None], self.b)
+            estimate = estimates(rule, np.nan_to_num(rows)[None], self.b)
         if self.void.any():
             return Estimate(np.full_like(estimate.vector, np.nan), None, estimate.kept)
         return estimate
@@ -128,7 +129,7 @@ class MessageReading:
         with np.errstate(over="ignore", invalid="ignore"):
             rows = (coefficients @ self.stack.reshape(q, m * d)).reshape(-1, m, d)
             if self.recalled is None:
-                estimate = self.aggregator.estimates(rows, self.b)
+                estimate = estimates(self.aggregator, rows, self.b)
             else:
                 estimate = self.recalled.aggregated(rows, coefficients.sum(axis=1), self.b)
         void = self._touches_void(coefficients)
@@ -163,6 +164,29 @@ class MessageReading:
     def _touches_void(self, coefficients: Vector) -> NDArray[np.bool_]:
         touched: NDArray[np.bool_] = ((coefficients != 0) & self.void).any(axis=1)
         return touched
+
+
+def estimates(rule: Aggregator, stack: Vector, b: int) -> Estimate:
+    """What a rule makes of a (q, m, d) stack, which is for reading; its answer is copied.
+
+    Raises:
+        OptionError: the rule wrote into the messages, or answered with another shape or with
+            something else than real numbers.
+    """
+    q, m, d = stack.shape
+    whose = f"{type(rule).__name__}.estimates"
+    with only_reads(whose):
+        found = rule.estimates(read_only(stack), b)
+    if not isinstance(found, Estimate):
+        raise OptionError(f"{whose} must return an Estimate; got {type(found).__name__}")
+    vector = answer(found.vector, (q, d), f"the vector of {whose}").astype(stack.dtype)
+    vector.flags.writeable = False
+    if np.shape(found.kept) != (q, m):
+        raise OptionError(f"kept of {whose} must be ({q}, {m}); got shape {np.shape(found.kept)}")
+    inexactness = found.inexactness
+    if inexactness is not None:
+        inexactness = np.array(answer(inexactness, (q,), f"the inexactness of {whose}"))
+    return replace(found, vector=vector, inexactness=inexactness)
 
 
 def _voided(found: Interval, void: NDArray[np.bool_]) -> Interval:

@@ -5,43 +5,7 @@
 array([0.])
 """
 
-from saddleproof.problems.base import Loss, Problem
-from saddleproof.problems.deeplin import DeepLin
-from saddleproof.problems.gmm import Gmm12
-from saddleproof.problems.known import KnownProblem
-from saddleproof.problems.linear_autoencoder import LinearAutoencoder
-from saddleproof.problems.logistic import Logistic
-from saddleproof.problems.lower_bound import LowerBound
-from saddleproof.problems.matrix_factorization import MatrixFactorization
-from saddleproof.problems.pca import PCADigits, SpikedPCA
-from saddleproof.problems.phase import Phase
-from saddleproof.problems.quartic import Example1, Example2, Hetero10, RotatedQuartic
-from saddleproof.problems.robust_regression import RobustRegression
-from saddleproof.problems.saddle import SaddleProblem
-from saddleproof.problems.sensing import Sensing
-from saddleproof.problems.tensor import Tensor
-from saddleproof.problems.two_layer import TwoLayer
+import lazy_loader
 
-__all__ = [
-    "DeepLin",
-    "Example1",
-    "Example2",
-    "Gmm12",
-    "Hetero10",
-    "KnownProblem",
-    "LinearAutoencoder",
-    "Logistic",
-    "Loss",
-    "LowerBound",
-    "MatrixFactorization",
-    "PCADigits",
-    "Phase",
-    "Problem",
-    "RobustRegression",
-    "RotatedQuartic",
-    "SaddleProblem",
-    "Sensing",
-    "SpikedPCA",
-    "Tensor",
-    "TwoLayer",
-]
+# The names, with the file of each, stand in __init__.pyi; a name is imported when it is first used.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

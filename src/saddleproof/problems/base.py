@@ -7,12 +7,13 @@ for judging: no optimizer ever sees it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
 from saddleproof.arrays import Vector
+from saddleproof.border import Lent, answer, label, named_shards, number, read_only, vector
 from saddleproof.curvature import differences
 from saddleproof.errors import OptionError
 
@@ -23,6 +24,9 @@ class Loss(Protocol):
     Optionally also `gradients(points, shards)`, (q, d) to (q, m, d), all workers in one
     vectorised call, and `product(w, v, data)`, the Hessian of F_i times v, (d,) and (d,) to (d,);
     without it a worker takes differences of its own gradient.
+
+    Points and data are for reading: a loss that writes into them is refused. What it returns is
+    copied, so that it may use the same buffer every time.
     """
 
     d: int
@@ -39,13 +43,19 @@ class Problem:
 
     Args:
         loss: see `Loss`.
-        shards: one worker's data each, m of them.
+        shards: one worker's data each, m of them; a mapping gives the workers' names too. The loss
+            gets them as they are, but arrays, also inside tuples, lists and dicts, as read-only
+            views.
         start: (d,) where runs begin, if the problem has a natural start.
         smoothness: L, a Lipschitz constant of grad F near the points of interest, if known.
         name: what reports call it.
 
     Raises:
-        OptionError: no shards, no usable `d`, or a start of another length.
+        OptionError: no shards, shards with masked entries or of matrices, names that are none, no
+            usable `d`, or a start that is no finite vector of length d.
+
+    Attributes:
+        names: the workers' names, or None: "worker-0", "worker-1" and so on.
 
     A loss of one's own, |w - mean of the data|^2 / 2 up to a constant:
 
@@ -66,28 +76,25 @@ class Problem:
     """
 
     name: str = "problem"
+    names: tuple[str, ...] | None = None
     saddle: Vector | None = None
 
     def __init__(
         self,
         loss: Loss,
-        shards: Sequence[Any],
+        shards: Sequence[Any] | Mapping[str, Any],
         *,
         start: Vector | None = None,
         smoothness: float | None = None,
         name: str = "problem",
     ) -> None:
-        if len(shards) == 0:
-            raise OptionError("a problem needs at least one worker's shard; got none")
         d = getattr(loss, "d", None)
         if not isinstance(d, (int, np.integer)) or d < 1:
             raise OptionError(f"a loss needs d, its number of parameters, at least 1; got {d!r}")
-        if start is not None and np.shape(start) != (d,):
-            raise OptionError(f"start must be a vector of length d={d}; got {np.shape(start)}")
         self.loss = loss
-        self.shards = shards
-        self.d, self.m = int(d), len(shards)
-        self.start = start
+        self.names, self.shards = named_shards(shards)
+        self.d, self.m = int(d), len(self.shards)
+        self.start = None if start is None else read_only(vector(start, "start", int(d)))
         self.name = name
         self._smoothness = smoothness
 
@@ -98,7 +105,11 @@ class Problem:
 
     def values(self, w: Vector) -> Vector:
         """F_i(w), every worker's own loss: (d,) to (m,)."""
-        return np.array([float(self.loss.value(w, shard)) for shard in self.shards])
+        lent, values = Lent(w), np.empty(self.m)
+        for i, shard in enumerate(self.shards):
+            whose = f"the loss's value of {label(self.names, i)}"
+            values[i] = number(lent.to(self.loss.value, shard, whose=whose), whose)
+        return values
 
     def values_at(self, points: Vector) -> Vector:
         """F_i at every point: (q, d) to (q, m)."""
@@ -145,28 +156,16 @@ class Problem:
         return found
 
     def _gradients(self, points: Vector) -> Vector:
+        shape, lent = (len(points), self.m, self.d), Lent(points)
         if hasattr(self.loss, "gradients"):
-            shape = (len(points), self.m, self.d)
-            return _answer(self.loss.gradients(points, self.shards), shape, "gradients")
-        rows = [
-            _answer(self.loss.gradient(points, shard), points.shape, f"gradient, worker {i},")
-            for i, shard in enumerate(self.shards)
-        ]
-        return np.stack(rows, axis=1)
-
-
-def _answer(answer: Any, shape: tuple[int, ...], source: str) -> Vector:
-    """What a user's loss returned, as float64 of the shape that was asked for."""
-    try:
-        array = np.asarray(answer, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise OptionError(
-            f"the loss's {source} must return an array of shape {shape}; "
-            f"got {type(answer).__name__}: {error}"
-        ) from error
-    if array.shape != shape:
-        raise OptionError(
-            f"the loss's {source} must return shape {shape}: one row of d={shape[-1]} for each "
-            f"of the {shape[0]} points; got {type(answer).__name__} of shape {array.shape}"
-        )
-    return array
+            whose = "the loss's gradients"
+            found = lent.to(self.loss.gradients, self.shards, whose=whose)
+            return np.array(answer(found, shape, whose))
+        rows = np.empty(shape)
+        for i, shard in enumerate(self.shards):
+            whose = f"the loss's gradient of {label(self.names, i)}"
+            # Into its place before the next worker is asked: the loss may use its buffer again.
+            rows[:, i] = answer(
+                lent.to(self.loss.gradient, shard, whose=whose), points.shape, whose
+            )
+        return rows

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+import operator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from saddleproof.arrays import Vector
+from saddleproof.border import answer, number
 from saddleproof.codes import Code
+
+_VALUE, _GRADIENT, _PRODUCT = "the loss's value", "the loss's gradient", "the loss's product"
 
 
 class Coded:
     """The same F, its parts handed out according to a code: worker i's F_i is sum_j W_ij F_j.
 
     Worker i holds the r parts with W_ij != 0 and sends one message, as before, so any fleet can
-    run it; each worker computes r times as much. `saddleproof.Draco` undoes the code. Workers that
-    hold the same parts add them up in the same order and so send the same bits, as long as the
-    loss itself is deterministic.
+    run it; each worker computes r times as much. `saddleproof.aggregators.Draco` undoes the code.
+    Workers that hold the same parts add them up in the same order and so send the same bits, as
+    long as the loss itself is deterministic.
 
     Args:
         problem: anything with `m`, `d` and `gradients(points)`; with `loss` and `shards` it can
@@ -32,9 +37,10 @@ class Coded:
 
     >>> import saddleproof as sp
     >>> problem = sp.problems.Example2(workers=9, seed=0)
-    >>> coded = sp.Coded(problem, sp.Repetition(s=1))
-    >>> fleet = sp.Coalition(sp.LocalFleet(coded), sp.SignFlip(100.0), members=[4])
-    >>> options = dict(aggregator=sp.Draco(sp.Repetition(s=1)), b=1, seed=0, max_rounds=9)
+    >>> coded = sp.problems.Coded(problem, sp.codes.Repetition(s=1))
+    >>> fleet = sp.Coalition(sp.LocalFleet(coded), sp.attacks.SignFlip(100.0), members=[4])
+    >>> rule = sp.aggregators.Draco(sp.codes.Repetition(s=1))
+    >>> options = dict(aggregator=rule, b=1, seed=0, max_rounds=9)
     >>> attacked = sp.minimize(fleet, sp.GradientDescent(step=0.1), **options)
     >>> free = sp.minimize(coded, sp.GradientDescent(step=0.1), **options)
     >>> bool((attacked.w == free.w).all())
@@ -110,11 +116,14 @@ class CodedLoss:
 
     def value(self, w: Vector, data: Any) -> float:
         """(d,) to a number."""
-        return float(_total([(c, self.loss.value(w, part)) for c, part in data]))
+        return float(_total((c, number(self.loss.value(w, part), _VALUE)) for c, part in data))
 
     def gradient(self, points: Vector, data: Any) -> Vector:
         """(q, d) to (q, d)."""
-        found: Vector = _total([(c, np.asarray(self.loss.gradient(points, p))) for c, p in data])
+        # A part at a time, so that the loss may use its buffer again.
+        found: Vector = _total(
+            (c, answer(self.loss.gradient(points, p), points.shape, _GRADIENT)) for c, p in data
+        )
         return found
 
     @property
@@ -123,13 +132,12 @@ class CodedLoss:
         return self._product if hasattr(self.loss, "product") else None
 
     def _product(self, w: Vector, v: Vector, data: Any) -> Vector:
-        found: Vector = _total([(c, np.asarray(self.loss.product(w, v, p))) for c, p in data])
+        found: Vector = _total(
+            (c, answer(self.loss.product(w, v, p), w.shape, _PRODUCT)) for c, p in data
+        )
         return found
 
 
-def _total(terms: list[tuple[float, Any]]) -> Any:
+def _total(terms: Iterable[tuple[float, Any]]) -> Any:
     """sum c x, in this order: equal terms give equal bits."""
-    found = terms[0][0] * terms[0][1]
-    for c, x in terms[1:]:
-        found = found + c * x
-    return found
+    return functools.reduce(operator.add, (c * x for c, x in terms))

@@ -11,8 +11,8 @@ from functools import cached_property
 
 import numpy as np
 
+from saddleproof import arguments
 from saddleproof.arrays import Vector
-from saddleproof.errors import OptionError
 from saddleproof.problems.base import Problem
 
 
@@ -30,11 +30,9 @@ class KnownProblem(Problem):
 
     def __init__(self, *, d: int, workers: int, seed: int, **sizes: int) -> None:
         for what, size in {"workers": workers, "d": d, **sizes}.items():
-            if size < 1:
-                raise OptionError(f"{self.name} needs {what} >= 1; got {size}")
-        if seed < 0:
-            raise OptionError(f"seed must not be negative; got {seed}")
-        self.d, self.m = d, workers
+            arguments.whole(f"{self.name}: {what}", size, least=1)
+        self.d, self.m = int(d), int(workers)
+        seed = arguments.seed_number(seed)
         # A stream of its own for every problem and seed: an optimizer that is seeded with the
         # same number draws other numbers.
         self._rng = np.random.default_rng([zlib.crc32(self.name.encode()), seed])

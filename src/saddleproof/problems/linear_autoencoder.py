@@ -17,6 +17,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
+from saddleproof import arguments
 from saddleproof.arrays import Vector
 from saddleproof.errors import MissingExtraError, OptionError
 from saddleproof.problems.saddle import SaddleProblem
@@ -49,7 +50,7 @@ class LinearAutoencoder(SaddleProblem):
         workers: int = 20,
         seed: int = 0,
     ) -> None:
-        q, k = components, len(units)
+        q, k = arguments.whole(f"{self.name}: components", components, least=1), len(units)
         if images not in IMAGES:
             raise OptionError(f"images is one of {', '.join(IMAGES)}; got {images!r}")
         learnt = sorted({*units})

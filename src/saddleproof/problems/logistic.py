@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from saddleproof import arguments
 from saddleproof.arrays import Vector
 from saddleproof.errors import MissingExtraError, OptionError
 from saddleproof.problems.known import KnownProblem
@@ -34,8 +35,7 @@ class Logistic(KnownProblem):
 
     def __init__(self, *, workers: int = 20, seed: int = 0, decay: float = 0.1) -> None:
         super().__init__(d=30, workers=workers, seed=seed)
-        if not 0 <= decay < np.inf:
-            raise OptionError(f"logistic needs a decay of at least 0; got {decay}")
+        decay = arguments.real(f"{self.name}: decay", decay, least=0)
         features, label = _tumours()
         n = len(features) // workers
         if n == 0:

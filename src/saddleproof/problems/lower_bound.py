@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from saddleproof import arguments
 from saddleproof.arrays import Vector
 from saddleproof.errors import OptionError
 from saddleproof.problems.saddle import SaddleProblem
@@ -39,7 +40,7 @@ class LowerBound(SaddleProblem):
 
     def __init__(self, *, workers: int = 20, seed: int = 0, inexactness: float = 0.1) -> None:
         super().__init__(d=1, workers=workers, seed=seed)
-        if not 0 < inexactness <= 1:
+        if not 0 < arguments.real(f"{self.name}: inexactness", inexactness) <= 1:
             raise OptionError(f"{self.name} needs an inexactness in (0, 1]; got {inexactness}")
         self.inexactness = inexactness
         self.phase = float(self._rng.uniform(0, 2 * np.pi))

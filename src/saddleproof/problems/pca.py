@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from saddleproof import arguments
 from saddleproof.arrays import Vector
 from saddleproof.errors import OptionError
 from saddleproof.problems.digits import principal_scores
@@ -76,7 +77,7 @@ class PCADigits(PrincipalComponents):
     name = "pca_digits"
 
     def __init__(self, *, components: int = 20, workers: int = 20, seed: int = 0) -> None:
-        if not 10 <= components <= 64:
+        if not 10 <= arguments.whole(f"{self.name}: components", components) <= 64:
             raise OptionError(
                 f"pca_digits starts at the 10th of at most 64 components; got {components}"
             )
@@ -106,8 +107,7 @@ class SpikedPCA(PrincipalComponents):
     name = "spiked_pca"
 
     def __init__(self, *, workers: int = 20, seed: int = 0, n: int = 500, d: int = 100) -> None:
-        if d < 2:
-            raise OptionError(f"spiked_pca needs d >= 2; got {d}")
+        d = arguments.whole(f"{self.name}: d", d, least=2)
         super().__init__(d=d, workers=workers, seed=seed, n=n)
         directions = np.linalg.qr(self._rng.standard_normal((d, 2)))[0]
         spikes = self._rng.standard_normal((workers, n, 2)) * [1.0, np.sqrt(0.6)]

@@ -13,8 +13,8 @@ from functools import cached_property
 
 import numpy as np
 
+from saddleproof import arguments
 from saddleproof.arrays import Vector
-from saddleproof.errors import OptionError
 from saddleproof.problems.saddle import SaddleProblem
 
 
@@ -133,8 +133,7 @@ class RotatedQuartic(TiltedQuartic):
     name = "rotated_quartic"
 
     def __init__(self, *, workers: int = 20, seed: int = 0, n: int = 40000, d: int = 50) -> None:
-        if d < 1:
-            raise OptionError(f"rotated_quartic needs d >= 1; got {d}")
+        d = arguments.whole(f"{self.name}: d", d, least=1)
         spectrum = np.append(-0.5, np.linspace(0.3, 1.0, d - 1))
         super().__init__(spectrum, workers=workers, seed=seed, n=n, rotate=True)
 

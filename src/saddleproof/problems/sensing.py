@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from saddleproof import arguments
 from saddleproof.arrays import Vector
 from saddleproof.errors import OptionError
 from saddleproof.problems.known import newton
@@ -32,7 +33,7 @@ class Sensing(SaddleProblem):
     name = "sensing"
 
     def __init__(self, *, workers: int = 20, seed: int = 0, n: int = 1000, alive: int = 1) -> None:
-        if alive not in (0, 1):
+        if arguments.whole(f"{self.name}: alive", alive) > 1:
             raise OptionError(f"sensing has its saddles with 0 or 1 columns alive; got {alive}")
         super().__init__(d=SIDE * RANK, workers=workers, seed=seed, n=n)
         V = np.linalg.qr(self._rng.standard_normal((SIDE, RANK)))[0]

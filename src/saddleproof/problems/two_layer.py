@@ -15,6 +15,7 @@ from functools import cached_property
 
 import numpy as np
 
+from saddleproof import arguments
 from saddleproof.arrays import Vector
 from saddleproof.errors import OptionError
 from saddleproof.problems.digits import principal_scores
@@ -43,6 +44,8 @@ class TwoLayer(SaddleProblem):
     def __init__(
         self, *, workers: int = 20, seed: int = 0, hidden: int = 4, decay: float = 1e-2
     ) -> None:
+        hidden = arguments.whole(f"{self.name}: hidden", hidden, least=1)
+        decay = arguments.real(f"{self.name}: decay", decay, least=0)
         super().__init__(d=(INPUTS + 1) * hidden, workers=workers, seed=seed, hidden=hidden)
         scores, digit = principal_scores(INPUTS)
         n = len(scores) // workers
@@ -53,7 +56,7 @@ class TwoLayer(SaddleProblem):
         self.y = np.where(digit > 4, 1.0, -1.0)[rows].reshape(workers, n)
         self.hidden, self.decay = hidden, decay
         steepest = np.linalg.norm((self.x * self.y[..., None]).mean(axis=(0, 1)))
-        if not 0 <= decay < steepest:
+        if not decay < steepest:
             raise OptionError(
                 f"two_layer has its saddle for decay in [0, {steepest:.3g}); got {decay}"
             )

@@ -15,15 +15,16 @@ from typing import TYPE_CHECKING, Any
 from saddleproof.errors import MissingExtraError
 
 if TYPE_CHECKING:
+    from saddleproof.torch.fitted import Fitted
     from saddleproof.torch.momentum import WorkerMomentum
     from saddleproof.torch.problem import TorchProblem
-    from saddleproof.torch.training import Fitted, certify, fit
+    from saddleproof.torch.training import certify, fit
     from saddleproof.torch.trees import aggregate
 
 __all__ = ["Fitted", "TorchProblem", "WorkerMomentum", "aggregate", "certify", "fit"]
 
 _HOMES = {
-    "Fitted": "training",
+    "Fitted": "fitted",
     "TorchProblem": "problem",
     "WorkerMomentum": "momentum",
     "aggregate": "trees",

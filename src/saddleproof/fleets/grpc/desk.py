@@ -5,13 +5,15 @@ What happens to a frame from a worker on the roster:
     not a frame, or not of the question that was asked  proved bad: malformed, connection closed
     a second answer to a question                       proved bad: malformed, connection closed
     an answer to a question that was never asked        proved bad: malformed, connection closed
+    a piece of an answer that is not the next one       proved bad: malformed, connection closed
     an answer to another server process's question      dropped; refused, connection closed
-    the first answer, after its round was closed        dropped; stale
+    the first answer, after its round was closed        dropped; stale; see `past`
     the first answer, in time                           answered
 
 TCP and TLS neither change nor repeat what an honest worker sends, so what proves bad here is the
-worker's doing. What is proved between two rounds is told in the next. NaN and Inf pass: they are
-the oracle's to judge.
+worker's doing. What is proved between two rounds is told in the next. Who was proved bad is
+malformed in all later rounds, is not asked, and its connections are refused. NaN and Inf pass: they
+are the oracle's to judge.
 """
 
 from __future__ import annotations
@@ -33,10 +35,11 @@ from saddleproof.fleets.grpc.frames import (
     parts_of,
 )
 from saddleproof.fleets.grpc.header import ANSWER, FrameError, Header
+from saddleproof.fleets.grpc.past import Past, Rest, after, in_order
 from saddleproof.questions import Question
 
 #: What is counted for every worker, and for every stranger that came with a certificate of ours.
-COUNTERS = ("answered", "late", "stale", "malformed", "refused", "connected")
+COUNTERS = ("answered", "late", "stale", "malformed", "refused", "connected", "replaced")
 #: Those that the messages of a round tell one by one; of the others its statuses tell.
 _TURNED_AWAY = ("stale", "malformed", "refused")
 #: Names of strangers that are kept; an authority's list is short, but it is not ours to trust.
@@ -49,12 +52,16 @@ class Line:
     def __init__(self, name: str) -> None:
         self.name = name
         self.assembly: Assembly | None = None
+        self.rest: Rest | None = None
 
     def post(self) -> None:
         """There is a new question."""
 
     def drop(self, reason: str) -> None:
-        """This connection is no longer the worker's."""
+        """Another connection took this one's place."""
+
+    def expel(self, reason: str) -> None:
+        """This worker is not heard any more, over whatever connection."""
 
 
 @dataclass
@@ -72,6 +79,7 @@ class Desk:
 
     Attributes:
         lines: worker to its connection, for those that are connected.
+        bad: worker to how it was proved bad; it has no seat any more.
     """
 
     def __init__(self, workers: tuple[str, ...]) -> None:
@@ -83,7 +91,8 @@ class Desk:
         self._position = {name: i for i, name in enumerate(workers)}
         self._heard: set[int] = set()
         self._voted = dict.fromkeys(workers, 0)
-        self._proofs: dict[str, str] = {}
+        self._past = Past()
+        self.bad: dict[str, str] = {}
         self._notes: dict[str, str] = {}
         self._counters = {name: dict.fromkeys(COUNTERS, 0) for name in workers}
         self._refused: Counter[str] = Counter()
@@ -99,11 +108,15 @@ class Desk:
         if line.name not in self._voted:
             self._notes[self.count(line.name, "refused")] = "not on the roster"
             return "not on the roster"
+        if line.name in self.bad:
+            self.count(line.name, "refused")
+            return f"proved bad: {self.bad[line.name]}"
         self.count(line.name, "connected")
         before = self.lines.get(line.name)
         self.lines[line.name] = line
         if before is not None:
             self.count(line.name, "refused")
+            self.count(line.name, "replaced")
             before.assembly = None  # it may last, if its peer does not read
             before.drop("another connection with this certificate took its place")
         return None
@@ -139,29 +152,38 @@ class Desk:
             question, losses=losses, session=self._session, ask=self._ask + 1, round_id=round_id
         )
         self._ask += 1
-        self._heard = {self._position[name] for name in self._proofs}
+        self._heard = set()
+        self._past.renew()
         self._round = _Round(header, tuple(frames(header, *parts_of(question))))
         for line in list(self.lines.values()):
-            line.assembly = None
             line.post()
 
     def heard(self) -> set[int]:
-        """Positions of the workers that were heard in the open round, for good or bad."""
+        """Positions of the workers whose answer is in."""
         return set(self._heard)
 
+    def out(self) -> set[int]:
+        """Positions of the workers that were proved bad, in this round or before."""
+        return {self._position[name] for name in self.bad}
+
     def away(self) -> tuple[int, ...]:
-        """Positions of the workers that have no connection and were not heard."""
+        """Positions of the workers that have no connection, were not heard, and have a seat."""
+        there = self._heard | self.out()
         return tuple(
-            i for i, n in enumerate(self.workers) if n not in self.lines and i not in self._heard
+            i for i, n in enumerate(self.workers) if n not in self.lines and i not in there
         )
 
     def close(self) -> Messages:
         """End the round: one answer a worker, in roster order."""
         asked, self._round = self._round, None
         assert asked is not None  # noqa: S101 (for the type checker: `open` comes first)
+        self._past.add(answer_to(asked.ask))
+        for line in self.lines.values():
+            if line.assembly is not None:
+                line.rest, line.assembly = Rest(asked.ask.ask, line.assembly.filled), None
         status: dict[str, str] = {}
         for name in self.workers:
-            if name in self._proofs:
+            if name in self.bad:
                 status[name] = MALFORMED
             elif name in asked.answers:
                 status[name] = OK
@@ -170,9 +192,9 @@ class Desk:
                 status[name] = LATE if name in self.lines else DEAD
                 self.count(name, "late")
         heard = [asked.answers.get(n) if status[n] == OK else None for n in self.workers]
-        notes, self._notes = self._notes | self._proofs, {}
+        notes, self._notes = self._notes | self.bad, {}
         refused, self._refused = self._refused, Counter()
-        self._proofs, self._heard = {}, set()
+        self._heard = set()
         return Messages(
             values=[None if answer is None else answer[0] for answer in heard],
             status=tuple(status.values()),
@@ -188,10 +210,22 @@ class Desk:
         name = line.name
         if self.lines.get(name) is not line:
             return "another connection with this certificate took its place"
+        if name in self.bad:
+            return self.bad[name]
         try:
             return self._admit(line, frame)
         except FrameError as error:
-            return self._prove(name, str(error))
+            self.count(name, "malformed")
+            self.expel(name, str(error))
+            return str(error)
+
+    def expel(self, name: str, reason: str) -> None:
+        """Take the seat of a worker that was proved bad, here or by the oracle."""
+        self.bad.setdefault(name, reason)
+        self._heard.discard(self._position[name])
+        if (line := self.lines.get(name)) is not None:
+            line.assembly = None
+            line.expel(self.bad[name])
 
     def _admit(self, line: Line, frame: bytes) -> str | None:
         """As `receive`.
@@ -212,9 +246,8 @@ class Desk:
             raise FrameError("second vote")
         asked = self._round
         if asked is None or header.ask != asked.ask.ask:
-            self._stale(name, header)
-        else:
-            self._assemble(line, asked, header, piece)
+            return self._stale(line, header)
+        self._assemble(line, asked, header, piece)
         return None
 
     def _assemble(self, line: Line, asked: _Round, header: Header, piece: memoryview) -> None:
@@ -224,6 +257,7 @@ class Desk:
                 raise FrameError(
                     f"answered {header.subject}, which is not what was asked: {expected.subject}"
                 )
+            in_order(header, line.rest)
             line.assembly = Assembly(expected)
         line.assembly.add(header, piece)
         if line.assembly.complete:
@@ -232,17 +266,18 @@ class Desk:
             asked.answers[line.name] = line.assembly.answer()
             line.assembly = None
 
-    def _stale(self, name: str, header: Header) -> None:
-        if header.last:
-            self._voted[name] = header.ask
-            self.count(name, "stale")
-            self._notes[name] = "answered after its round was closed"
-
-    def _prove(self, name: str, reason: str) -> str:
-        self.count(name, "malformed")
-        self._proofs.setdefault(name, reason)
-        self._heard.add(self._position[name])
-        return reason
+    def _stale(self, line: Line, header: Header) -> str | None:
+        refusal = self._past.refusal(line.name, header, line.rest)
+        if refusal is not None:
+            self.count(line.name, "refused")
+            self._notes[line.name] = refusal
+            return refusal
+        line.rest = after(header)
+        if line.rest is None:
+            self._voted[line.name] = header.ask
+            self.count(line.name, "stale")
+            self._notes[line.name] = "answered after its round was closed"
+        return None
 
     # --- counters ---
 

@@ -164,6 +164,11 @@ class Assembly:
         self._filled = 0
 
     @property
+    def filled(self) -> int:
+        """Bytes that are there."""
+        return self._filled
+
+    @property
     def complete(self) -> bool:
         """Whether every piece is there."""
         return self._filled == len(self._buffer)

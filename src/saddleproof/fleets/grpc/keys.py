@@ -5,7 +5,9 @@
     folder/server.pem .key  the server's
     folder/NAME.pem .key    one worker's; it needs these two and authority.pem, nothing else
 
-Keys are ECDSA on P-256, in files of mode 0600 that are never overwritten. A server's certificate
+Keys are ECDSA on P-256, in files of mode 0600 that are never overwritten. A key is written before
+its certificate: where somebody was stopped in between, the same command makes the certificate that
+is missing. A server's certificate
 serves and a worker's asks (extended key usage), and the server's name is the same wherever it
 runs: a worker cannot pose as the server, and the server's address may change.
 """
@@ -20,6 +22,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from saddleproof import files
 from saddleproof.errors import FleetError, MissingExtraError, OptionError
 
 AUTHORITY, SERVER = "authority", "server"
@@ -48,16 +51,26 @@ def init(folder: str | os.PathLike[str], *, days: int = 365) -> tuple[Path, ...]
         days: how long the certificates hold.
 
     Returns:
-        The files that were written.
+        The files that were written: those that are missing, where an authority or a key is there.
 
     Raises:
-        FleetError: one of the files is there already.
+        FleetError: all of the files are there already, one is there without the key that it
+            belongs to, or a file cannot be written.
     """
-    x509, ec = _library()
-    home = Path(folder)
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    _refuse_existing(home, (AUTHORITY, SERVER))
-    key = ec.generate_private_key(ec.SECP256R1())
+    x509, _ = _library()
+    home = _folder(folder)
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise FleetError(f"cannot make {home}: {error.strerror}") from error
+    begun = _whole(home, AUTHORITY)
+    _refuse_whole(home, (SERVER,))
+    made = () if begun else _certify_authority(x509, home, days)
+    return made + _issue(home, SERVER, days)
+
+
+def _certify_authority(x509: Any, home: Path, days: int) -> tuple[Path, ...]:
+    key = _key_of(home, AUTHORITY)
     name = _named(x509, "saddleproof authority")
     certificate = (
         _draft(x509, name, name, key.public_key(), days)
@@ -65,8 +78,7 @@ def init(folder: str | os.PathLike[str], *, days: int = 365) -> tuple[Path, ...]
         .add_extension(_usage(x509, signs_certificates=True), critical=True)
         .sign(key, _sha256())
     )
-    written = _write_pair(home, AUTHORITY, certificate, key)
-    return written + _issue(home, SERVER, days)
+    return _write_pair(home, AUTHORITY, certificate, key)
 
 
 def issue(
@@ -76,7 +88,8 @@ def issue(
 
     Raises:
         OptionError: a name that a certificate or a file cannot carry.
-        FleetError: there is no authority, or a file is there already.
+        FleetError: there is no authority, a pair is there already, a certificate is there without
+            its key, or a file cannot be written.
     """
     wanted = tuple(dict.fromkeys(names))
     for name in wanted:
@@ -85,8 +98,8 @@ def issue(
                 f"a worker's name has up to 64 letters, digits, '.', '_' and '-', and is neither "
                 f"'{AUTHORITY}' nor '{SERVER}'; got {name!r}"
             )
-    home = Path(folder)
-    _refuse_existing(home, wanted)
+    home = _folder(folder)
+    _refuse_whole(home, wanted)
     return tuple(path for name in wanted for path in _issue(home, name, days))
 
 
@@ -96,21 +109,23 @@ def load(folder: str | os.PathLike[str], name: str = SERVER) -> Credentials:
     Raises:
         FleetError: a file is missing; the message names it.
     """
-    home = Path(folder)
+    home = _folder(folder)
     return Credentials(
         _read(home / f"{AUTHORITY}.pem"), _read(home / f"{name}.pem"), _read(home / f"{name}.key")
     )
 
 
 def _issue(home: Path, name: str, days: int) -> tuple[Path, ...]:
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
-    x509, ec = _library()
+    x509, _ = _library()
     authority = x509.load_pem_x509_certificate(_read(home / f"{AUTHORITY}.pem"))
-    signer = load_pem_private_key(_read(home / f"{AUTHORITY}.key"), password=None)
+    signer = _parsed(home / f"{AUTHORITY}.key")
+    if signer.public_key() != authority.public_key():
+        raise FleetError(
+            f"{home / AUTHORITY}.key is not the key of {AUTHORITY}.pem. Put the right one back"
+        )
     serves = name == SERVER
     purpose = x509.oid.ExtendedKeyUsageOID
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = _key_of(home, name)
     subject = SERVER_NAME if serves else name
     certificate = (
         _draft(x509, _named(x509, subject), authority.subject, key.public_key(), days)
@@ -166,18 +181,67 @@ def _write_pair(home: Path, name: str, certificate: Any, key: Any) -> tuple[Path
     from cryptography.hazmat.primitives import serialization as to
 
     private = key.private_bytes(to.Encoding.PEM, to.PrivateFormat.PKCS8, to.NoEncryption())
-    paths = home / f"{name}.key", home / f"{name}.pem"
-    for path, data in zip(paths, (private, certificate.public_bytes(to.Encoding.PEM)), strict=True):
-        # The mode holds from the first byte on, and O_EXCL refuses what is there, links too.
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(data)
-    return paths
+    pair = {"key": private, "pem": certificate.public_bytes(to.Encoding.PEM)}
+    written = []
+    for end, data in pair.items():
+        path = home / f"{name}.{end}"
+        if end == "key" and path.exists():  # this certificate is made for it
+            continue
+        try:
+            files.create(path, data)
+        except OSError as error:
+            raise FleetError(f"cannot write {path}: {error.strerror}") from error
+        written.append(path)
+    return tuple(written)
 
 
-def _refuse_existing(home: Path, names: Iterable[str]) -> None:
-    for path in (home / f"{name}.{end}" for name in names for end in ("key", "pem")):
-        if path.exists() or path.is_symlink():
-            raise FleetError(f"{path} is there already; keys are never overwritten")
+def _whole(home: Path, name: str) -> bool:
+    """Whether both halves of a pair are there; a key alone waits for its certificate.
+
+    Raises:
+        FleetError: a certificate without its key, or a link in the place of a key.
+    """
+    key, certificate = home / f"{name}.key", home / f"{name}.pem"
+    if certificate.exists() and not key.exists() and not key.is_symlink():
+        raise FleetError(
+            f"{certificate} is there without {key.name}. Put the key back; if it is lost, remove "
+            f"{certificate.name}, and make the pair anew"
+            + (": all others then need new certificates too" if name == AUTHORITY else "")
+        )
+    return certificate.exists() or certificate.is_symlink() or key.is_symlink()
+
+
+def _refuse_whole(home: Path, names: Iterable[str]) -> None:
+    for name in names:
+        if _whole(home, name):
+            raise FleetError(f"{home / name}.key is there already; keys are never overwritten")
+
+
+def _key_of(home: Path, name: str) -> Any:
+    """The key that waits for its certificate, or else a new one."""
+    _, ec = _library()
+    path = home / f"{name}.key"
+    return _parsed(path) if path.exists() else ec.generate_private_key(ec.SECP256R1())
+
+
+def _parsed(path: Path) -> Any:
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    _, ec = _library()
+    try:
+        key = load_pem_private_key(_read(path), password=None)
+    except (ValueError, TypeError) as error:
+        raise FleetError(f"{path} is no private key: {error}. Remove it, and run again") from error
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise FleetError(f"{path} is no ECDSA key. Remove it, and run again")
+    return key
+
+
+def _folder(path: str | os.PathLike[str]) -> Path:
+    try:
+        return files.expanded(path)
+    except OSError as error:
+        raise FleetError(str(error)) from error
 
 
 def _read(path: Path) -> bytes:

@@ -21,6 +21,10 @@ _BOTH: tuple[tuple[str, Any], ...] = (
     ("grpc.per_message_decompression", 0),
     ("grpc.enable_retries", 0),
     ("grpc.http2.max_pings_without_data", 0),
+    # The probe widens the window with the latency of the link: a peer far away could have gigabytes
+    # on the way to us. Without it a stream holds what we look ahead, and the frame that we read.
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", 1 << 18),
 )
 
 
