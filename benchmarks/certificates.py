@@ -3,7 +3,7 @@
     python benchmarks/certificates.py [--seeds 1] [--problems example1 phase] [--ways loud quiet]
 
 One trial: a problem of the suite, a seed, an attack on gradients with one way to answer all other
-questions (`sp.LyingAnswers`), 6 of 20 workers that lie, and a place: the saddle; the minimum; a
+questions (`attacks.LyingAnswers`), 6 of 20 workers lie, and a place: the saddle; the minimum; a
 point between them; or one where the segment between them is nearly flat (lambda_min within a tenth
 of the saddle's, either sign). The truth is that of the honest workers, from the problems' closed
 forms: no code of the certificate is in it.
@@ -97,13 +97,13 @@ def trials(
     for seed in range(seeds):
         problem = PROBLEMS[name](seed=seed)
         gradients: tuple[Attack, ...] = (
-            sp.SaddleAttack(problem.saddle), sp.SignFlip(), sp.Mimic(),
+            sp.SaddleAttack(problem.saddle), sp.attacks.SignFlip(), sp.attacks.Mimic(),
         )  # fmt: skip
         for place in PLACES:
             truth = truth_at(problem, point(problem, place, seed))
             for attack in gradients:
                 for way in ways:
-                    lies = sp.LyingAnswers(attack, says=way)
+                    lies = sp.attacks.LyingAnswers(attack, says=way)
                     fleet = sp.Coalition(sp.LocalFleet(problem), lies, members=range(BYZANTINE))
                     found = sp.certify(fleet, truth.w, sp.TrimmedMean(), BYZANTINE, seed=seed)
                     yield place, way, found, judge(found, truth, problem)

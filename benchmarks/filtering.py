@@ -140,7 +140,7 @@ def rules(b: int) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
         "honest mean": lambda x: x[b:].mean(axis=0),
         "median": lambda x: sp.Median()(x, b),
         "trimmed mean": lambda x: sp.TrimmedMean()(x, b),
-        "geometric median": lambda x: sp.GeometricMedian()(x, b),
+        "geometric median": lambda x: sp.aggregators.GeometricMedian()(x, b),
         "filtering": lambda x: sp.IterativeFiltering()(x, b),
     }
 

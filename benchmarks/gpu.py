@@ -26,7 +26,7 @@ from saddleproof.aggregators.coordinatewise import CoordinateWise, average
 RULES: dict[str, CoordinateWise] = {
     "median": sp.Median(),
     "trimmed mean": sp.TrimmedMean(),
-    "mean around median": sp.MeanAroundMedian(),
+    "mean around median": sp.aggregators.MeanAroundMedian(),
 }
 
 

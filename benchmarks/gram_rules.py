@@ -36,12 +36,16 @@ def main(m: int = 100, d: int = 100_000, b: int = 20, turns: int = 3) -> None:
     x = honest.copy()
     x[liars] += 0.5
     exact = x.astype(np.float64)
-    krums = [sp.MultiKrum(omit=omit)(exact, b) for omit in (2, 1)]  # either convention will do
+    krums = [
+        sp.aggregators.MultiKrum(omit=omit)(exact, b) for omit in (2, 1)
+    ]  # either convention will do
     print(f"MultiKrum, m = {m}, d = {d}, b = {b}, float32\n")
     compare(multi_krums(x, b), krums, turns)
     x[liars] = -honest[liars]
     print(f"\nGeometricMedian, m = {m}, d = {d}, b = {b}, float32\n")
-    compare(geometric_medians(x), [sp.GeometricMedian()(x.astype(np.float64), b)], turns)
+    compare(
+        geometric_medians(x), [sp.aggregators.GeometricMedian()(x.astype(np.float64), b)], turns
+    )
 
 
 def compare(contestants: list[Contestant], answers: list[Any], turns: int) -> None:
@@ -74,7 +78,7 @@ def multi_krums(x: Any, b: int) -> list[Contestant]:
     """Multi-Krum of m - b rows."""
     m = len(x)
     found: list[Contestant] = [
-        ("saddleproof", lambda: sp.MultiKrum()(x, b)),
+        ("saddleproof", lambda: sp.aggregators.MultiKrum()(x, b)),
         ("NumPy, row by row", lambda: choose(x, b, row_by_row(x))),
         ("NumPy, Gram as it comes", lambda: choose(x, b, raw_distances(x))),
     ]
@@ -94,7 +98,7 @@ def multi_krums(x: Any, b: int) -> list[Contestant]:
 def geometric_medians(x: Any) -> list[Contestant]:
     """The geometric median. ByzPy's is left out: it takes minutes at this size."""
     found: list[Contestant] = [
-        ("saddleproof", lambda: sp.GeometricMedian()(x, 0)),
+        ("saddleproof", lambda: sp.aggregators.GeometricMedian()(x, 0)),
         ("NumPy, Weiszfeld on rows", lambda: weiszfeld(x)),
     ]
     if installed("byzfl"):

@@ -171,7 +171,7 @@ def main() -> None:
             held += [holds for _, holds, _ in runs]
             rounds.append(median(n for _, _, n in runs))
         with warnings.catch_warnings(action="ignore"):
-            printed = sp.Theorem3(options.d, inexactness, 1.0, GAMMA, 2 * GAMMA).curvature
+            printed = sp.schedule.Theorem3(options.d, inexactness, 1.0, GAMMA, 2 * GAMMA).curvature
         columns["Theorem 3"].append(printed or np.nan)
         columns["promise"].append(promise(options.d, inexactness))
         pairs = [worker_run(F, inexactness, seed) for seed, F in enumerate(problems)]

@@ -48,7 +48,7 @@ def row(name: str, seeds: int) -> dict[str, object]:
                 fleet = sp.Coalition(sp.LocalFleet(problem), attack, members=range(LIARS))
                 result = sp.minimize(
                     fleet,
-                    sp.HessianPGD(),
+                    sp.optimizers.HessianPGD(),
                     aggregator=rule,
                     b=LIARS,
                     w0=problem.start,

@@ -52,9 +52,9 @@ RULES: dict[str, Any] = {
 ATTACKS: dict[str, Any] = {
     "none": None,
     "label flip": None,  # in the data
-    "ALIE": sp.ALittleIsEnough(z=1.5),
+    "ALIE": sp.attacks.ALittleIsEnough(z=1.5),
     "ALIE +": upwards,
-    "IPM": sp.InnerProduct(scale=0.4),
+    "IPM": sp.attacks.InnerProduct(scale=0.4),
     "hold": sp.SaddleAttack(style="hold"),
 }
 PEER_RULES = {

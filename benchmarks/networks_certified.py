@@ -117,7 +117,7 @@ def certified(name: str, net: nn.Module, shards: Any, loss: float, answers: str)
 
     problem = judged(net, cross_entropy, shards)
     w = np.asarray(problem.start)
-    attack = sp.LyingAnswers(Honest(), says=answers)
+    attack = sp.attacks.LyingAnswers(Honest(), says=answers)
     fleet = sp.Coalition(sp.LocalFleet(problem), attack, range(BYZANTINE))
     gradients, spent = [], []
     found = None

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from saddleproof import Median, MultiKrum
+from saddleproof import Median
+from saddleproof.aggregators import MultiKrum
 from saddleproof.aggregators.streams import stream
 
 RULES = {"Median": Median(), "MultiKrum": MultiKrum()}

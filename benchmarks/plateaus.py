@@ -94,7 +94,7 @@ def train(
     module, saddle, bar, shards = world(seed)
     problem = sp.torch.TorchProblem(module, half_square, shards, batch_size=batch, seed=seed)
     gradients = sp.SaddleAttack(saddle, strength=2.0)
-    attack = sp.LyingAnswers(gradients, says=answers)
+    attack = sp.attacks.LyingAnswers(gradients, says=answers)
     jumps = Jumps(problem, BYZANTINE)
     if trainer == "fit":
         _, result = sp.torch.fit(

@@ -5,8 +5,8 @@
 
 20 workers of which 6 lie together (4 under filtering, whose limit is a quarter): about gradients by
 the strongest message that holds the server at the saddle, about their own losses in one of the
-ways of `saddleproof.LyingAnswers`. A run starts at the saddle plus 1e-3 noise and has left it when
-the lowest eigenvalue of the true Hessian at its end is above half of the saddle's, and it lost more
+ways of `attacks.LyingAnswers`. A run starts at the saddle plus 1e-3 noise and has left it when the
+lowest eigenvalue of the true Hessian at its end is above half of the saddle's, and it lost more
 than half of F(saddle) - F(minimum). The old default, `GradientOnlyPGD`, has the same liars.
 
 Columns: share that left, with its 95 % Wilson interval; rounds, and gradient vectors and numbers
@@ -172,7 +172,7 @@ def train(optimizer: str, rule: str, seed: int) -> tuple[bool, int]:
     step = 1 / problem.smoothness
     makes: dict[str, Any] = {
         "gd": sp.GradientDescent(step=step),
-        "pgd": sp.PGD(step=step),
+        "pgd": sp.optimizers.PGD(step=step),
         "gradients": sp.GradientOnlyPGD(),
         "certified": sp.CertifiedPGD(),
     }
@@ -254,7 +254,7 @@ def row(runs: list[Outcome]) -> tuple[object, ...]:
 def lying(problem: Any, style: str, answers: str, liars: int) -> sp.Coalition:
     """The problem's workers, the first `liars` of which lie."""
     gradients = sp.SaddleAttack(problem.saddle, style=style)
-    attack = gradients if answers == OLD else sp.LyingAnswers(gradients, says=answers)
+    attack = gradients if answers == OLD else sp.attacks.LyingAnswers(gradients, says=answers)
     return sp.Coalition(sp.LocalFleet(problem), attack, members=range(liars))
 
 

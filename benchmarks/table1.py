@@ -74,24 +74,24 @@ def optimizers(problem: Problem) -> dict[str, Any]:
     told = {"curvature": gamma, "hessian_lipschitz": rho}
     return {
         "GradientDescent": sp.GradientDescent(step=eta),
-        "PGD (distance)": sp.PGD(step=eta),
-        "ValuePGD": sp.ValuePGD(eta),
-        "SimplifiedPGD (i)": sp.SimplifiedPGD(eta, radius=1e-3),
-        "SimplifiedPGD (ii)": sp.SimplifiedPGD(eta, radius=1e-2, rest=50),
-        "Neon": sp.Neon(eta, **told),
-        "Neon2": sp.Neon2(eta, **told),
-        "AcceleratedCurvature": sp.AcceleratedCurvature(eta / 4, **told),
-        "Neon, workers": sp.Neon(eta, **told, differences="workers"),
-        "Neon2, workers": sp.Neon2(eta, **told, differences="workers"),
-        "AcceleratedCurvature, workers": sp.AcceleratedCurvature(
+        "PGD (distance)": sp.optimizers.PGD(step=eta),
+        "ValuePGD": sp.optimizers.ValuePGD(eta),
+        "SimplifiedPGD (i)": sp.optimizers.SimplifiedPGD(eta, radius=1e-3),
+        "SimplifiedPGD (ii)": sp.optimizers.SimplifiedPGD(eta, radius=1e-2, rest=50),
+        "Neon": sp.optimizers.Neon(eta, **told),
+        "Neon2": sp.optimizers.Neon2(eta, **told),
+        "AcceleratedCurvature": sp.optimizers.AcceleratedCurvature(eta / 4, **told),
+        "Neon, workers": sp.optimizers.Neon(eta, **told, differences="workers"),
+        "Neon2, workers": sp.optimizers.Neon2(eta, **told, differences="workers"),
+        "AcceleratedCurvature, workers": sp.optimizers.AcceleratedCurvature(
             eta / 4, **told, differences="workers"
         ),
-        "AcceleratedPGD": sp.AcceleratedPGD(eta / 4, **told),
-        "GaussPSGD": sp.GaussPSGD(eta),
-        "CubicNewton": sp.CubicNewton(cubic=rho),
-        "RobustSecondOrder": sp.RobustSecondOrder(eta, hessian_lipschitz=rho),
+        "AcceleratedPGD": sp.optimizers.AcceleratedPGD(eta / 4, **told),
+        "GaussPSGD": sp.optimizers.GaussPSGD(eta),
+        "CubicNewton": sp.optimizers.CubicNewton(cubic=rho),
+        "RobustSecondOrder": sp.optimizers.RobustSecondOrder(eta, hessian_lipschitz=rho),
         "ByzantinePGD (Practical)": sp.ByzantinePGD(
-            partial(sp.Practical, curvature=gamma, step=eta)
+            partial(sp.schedule.Practical, curvature=gamma, step=eta)
         ),
         "CertifiedPGD": sp.CertifiedPGD(),
     }

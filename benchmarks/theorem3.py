@@ -59,7 +59,7 @@ def theorem3(problem: sp.problems.Example2, inexactness: float) -> Schedule:
     """As printed; F'' = gamma (3 w_1^2 - 1), F''' = 6 gamma w_1 along the escape direction."""
     L, rho = problem.gamma * (3 * BALL**2 - 1), 6 * problem.gamma * BALL
     excess = problem.value(problem.saddle) - problem.value(problem.minimum)
-    return sp.Theorem3(problem.d, inexactness, L, rho, excess)
+    return sp.schedule.Theorem3(problem.d, inexactness, L, rho, excess)
 
 
 def lemma2(problem: sp.problems.Example2, inexactness: float) -> Schedule:
@@ -71,7 +71,7 @@ def lemma2(problem: sp.problems.Example2, inexactness: float) -> Schedule:
 
 def practical(problem: sp.problems.Example2, inexactness: float) -> Schedule:
     """The usable constants, asked for half of the saddle's curvature."""
-    return sp.Practical(problem.d, inexactness, problem.curvature, 1 / problem.smoothness)
+    return sp.schedule.Practical(problem.d, inexactness, problem.curvature, 1 / problem.smoothness)
 
 
 SCHEDULES = {

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saddleproof import GeometricMedian, Krum, MultiKrum, oracle
 from saddleproof import NearestNeighborMixing as Mixing
-from saddleproof.aggregators import Mean, Median, TrimmedMean
+from saddleproof import oracle
+from saddleproof.aggregators import GeometricMedian, Krum, Mean, Median, MultiKrum, TrimmedMean
 from saddleproof.attacks import (
     AttackView,
     Coalition,
@@ -192,9 +192,9 @@ def test_an_unknown_smoothness_is_measured_on_the_batch() -> None:
         (lambda: SaddleAttack()(a_view(Mean(), 5, 1)), "pass SaddleAttack"),
         (lambda: SaddleAttack([1.0])(a_view(Mean(), 5, 1)), "shape"),
         (lambda: Gaussian(scale=-1.0), "at least 0"),
-        (lambda: Gaussian(center="there"), "'zero' or 'own'"),
-        (lambda: NonFinite("zero"), "'nan', 'inf' or 'mixed'"),
-        (lambda: Malformed("late"), "shape, dtype, none or text"),
+        (lambda: Gaussian(center="there"), "zero, own; got 'there'"),
+        (lambda: NonFinite("zero"), "nan, inf, mixed; got 'zero'"),
+        (lambda: Malformed("late"), "shape, dtype, none, text; got 'late'"),
     ],
 )
 def test_misuse_says_what_is_needed(make: Callable[[], object], says: str) -> None:

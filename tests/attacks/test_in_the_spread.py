@@ -64,6 +64,15 @@ def test_alie_is_mean_minus_z_standard_deviations(make_view: Callable[..., Any])
     np.testing.assert_allclose(ALittleIsEnough(z=3.0)(view), [[[-2.0]]])
 
 
+def test_alie_goes_the_other_way_when_told_so(make_view: Callable[..., Any]) -> None:
+    messages = np.array([0.0, 2.0, 7.0]).reshape(1, 3, 1)
+    view = make_view(messages=messages, members=(2,))
+    np.testing.assert_allclose(ALittleIsEnough(z=3.0, direction="plus")(view), [[[4.0]]])
+    view = make_view(seed=1)
+    both = ALittleIsEnough()(view) + ALittleIsEnough(direction="plus")(view)
+    np.testing.assert_allclose(both, np.repeat(2 * view.honest_mean[:, None], 3, axis=1))
+
+
 # --- Mimic ----------------------------------------------------------------------------------------
 
 
@@ -150,10 +159,11 @@ def test_where_honest_workers_agree_there_is_nowhere_to_hide(
     ("make", "says"),
     [
         (lambda: ALittleIsEnough(z=-1.0), "at least 0"),
+        (lambda: ALittleIsEnough(direction="up"), "direction must be"),
         (lambda: Mimic(-1), "must not be negative"),
         (lambda: MinMax("norm"), "std, unit, sign; got 'norm'"),
         (lambda: MinSum("norm"), "std, unit, sign; got 'norm'"),
-        (lambda: MinSum(compared_with="mean"), "'farthest' or 'nearest'"),
+        (lambda: MinSum(compared_with="mean"), "farthest, nearest; got 'mean'"),
     ],
 )
 def test_misuse_says_what_is_needed(make: Callable[[], object], says: str) -> None:

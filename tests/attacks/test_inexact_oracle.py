@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saddleproof import Coalition, Krum, LocalFleet, Mean, Median, oracle
+from saddleproof import Coalition, LocalFleet, Mean, Median, oracle
+from saddleproof.aggregators import Krum
 from saddleproof.attacks import InexactOracle
 from saddleproof.attacks.inexact_oracle import Style
 from saddleproof.errors import OptionError

@@ -214,7 +214,9 @@ def test_a_burst_is_proved_bad_only_from_its_first_round_on() -> None:
 
 def test_a_value_using_optimizer_can_meet_a_burst() -> None:
     fleet = sp.Coalition(sp.LocalFleet(Bowl()), Burst(SaddleAttack(), 1, 2), members=[0])
-    result = sp.minimize(fleet, sp.ValuePGD(step=0.1), b=1, seed=0, max_rounds=4, certify=False)
+    result = sp.minimize(
+        fleet, sp.optimizers.ValuePGD(step=0.1), b=1, seed=0, max_rounds=4, certify=False
+    )
     assert result.rounds == 4
 
 
@@ -223,12 +225,12 @@ def test_a_value_using_optimizer_can_meet_a_burst() -> None:
     [
         (lambda: BitFlip((33,)), "1 to 32"),
         (lambda: BitFlip((0,)), "1 to 32"),
-        (lambda: BitFlip(word="int8"), "'float32' or 'float64'"),
+        (lambda: BitFlip(word="int8"), "float32, float64; got 'int8'"),
         (lambda: BitFlip(coordinates=0), "at least 1"),
         (lambda: Omniscient(-1.0), "positive and finite"),
         (lambda: Bias(-1.0), "at least 0"),
         (lambda: Drive(0.0), "positive and finite"),
-        (lambda: Vote("maybe"), "'no' or 'yes'"),
+        (lambda: Vote("maybe"), "no, yes; got 'maybe'"),
         (lambda: Vote(size=0.0), "positive and finite"),
         (lambda: Burst(start=5, stop=4), "start=5, stop=4"),
         (lambda: Burst(start=0, stop=4, period=3), "period=3"),

@@ -153,7 +153,7 @@ def test_playbooks_pass_the_suite(size: float) -> None:
     [
         (lambda: Playbook(descent="shout"), "descent must be one of honest, hold"),
         (lambda: Playbook(size=0.0), "positive and finite"),
-        (lambda: Playbook(loss="maybe"), "'honest', 'no' or 'yes'"),
+        (lambda: Playbook(loss="maybe"), "honest, no, yes; got 'maybe'"),
     ],
 )
 def test_misuse_says_what_is_needed(make: Callable[[], object], says: str) -> None:

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saddleproof import Krum, Mean, Median, TrimmedMean
+from saddleproof import Mean, Median, TrimmedMean
+from saddleproof.aggregators import Krum, MeanAroundMedian, MultiKrum
 from saddleproof.attacks import (
     ALittleIsEnough,
     Gaussian,
@@ -72,6 +73,7 @@ def test_the_free_scale_is_the_worst_of_those_it_tries(
     st.sampled_from([SignFlip(), ALittleIsEnough(), ALittleIsEnough(1.5), Gaussian()]),
     SEEDS,
 )
+@settings(max_examples=25)
 def test_the_best_scale_is_never_weaker_than_the_attack_itself(
     make_view: Callable[..., Any], told: Callable[..., Any], rule: Any, attack: Any, seed: int
 ) -> None:
@@ -97,6 +99,45 @@ def test_the_best_scale_is_searched_at_each_point_in_one_call(
     g = view.honest_mean
     tried = [harm(view, told(view, (g + x * (-2 * g))[:, None])) for x in scales]
     np.testing.assert_allclose(harm(view, told(view, lies)), np.max(tried, axis=0), rtol=1e-9)
+
+
+@pytest.mark.parametrize("rule", [Krum(), MultiKrum(), MeanAroundMedian()])
+def test_the_search_does_nearly_all_the_harm_of_a_fine_grid(
+    make_view: Callable[..., Any], told: Callable[..., Any], rule: Any
+) -> None:
+    view = make_view(rule)
+    found = harm(view, told(view, OptimisedScale()(view)))
+    g = view.honest_mean[:, None]
+    offset = ALittleIsEnough(1.0)(view) - g
+    grid = [x * s for x in np.geomspace(0.1, 10, 100) for s in (1, -1)]
+    most = np.max([harm(view, told(view, g + x * offset)) for x in grid], axis=0)
+    assert (found >= 0.98 * most).all()
+
+
+def test_a_factor_may_be_negative(make_view: Callable[..., Any]) -> None:
+    # Below, a lie and the 10 are cut off; above, the lie and a 0: the farther way is down.
+    rows = np.array([7.0, 0.0, 0.0, 1.0, 1.0, 1.0, 10.0]).reshape(1, 7, 1)
+    known = {"members": (0,), "k": 1, "rule": TrimmedMean(), "points": np.zeros((1, 1))}
+    attack = OptimisedScale(ALittleIsEnough(1.0))  # which goes down
+    assert attack(make_view(messages=rows, **known)) < 0
+    assert attack(make_view(messages=-rows, **known)) > 0
+
+
+def test_in_parts_it_is_the_same_search(
+    make_view: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = OptimisedScale()(make_view(Krum()))
+    monkeypatch.setattr("saddleproof.attacks.line_search.TOGETHER", 7 * 11 * 5)
+    np.testing.assert_array_equal(OptimisedScale()(make_view(Krum())), whole)
+
+
+@pytest.mark.parametrize("messages", [np.ones((3, 11, 5)), np.full((3, 11, 5), 1e300)])
+def test_where_nobody_differs_the_lies_stay_finite(
+    make_view: Callable[..., Any], messages: np.ndarray
+) -> None:
+    for attack in (ALittleIsEnough(1.0), SignFlip()):
+        lies = OptimisedScale(attack)(make_view(Mean(), messages=messages))
+        assert np.isfinite(lies).all()
 
 
 def test_against_the_mean_the_loudest_scale_is_best(make_view: Callable[..., Any]) -> None:

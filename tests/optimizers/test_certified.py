@@ -24,7 +24,7 @@ B = 6
 
 
 def attacked(problem: Any, says: str = "against", style: str = "push") -> sp.Coalition:
-    attack = sp.LyingAnswers(sp.SaddleAttack(problem.saddle, style=style), says=says)
+    attack = sp.attacks.LyingAnswers(sp.SaddleAttack(problem.saddle, style=style), says=says)
     return sp.Coalition(sp.LocalFleet(problem), attack, members=range(B))
 
 

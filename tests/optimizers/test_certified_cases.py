@@ -100,7 +100,7 @@ def test_a_flat_loss_ends_where_it_began() -> None:
 
 
 def attacked(problem: Any, says: str, liars: int) -> sp.Coalition:
-    attack = sp.LyingAnswers(sp.SaddleAttack(problem.saddle), says=says)
+    attack = sp.attacks.LyingAnswers(sp.SaddleAttack(problem.saddle), says=says)
     return sp.Coalition(sp.LocalFleet(problem), attack, members=range(liars))
 
 
@@ -145,3 +145,23 @@ def test_one_liar_with_an_absurd_or_a_stolen_answer_changes_little(says: str) ->
     result = ended(attacked(problem, says, 1), list(problem.start), b=1)
     assert problem.left_saddle(result.w)
     assert result.certificate.curvature.low - 1e-9 <= honest_lowest(problem, result.w, 1)
+
+
+class Nearest:
+    """|w - z|^2 / 2."""
+
+    d = 2
+
+    def value(self, w: np.ndarray, z: np.ndarray) -> float:
+        return float(((w - z) ** 2).sum() / 2)
+
+    def gradient(self, points: np.ndarray, z: np.ndarray) -> np.ndarray:
+        return points - z
+
+
+@pytest.mark.parametrize("offset", [0.0, 10.0, -3.0])
+def test_a_descent_ends_where_the_median_says_and_not_where_the_noise_begins(offset: float) -> None:
+    """Seven bowls around 0, 1, ..., 6: within the noise of b = 1, but the middle one is 3."""
+    shards = [np.array([float(i) + offset, 0.0]) for i in range(7)]
+    result = sp.minimize(sp.Problem(Nearest(), shards), b=1, w0=np.zeros(2), seed=0)
+    np.testing.assert_allclose(result.w, [3.0 + offset, 0.0], atol=1e-6)

@@ -108,7 +108,7 @@ def test_an_inexactness_that_nobody_knows_takes_no_trial():
 
 
 @pytest.mark.parametrize("line_search", [False, True])
-@pytest.mark.parametrize("rule", [sp.Krum(), sp.GeometricMedian()])
+@pytest.mark.parametrize("rule", [sp.aggregators.Krum(), sp.aggregators.GeometricMedian()])
 def test_without_a_step_it_does_not_diverge_under_a_rule_without_an_inexactness(rule, line_search):
     for seed in range(5):
         problem = sp.problems.Tensor(seed=seed)

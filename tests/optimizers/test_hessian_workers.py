@@ -151,7 +151,13 @@ class Vote:
         return np.repeat(self.scale * away[:, None], len(view.members), axis=1)
 
 
-ATTACKS = [Vote(-1e6), Vote(1e6), sp.SignFlip(), sp.Gaussian(), sp.SaddleAttack(style="cancel")]
+ATTACKS = [
+    Vote(-1e6),
+    Vote(1e6),
+    sp.attacks.SignFlip(),
+    sp.attacks.Gaussian(),
+    sp.SaddleAttack(style="cancel"),
+]
 
 
 @pytest.mark.parametrize("attack", ATTACKS)

@@ -33,7 +33,7 @@ class Resting(sp.problems.Example2):
 
 
 def attacked(problem: Any, says: str = "against") -> sp.Coalition:
-    attack = sp.LyingAnswers(sp.SaddleAttack(problem.saddle), says=says)
+    attack = sp.attacks.LyingAnswers(sp.SaddleAttack(problem.saddle), says=says)
     return sp.Coalition(sp.LocalFleet(problem), attack, members=range(B))
 
 

@@ -63,7 +63,7 @@ class Noisy:
 
 def run(rule, rounds: int = 400) -> sp.Result:
     fleet = sp.Coalition(
-        sp.LocalFleet(Noisy()), sp.Bias(1.5, direction=[1.0, 1.0]), members=range(4)
+        sp.LocalFleet(Noisy()), sp.attacks.Bias(1.5, direction=[1.0, 1.0]), members=range(4)
     )
     optimizer = ProjectedSGD(step=0.05, diameter=2.0)
     return sp.minimize(
@@ -73,7 +73,7 @@ def run(rule, rounds: int = 400) -> sp.Result:
 
 def test_byzantine_sgd_converges_where_history_free_rules_keep_a_bias() -> None:
     """40 % of the workers lie by 1.5 noise levels, always to the same side."""
-    rule = sp.ByzantineSGD(horizon=400)
+    rule = sp.aggregators.ByzantineSGD(horizon=400)
     with_history, median = run(rule), run(sp.Median())
     ends = [np.linalg.norm(r.state.x - 1.0) for r in (with_history, median)]
     assert with_history.trace[0].left_out == ()  # each message alone is within the noise
@@ -83,11 +83,11 @@ def test_byzantine_sgd_converges_where_history_free_rules_keep_a_bias() -> None:
 
 def test_safeguard_sgd_is_the_printed_algorithm() -> None:
     """x - eta (xi + mean of the old good set), xi ~ N(0, nu^2 I), by hand."""
-    rule = sp.SafeguardSGD(noise=1.0, short=5, long=10, horizon=30)
+    rule = sp.aggregators.SafeguardSGD(noise=1.0, short=5, long=10, horizon=30)
     eta, nu, d = 0.1, 0.3, 2
     found = sp.minimize(
         Noisy(),
-        sp.SimplifiedPGD(eta, radius=nu * np.sqrt(d)),
+        sp.optimizers.SimplifiedPGD(eta, radius=nu * np.sqrt(d)),
         aggregator=rule,
         b=0,
         w0=np.zeros(d),

@@ -100,7 +100,7 @@ def test_cubic_newton_leaves_an_exact_saddle_without_noise(drive):
 
 def test_a_liars_step_is_one_more_row_for_the_rule():
     problem = sp.problems.Example2(seed=0)
-    fleet = sp.Coalition(sp.LocalFleet(problem), sp.Gaussian(scale=1e3), range(6))
+    fleet = sp.Coalition(sp.LocalFleet(problem), sp.attacks.Gaussian(scale=1e3), range(6))
     run = sp.minimize(fleet, CubicNewton(cubic=3.0), b=6, w0=np.array([0.7, 0.2]), max_rounds=30)
     assert np.linalg.norm(np.abs(run.w) - [1.0, 0.0]) < 0.1  # one of the two minima
 

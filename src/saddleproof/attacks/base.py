@@ -7,11 +7,16 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from saddleproof import arguments
 from saddleproof.arrays import Vector
 from saddleproof.attacks.views import AnswerView, AttackView
+from saddleproof.border import answer, only_reads
 from saddleproof.errors import BreakdownError, OptionError
+from saddleproof.fingerprint import KeepingFleet, conditions_of
 from saddleproof.fleets.base import MALFORMED, OK, Announcement, Fleet, Messages
 from saddleproof.questions import Gradients, Question, answered_by
+
+_MISCOUNTED = "{} must give one lie for each of {} liars; got {}"
 
 __all__ = ["AnswerView", "Attack", "AttackView", "Coalition", "remembered"]
 
@@ -43,20 +48,20 @@ class Coalition:
     Args:
         fleet: the fleet underneath; members' true answers are computed, then replaced.
         attack: how they lie.
-        members: positions of the liars in the roster, each in [0, m).
+        members: the liars, by their positions in the roster, each in [0, m), or by their names.
+            There may be more of them than the b of a run: an experiment may break its assumption.
 
     Raises:
-        OptionError: a member is not on the roster.
+        OptionError: no fleet, no attack, or a member that is not on the roster or there twice.
     """
 
-    def __init__(self, fleet: Fleet, attack: Attack, members: Iterable[int]) -> None:
+    def __init__(self, fleet: Fleet, attack: Attack, members: Iterable[int | str]) -> None:
+        arguments.member("fleet", "fleet", fleet)
+        arguments.attack("attack", attack)
         self.fleet = fleet
         self.attack = attack
-        self.members = tuple(sorted(set(members)))
         self.workers = fleet.workers
-        m = len(self.workers)
-        if self.members and not 0 <= self.members[0] <= self.members[-1] < m:
-            raise OptionError(f"members must be positions in 0..{m - 1}; got {self.members}")
+        self.members = arguments.roster_positions("members", members, self.workers)
         self._announced: Announcement | None = None
         self._history: Any = None
 
@@ -72,9 +77,14 @@ class Coalition:
         self.fleet.announce(announcement)
 
     def round(self, points: Vector, *, round_id: int, timeout: float | None = None) -> Messages:
-        """A round of the fleet underneath, with the members' answers replaced by lies."""
+        """A round of the fleet underneath, with the members' answers replaced by lies.
+
+        Raises:
+            OptionError: the attack wrote into the points, or gave other than one row a liar.
+        """
         heard = self.fleet.round(points, round_id=round_id, timeout=timeout)
-        answers, losses = heard.answers, heard.loss_answers
+        # Copies: an attack that asks the problem may have it write into the same buffers again.
+        answers, losses = _copies(heard.answers), _copies(heard.loss_answers)
         readable = [
             i
             for i, status in enumerate(heard.status)
@@ -89,13 +99,15 @@ class Coalition:
         proved_bad = sum(s in (OK, MALFORMED) for s in heard.status) - len(readable)
         try:
             view = self._view(points, answers, losses, readable, round_id, proved_bad)
-            lies = self.attack(view)
+            with only_reads(type(self.attack).__name__):
+                lies = self.attack(view)
         except BreakdownError:
             return heard  # too few workers are left for the rule: the server stops by itself
         self._history = remembered(self.attack, view)
-        _replace(answers, liars, lies)
+        _replace(answers, liars, lies, type(self.attack).__name__)
         if losses is not None and hasattr(self.attack, "losses"):
-            _replace(losses, liars, self.attack.losses(view))
+            told = self.attack.losses(view)
+            _replace(losses, liars, told, f"{type(self.attack).__name__}.losses")
         return Messages(answers, heard.status, heard.notes, losses, heard.refused)
 
     @property
@@ -110,7 +122,7 @@ class Coalition:
         heard: Messages = self.fleet.ask(  # type: ignore[attr-defined]
             question, round_id=round_id, timeout=timeout
         )
-        answer = getattr(self.attack, "answer", None)
+        reply = getattr(self.attack, "answer", None)
         answers = heard.answers
         readable = [
             i
@@ -118,11 +130,11 @@ class Coalition:
             if status == OK and _reads(answers[i], question)
         ]
         liars = [i for i in readable if i in self.members]
-        if answer is None or not liars:
+        if reply is None or not liars:
             return heard
         proved_bad = sum(s in (OK, MALFORMED) for s in heard.status) - len(readable)
         told = self._announced
-        lies = answer(
+        lies = reply(
             AnswerView(
                 question=question,
                 answers=np.stack([answers[i] for i in readable]),
@@ -132,9 +144,25 @@ class Coalition:
                 problem=self.problem,
             )
         )
+        if len(lies) != len(liars):
+            whose = f"{type(self.attack).__name__}.answer"
+            raise OptionError(_MISCOUNTED.format(whose, len(liars), len(lies)))
         for i, lie in zip(liars, lies, strict=True):
             answers[i] = lie
         return Messages(answers, heard.status, heard.notes, refused=heard.refused)
+
+    def conditions(self) -> dict[str, str]:
+        """What distinguishes the fleet underneath; liars may lie as they like."""
+        return conditions_of(self.fleet)
+
+    def kept(self) -> dict[str, Any]:
+        """The memory of the fleet underneath."""
+        return self.fleet.kept() if isinstance(self.fleet, KeepingFleet) else {}
+
+    def restore(self, kept: dict[str, Any]) -> None:
+        """Give the fleet underneath its memory back."""
+        if isinstance(self.fleet, KeepingFleet):
+            self.fleet.restore(kept)
 
     def close(self) -> None:
         """Close the fleet underneath."""
@@ -172,14 +200,26 @@ def remembered(attack: Attack, view: AttackView) -> Any:
     return None if remember is None else remember(view)
 
 
-def _replace(answers: list[Any], liars: list[int], lies: Vector | Sequence[Any]) -> None:
+def _copies(answers: list[Any] | None) -> Any:
+    if answers is None:
+        return None
+    return [np.array(x) if isinstance(x, np.ndarray) else x for x in answers]
+
+
+def _replace(
+    answers: list[Any], liars: list[int], lies: Vector | Sequence[Any], whose: str
+) -> None:
     """Put the lies, stacked over axis 1 or one a liar, in the place of the liars' answers.
 
     A stack is of numbers: it takes on the dtype that was asked for, since another one would be
     proof against its senders. What is listed one a liar is sent as it is.
     """
     if isinstance(lies, np.ndarray):
-        lies = list(_as_dtype(lies, answers[liars[0]].dtype).swapaxes(0, 1))
+        true = answers[liars[0]]
+        shape = (len(true), len(liars), *true.shape[1:])
+        lies = list(_as_dtype(answer(lies, shape, whose), true.dtype).swapaxes(0, 1))
+    if len(lies) != len(liars):
+        raise OptionError(_MISCOUNTED.format(whose, len(liars), len(lies)))
     for i, lie in zip(liars, lies, strict=True):
         answers[i] = lie
 

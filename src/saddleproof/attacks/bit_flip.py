@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from saddleproof.arguments import check_options
 from saddleproof.arrays import Vector
 from saddleproof.attacks.base import AttackView
 from saddleproof.errors import OptionError
@@ -44,8 +45,7 @@ class BitFlip:
     coordinates: int = 1000
 
     def __post_init__(self) -> None:
-        if self.word not in _WORDS:
-            raise OptionError(f"word must be 'float32' or 'float64'; got {self.word!r}")
+        check_options(self)
         size = np.dtype(self.word).itemsize * 8
         if not all(1 <= bit <= size for bit in self.bits):
             raise OptionError(f"bits of a {self.word} are 1 to {size}; got {self.bits}")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from saddleproof.arguments import attack, check_options
 from saddleproof.arrays import Vector
 from saddleproof.attacks.base import AnswerView, Attack, AttackView, remembered
 from saddleproof.attacks.saddle import SaddleAttack
@@ -43,6 +44,10 @@ class Burst:
     otherwise: Attack | None = None
 
     def __post_init__(self) -> None:
+        check_options(self)
+        attack("attack", self.attack)
+        if self.otherwise is not None:
+            attack("otherwise", self.otherwise)
         if not 0 <= self.start <= self.stop <= (self.stop if self.period is None else self.period):
             raise OptionError(
                 "Burst needs 0 <= start <= stop <= period; "

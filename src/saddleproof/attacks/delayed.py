@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from saddleproof.arguments import check_options
 from saddleproof.arrays import Vector
 from saddleproof.attacks.base import AttackView
 from saddleproof.errors import OptionError
@@ -35,6 +36,7 @@ class Delayed:
     delay: int = 10
 
     def __post_init__(self) -> None:
+        check_options(self)
         if self.delay < 1:
             raise OptionError(f"delay must be at least 1 round; got {self.delay}")
 

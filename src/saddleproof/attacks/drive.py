@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from saddleproof.arguments import check_options
 from saddleproof.arrays import Vector
 from saddleproof.attacks.base import AttackView
 from saddleproof.attacks.directed import unit_direction
@@ -36,6 +37,7 @@ class Drive:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_options(self)
         if not 0 < self.size < np.inf:
             raise OptionError(f"size must be positive and finite; got {self.size}")
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from saddleproof.arguments import check_options
 from saddleproof.arrays import Vector
 from saddleproof.attacks.base import AttackView
 from saddleproof.errors import OptionError
@@ -31,10 +32,9 @@ class Gaussian:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_options(self)
         if not 0 <= self.scale < np.inf:
             raise OptionError(f"scale must be finite and at least 0; got {self.scale}")
-        if self.center not in ("zero", "own"):
-            raise OptionError(f"center must be 'zero' or 'own'; got {self.center!r}")
 
     def __call__(self, view: AttackView) -> Vector:
         """(q, k, d)."""

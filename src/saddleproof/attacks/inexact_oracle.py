@@ -12,11 +12,12 @@ w the query point, g = grad F(w), e the escape direction, L the smoothness.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from saddleproof.arguments import check_options
 from saddleproof.arrays import Vector
 from saddleproof.attacks.base import AttackView
 from saddleproof.attacks.saddle import SaddleAttack
@@ -67,11 +68,9 @@ class InexactOracle:
     epsilon: float | None = None
 
     def __post_init__(self) -> None:
+        check_options(self)
         if not 0 <= self.delta < np.inf:
             raise OptionError(f"delta must be finite and at least 0; got {self.delta}")
-        if self.style not in get_args(Style):
-            styles = ", ".join(get_args(Style))
-            raise OptionError(f"style must be one of {styles}; got {self.style!r}")
         if self.epsilon is not None and not 0 < self.epsilon < np.inf:
             raise OptionError(f"epsilon must be positive and finite; got {self.epsilon}")
 

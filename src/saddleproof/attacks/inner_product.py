@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from saddleproof.arguments import check_options
 from saddleproof.arrays import Vector
 from saddleproof.attacks.base import AttackView
 from saddleproof.attacks.line_search import most_harmful
@@ -39,6 +40,7 @@ class InnerProduct:
     scale: float | None = None
 
     def __post_init__(self) -> None:
+        check_options(self)
         if self.scale is not None and not 0 < self.scale < np.inf:
             raise OptionError(f"scale must be positive and finite; got {self.scale}")
 
@@ -49,4 +51,4 @@ class InnerProduct:
         if self.scale is not None:
             return self.scale * lies
         scaled = np.multiply.outer(np.array(SCALES), lies)
-        return most_harmful(view, scaled, lambda answers: -(answers * g).sum(axis=-1))
+        return most_harmful(view, scaled, lambda answers, at: -(answers * g[at]).sum(axis=-1))

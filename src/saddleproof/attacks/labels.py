@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from array_api_compat import device
 
+from saddleproof.arguments import check_options
 from saddleproof.arrays import Vector, namespace
 from saddleproof.attacks.base import AttackView
 from saddleproof.errors import OptionError
@@ -64,6 +65,9 @@ class RandomLabel:
 
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        check_options(self)
+
     def __call__(self, view: AttackView) -> Vector:
         """(q, k, d): gradients of the members' losses on the changed data."""
         return _gradients(view, self._relabel(view))
@@ -96,8 +100,9 @@ def _gradients(view: AttackView, relabel: Relabel) -> Vector:
             rows: Vector = _relabelled(view, relabel).gradients(view.points)[:, view.roster]
             return rows
         gradient = view.problem.loss.gradient
-        alone = [gradient(view.points, shard) for shard in _shards(view, relabel)]
-    return np.stack([np.asarray(row, dtype=view.points.dtype) for row in alone], axis=1)
+        dtype = view.points.dtype  # copies: the loss may write into the same buffer again
+        alone = [np.array(gradient(view.points, x), dtype=dtype) for x in _shards(view, relabel)]
+    return np.stack(alone, axis=1)
 
 
 def _values(view: AttackView, relabel: Relabel) -> Vector:

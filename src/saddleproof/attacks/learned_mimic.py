@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from saddleproof.arguments import check_options
 from saddleproof.arrays import Vector
 from saddleproof.attacks.base import AttackView
 from saddleproof.attacks.directed import unit_direction
@@ -58,6 +59,7 @@ class LearnedMimic:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_options(self)
         if self.warm_up < 1:
             raise OptionError(f"warm_up must be at least 1 round; got {self.warm_up}")
 

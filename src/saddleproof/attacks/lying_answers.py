@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from saddleproof.arguments import attack, check_options
 from saddleproof.arrays import Vector
-from saddleproof.attacks.answers import WAYS, Way, lies
+from saddleproof.attacks.answers import Way, lies
 from saddleproof.attacks.base import AnswerView, Attack, AttackView, remembered
 from saddleproof.attacks.saddle import SaddleAttack
 from saddleproof.errors import OptionError
@@ -43,8 +44,8 @@ class LyingAnswers:
     size: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.says not in WAYS:
-            raise OptionError(f"says must be one of {', '.join(WAYS)}; got {self.says!r}")
+        check_options(self)
+        attack("gradients", self.gradients)
         if not 0 < self.size < np.inf:
             raise OptionError(f"size must be positive and finite; got {self.size}")
 

@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from saddleproof.arguments import check_options
 from saddleproof.attacks.base import AttackView
-from saddleproof.errors import OptionError
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,7 @@ class Malformed:
     kind: Literal["shape", "dtype", "none", "text"] = "shape"
 
     def __post_init__(self) -> None:
-        if self.kind not in ("shape", "dtype", "none", "text"):
-            raise OptionError(f"kind must be shape, dtype, none or text; got {self.kind!r}")
+        check_options(self)
 
     def __call__(self, view: AttackView) -> list[Any]:
         """One payload a member."""

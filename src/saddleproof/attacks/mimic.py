@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from saddleproof.arguments import check_options
 from saddleproof.arrays import Vector
 from saddleproof.attacks.base import AttackView
 from saddleproof.errors import OptionError
@@ -34,6 +35,7 @@ class Mimic:
     worker: int | None = 0
 
     def __post_init__(self) -> None:
+        check_options(self)
         if self.worker is not None and self.worker < 0:
             raise OptionError(f"worker must not be negative; got {self.worker}")
 

@@ -6,13 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from saddleproof.arguments import check_options
 from saddleproof.arrays import Vector
 from saddleproof.attacks.base import AttackView
-from saddleproof.attacks.perturbation import (
-    Perturbation,
-    check_perturbation,
-    perturbation_of,
-)
+from saddleproof.attacks.perturbation import Perturbation, perturbation_of
 
 
 @dataclass(frozen=True)
@@ -39,7 +36,7 @@ class MinMax:
     perturbation: Perturbation = "std"
 
     def __post_init__(self) -> None:
-        check_perturbation(self.perturbation)
+        check_options(self)
 
     def __call__(self, view: AttackView) -> Vector:
         """(q, k, d): the same row from each of the k members."""

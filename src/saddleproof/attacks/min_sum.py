@@ -7,15 +7,10 @@ from typing import Literal
 
 import numpy as np
 
+from saddleproof.arguments import check_options
 from saddleproof.arrays import Vector
 from saddleproof.attacks.base import AttackView
-from saddleproof.attacks.perturbation import (
-    Perturbation,
-    check_perturbation,
-    perturbation_of,
-    scaled_to,
-)
-from saddleproof.errors import OptionError
+from saddleproof.attacks.perturbation import Perturbation, perturbation_of, scaled_to
 
 
 @dataclass(frozen=True)
@@ -45,11 +40,7 @@ class MinSum:
     compared_with: Literal["farthest", "nearest"] = "farthest"
 
     def __post_init__(self) -> None:
-        check_perturbation(self.perturbation)
-        if self.compared_with not in ("farthest", "nearest"):
-            raise OptionError(
-                f"compared_with must be 'farthest' or 'nearest'; got {self.compared_with!r}"
-            )
+        check_options(self)
 
     def __call__(self, view: AttackView) -> Vector:
         """(q, k, d): the same row from each of the k members."""

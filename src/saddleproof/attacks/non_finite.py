@@ -7,9 +7,9 @@ from typing import Literal
 
 import numpy as np
 
+from saddleproof.arguments import check_options
 from saddleproof.arrays import Vector
 from saddleproof.attacks.base import AttackView
-from saddleproof.errors import OptionError
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,7 @@ class NonFinite:
     value: Literal["nan", "inf", "mixed"] = "nan"
 
     def __post_init__(self) -> None:
-        if self.value not in ("nan", "inf", "mixed"):
-            raise OptionError(f"value must be 'nan', 'inf' or 'mixed'; got {self.value!r}")
+        check_options(self)
 
     def __call__(self, view: AttackView) -> Vector:
         """(q, k, d)."""

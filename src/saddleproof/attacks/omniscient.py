@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from saddleproof.arguments import check_options
 from saddleproof.arrays import Vector
 from saddleproof.attacks.base import AttackView
 from saddleproof.errors import OptionError
@@ -28,6 +29,7 @@ class Omniscient:
     scale: float = 1e20
 
     def __post_init__(self) -> None:
+        check_options(self)
         if not 0 < self.scale < np.inf:
             raise OptionError(f"scale must be positive and finite; got {self.scale}")
 

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 
 from saddleproof.arrays import Vector
 from saddleproof.attacks.base import AttackView
-from saddleproof.errors import OptionError
 
 Perturbation = Literal["std", "unit", "sign"]
-
-
-def check_perturbation(name: str) -> None:
-    """Refuse a name that is none of the three."""
-    if name not in get_args(Perturbation):
-        kinds = ", ".join(get_args(Perturbation))
-        raise OptionError(f"perturbation must be one of {kinds}; got {name!r}")
 
 
 def perturbation_of(view: AttackView, name: Perturbation) -> Vector:

@@ -8,8 +8,9 @@ from typing import Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from saddleproof.arguments import check_options
 from saddleproof.arrays import Vector
-from saddleproof.attacks.answers import WAYS, Way, lies
+from saddleproof.attacks.answers import Way, lies
 from saddleproof.attacks.base import AnswerView, AttackView
 from saddleproof.attacks.roles import roles
 from saddleproof.attacks.tricks import TRICKS, Spot
@@ -56,15 +57,12 @@ class Playbook:
     answers: Way = "truthful"
 
     def __post_init__(self) -> None:
+        check_options(self)
         for role in ROLES:
             if (trick := getattr(self, role)) not in TRICKS:
                 raise OptionError(f"{role} must be one of {', '.join(TRICKS)}; got {trick!r}")
         if not 0 < self.size < np.inf:
             raise OptionError(f"size must be positive and finite; got {self.size}")
-        if self.loss not in ("honest", "no", "yes"):
-            raise OptionError(f"loss must be 'honest', 'no' or 'yes'; got {self.loss!r}")
-        if self.answers not in WAYS:
-            raise OptionError(f"answers must be one of {', '.join(WAYS)}; got {self.answers!r}")
 
     def __call__(self, view: AttackView) -> Vector:
         """(q, k, d)."""

@@ -8,11 +8,12 @@ the iterate there. w the query point, L the smoothness.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from saddleproof.arguments import check_options
 from saddleproof.arrays import Vector
 from saddleproof.attacks.base import AttackView
 from saddleproof.attacks.strongest import through
@@ -56,10 +57,7 @@ class SaddleAttack:
     direction: ArrayLike | None = None
 
     def __post_init__(self) -> None:
-        if self.style not in get_args(Style):
-            raise OptionError(
-                f"style must be one of {', '.join(get_args(Style))}; got {self.style!r}"
-            )
+        check_options(self)
         if self.strength is not None and not 0 < self.strength < np.inf:
             raise OptionError(f"strength must be positive and finite; got {self.strength}")
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from saddleproof.arguments import check_options, real
 from saddleproof.arrays import Vector
 from saddleproof.attacks.base import AttackView
 
@@ -21,6 +22,10 @@ class SignFlip:
     """
 
     scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_options(self)
+        real("scale", self.scale)
 
     def __call__(self, view: AttackView) -> Vector:
         """(q, k, d): the same row from each of the k members."""

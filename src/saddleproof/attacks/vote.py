@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from saddleproof.arguments import check_options
 from saddleproof.arrays import Vector
 from saddleproof.attacks.base import AttackView
 from saddleproof.errors import OptionError
@@ -43,8 +44,7 @@ class Vote:
     center: ArrayLike | None = None
 
     def __post_init__(self) -> None:
-        if self.says not in ("no", "yes"):
-            raise OptionError(f"says must be 'no' or 'yes'; got {self.says!r}")
+        check_options(self)
         if self.size is not None and not 0 < self.size < np.inf:
             raise OptionError(f"size must be positive and finite; got {self.size}")
 

@@ -55,7 +55,8 @@ class CubicNewton(Machine):
     though, is that of the worker's own small gradient: at an exact saddle honest workers leave it
     to both sides, and cancel. Ties are broken the same way by all workers.
 
-        sp.minimize(problem, sp.CubicNewton(cubic=10.0), aggregator=sp.NormTrimming(0.3), b=4)
+        rule = sp.aggregators.NormTrimming(0.3)
+        sp.minimize(problem, sp.optimizers.CubicNewton(cubic=10.0), aggregator=rule, b=4)
 
     Args:
         cubic: M > 0; the theory takes M >= rho.

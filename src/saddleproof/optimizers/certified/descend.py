@@ -27,7 +27,8 @@ from saddleproof.questions import Gradients
 
 #: The gradient is small at ||g_hat|| <= STATIONARY * Delta_hat (the paper's epsilon, Theorem 3).
 STATIONARY = 3.0
-#: Rounds of further descent at a small gradient, while most workers agree on the slope.
+#: Rounds of further descent at a small gradient: the first that has a memory of the curvature, and
+#: the others while most workers agree on the slope.
 EXTRA_ROUNDS = 8
 #: A round at a small gradient must promise this share of the largest gain so far.
 NEGLIGIBLE = 0.003
@@ -94,7 +95,8 @@ class Descend:
         if norm <= STATIONARY * noise or still:
             worthwhile = not still and step * norm**2 >= NEGLIGIBLE * run.largest
             again = step > 0 and worthwhile and extra_rounds < EXTRA_ROUNDS
-            if not (again and _downhill(reading, gradient)):
+            free = len(pairs) > 0 and (extra_rounds == 0 or not len(self.pairs))
+            if not (again and (free or _downhill(reading, gradient))):
                 return _known(run, reading), Propose()
             extra_rounds += 1
             if down:

@@ -1,0 +1,392 @@
+"""How often the most suspicious workers are liars, for every attack and rule.
+
+    python benchmarks/suspicion.py [--seeds 1] [--honest-seeds 4] [--problems NAME ...]
+        [--rules ...] [--optimizers ...] [--out FILE]
+
+20 workers of which b = 6 lie (4 under filtering, whose limit is a quarter). Attacks: all of
+`saddleproof.attacks.table`, the saddle attack with the six ways to answer of `benchmarks/suite.py`,
+and liars that know how suspicion is measured:
+
+    dithered ...          another attack, every number off by 1e-6 of itself: no two rows are equal
+    one function          all answers from L |w - saddle - c_i|^2 / 2, a small c_i of one's own: no
+                          two answers contradict each other
+    small function        the truth about F_i(w) + <a, w>, a of one honest spread
+    poisoned labels       the truth about data with turned labels (where labels are +1 and -1)
+
+A run counts where a liar that was not proved bad lied at all. Columns: runs; the share of liars
+among the b most suspicious (b counts the liars that are left; ties count by their expectation),
+with a 95 % Wilson interval that takes a run as one draw; the share that chance finds; how many
+workers stood out a run, and the share of liars among them. Rows of "none" have no liars, and say
+in how many runs anybody stood out. With --out the counts are written as CSV, which is how
+`src/saddleproof/report/suspicion.csv` is made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import sys
+import time
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from copy import copy
+from dataclasses import dataclass, field, fields
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy
+
+import numpy as np
+
+import saddleproof as sp
+from common import table
+from saddleproof.attacks.base import remembered
+from saddleproof.attacks.table import ATTACKS
+from saddleproof.errors import OptionError
+from saddleproof.problems.table import ALL_PROBLEMS
+from saddleproof.questions import Changes, Curvatures
+from saddleproof.runs.shares import wilson
+from saddleproof.suspicion import LIMIT, judge
+from suite import ANSWERS
+
+MAX_ROUNDS = 40
+RULES: dict[str, tuple[Any, int]] = {
+    "median": (sp.Median(), 6),
+    "trimmed mean": (sp.TrimmedMean(), 6),
+    "filtering": (sp.IterativeFiltering(), 4),
+    "nnm": (sp.NearestNeighborMixing(sp.Median()), 6),
+    "krum": (sp.aggregators.Krum(), 6),
+}
+OPTIMIZERS = {"CertifiedPGD": sp.CertifiedPGD, "GradientOnlyPGD": sp.GradientOnlyPGD}
+#: Problem to rules: all of them on the one with unequal data, some on others.
+PROBLEMS: dict[str, tuple[str, ...]] = {
+    "hetero10": tuple(RULES),
+    "two_layer": ("median",),
+    "example2": ("trimmed mean",),
+    "tensor": ("median",),
+}
+#: Problems of more runs without liars: unequal data, and kinks.
+HONEST = ("gmm12", "logistic", "robust_regression", "relu")
+#: Attacks that prove their senders bad: nobody is left to be suspected.
+PROVED = ("malformed", "non_finite")
+
+
+@dataclass
+class Count:
+    """What became of the runs of one row; the columns of the CSV file.
+
+    Attributes:
+        optimizer, attack, rule: which.
+        runs: how many.
+        found: sum over the runs of the share of liars among the b most suspicious.
+        chance: sum over the runs of the share of liars among all.
+        named: workers that stood out.
+        liars: liars among them.
+        naming: runs in which anybody stood out.
+    """
+
+    optimizer: str
+    attack: str
+    rule: str
+    runs: int = 0
+    found: float = 0.0
+    chance: float = 0.0
+    named: int = 0
+    liars: int = 0
+    naming: int = 0
+
+
+# --- liars that know ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Dithered:
+    """Another attack, every number off by a share of itself."""
+
+    attack: Any
+    share: float = 1e-6
+
+    def __call__(self, view: sp.attacks.AttackView) -> np.ndarray:
+        """The lies about gradients."""
+        return self._off(self.attack(view), view.round_id)
+
+    def answer(self, view: Any) -> np.ndarray:
+        """The lies about the rest, or the truth."""
+        told = self.attack.answer(view) if hasattr(self.attack, "answer") else view.own
+        return self._off(told, view.round_id)
+
+    def remember(self, view: sp.attacks.AttackView) -> Any:
+        """What the other attack remembers."""
+        return remembered(self.attack, view)
+
+    def _off(self, told: np.ndarray, seed: int) -> np.ndarray:
+        noise = np.random.default_rng(seed).standard_normal(told.shape)
+        return np.asarray(told * (1 + self.share * noise))
+
+
+@dataclass(frozen=True)
+class OneFunction:
+    """Every answer is that of L |w - saddle - c_i|^2 / 2."""
+
+    def __call__(self, view: sp.attacks.AttackView) -> np.ndarray:
+        """(q, k, d)."""
+        center, L = _bowl(view)
+        return np.asarray(L * (view.points[:, None] - center))
+
+    def answer(self, view: Any) -> np.ndarray:
+        """(k, *question.shape)."""
+        (center, L), question = _bowl(view), view.question
+        if isinstance(question, Changes):
+            slopes = L * (question.w - center) @ question.directions.T
+            squares = L * (question.directions**2).sum(axis=1)
+            return slopes[..., None] * question.lengths + squares[:, None] * question.lengths**2 / 2
+        if isinstance(question, Curvatures):
+            squares = L * (question.directions**2).sum(axis=1)
+            return np.repeat(np.stack([squares, squares])[None], len(center), axis=0)
+        random = np.random.default_rng(view.round_id).standard_normal(center.shape)
+        units = random / np.linalg.norm(random, axis=1, keepdims=True)
+        return np.concatenate([np.full((len(center), 3), L), units], axis=1)
+
+
+def _bowl(view: Any) -> tuple[np.ndarray, float]:
+    if view.problem.saddle is None:
+        raise OptionError("no saddle")
+    rng = np.random.default_rng(0)
+    own = 1e-3 * rng.standard_normal((len(view.members), len(view.problem.saddle)))
+    return view.problem.saddle + own, float(view.problem.smoothness or 1.0)
+
+
+class SmallFunction:
+    """The truth about F_i(w) + <a, w>, a of the length of one honest deviation where runs begin."""
+
+    def __init__(self) -> None:
+        self._slope: np.ndarray | None = None
+
+    def __call__(self, view: sp.attacks.AttackView) -> np.ndarray:
+        """(q, k, d)."""
+        return np.asarray(view.own + self._a(view.problem))
+
+    def answer(self, view: Any) -> np.ndarray:
+        """(k, *question.shape)."""
+        question = view.question
+        if not isinstance(question, Changes):
+            return np.asarray(view.own)
+        slopes = question.directions @ self._a(view.problem)
+        return np.asarray(view.own + slopes[:, None] * question.lengths)
+
+    def _a(self, problem: Any) -> np.ndarray:
+        if self._slope is None:
+            if problem.saddle is None:
+                raise OptionError("no saddle")
+            rows = problem.gradients(np.asarray(problem.start)[None])[0]
+            length = np.sqrt(((rows - rows.mean(axis=0)) ** 2).sum(axis=1).mean())
+            self._slope = length * problem.escape_direction
+        return self._slope
+
+
+def build(name: str, seed: int) -> Any:
+    """A problem of the library's table, or "relu": a small network with kinks, 30 rows a worker."""
+    if name != "relu":
+        return ALL_PROBLEMS[name](seed=seed)
+    import torch
+
+    from saddleproof.torch import TorchProblem
+
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        x = torch.randn(20, 30, 6)
+        y = (x[..., 0] * x[..., 1] > 0).long()
+        module = torch.nn.Sequential(torch.nn.Linear(6, 5), torch.nn.ReLU(), torch.nn.Linear(5, 2))
+    return TorchProblem(module, torch.nn.CrossEntropyLoss(), list(zip(x, y, strict=True)))
+
+
+def poisoned(problem: Any, b: int) -> Any:
+    """The problem with the first b workers' labels turned."""
+    if not isinstance(getattr(problem, "y", None), np.ndarray) or set(problem.y.flat) != {-1, 1}:
+        raise OptionError("labels that are not +1 and -1")
+    other = copy(problem)
+    other.y = problem.y.copy()
+    other.y[:b] *= -1
+    return other
+
+
+def attacks(optimizer: str) -> dict[str, Callable[[], Any]]:
+    """Name to a maker; attacks that lie about answers only where there are any."""
+    found: dict[str, Callable[[], Any]] = {
+        name: make for name, make in ATTACKS.items() if name not in (*PROVED, "lying_answers")
+    }
+    found["hold"] = lambda: sp.SaddleAttack(style="hold")
+    found["cancel"] = lambda: sp.SaddleAttack(style="cancel")
+    found["dithered saddle"] = lambda: Dithered(sp.SaddleAttack())
+    found["dithered hold"] = lambda: Dithered(sp.SaddleAttack(style="hold"))
+    found["dithered mimic"] = lambda: Dithered(ATTACKS["mimic"]())
+    found["dithered a_little_is_enough"] = lambda: Dithered(ATTACKS["a_little_is_enough"]())
+    found["one function"] = OneFunction
+    found["small function"] = SmallFunction
+    found["poisoned labels"] = poisoned
+    if optimizer == "CertifiedPGD":
+        for says in ANSWERS:
+            found[f"answers {says}"] = partial(sp.attacks.LyingAnswers, says=says)
+        found["dithered answers quiet"] = lambda: Dithered(sp.attacks.LyingAnswers(says="quiet"))
+        found["dithered answers forge"] = lambda: Dithered(sp.attacks.LyingAnswers(says="forge"))
+    return found
+
+
+# --- runs -----------------------------------------------------------------------------------------
+
+
+@dataclass
+class Watched:
+    """An attack, and whether any of its answers was a lie."""
+
+    attack: Any
+    lied: bool = field(default=False)
+
+    def __call__(self, view: sp.attacks.AttackView) -> Any:
+        """Its lies."""
+        return self._seen(self.attack(view), view)
+
+    def answer(self, view: Any) -> Any:
+        """Its lies about the rest."""
+        if not hasattr(self.attack, "answer"):
+            return view.own
+        return self._seen(self.attack.answer(view), view)
+
+    def remember(self, view: sp.attacks.AttackView) -> Any:
+        """What it remembers."""
+        return remembered(self.attack, view)
+
+    def _seen(self, told: Any, view: Any) -> Any:
+        self.lied |= not np.array_equal(told, view.own)
+        return told
+
+
+def run(count: Count, problem: Any, make: Callable[[], Any] | None, seed: int) -> None:
+    """One run, counted."""
+    rule, b = RULES[count.rule]
+    watched, fleet = None, sp.LocalFleet(problem)
+    if make is poisoned:
+        watched, fleet = Watched(None, lied=True), sp.LocalFleet(poisoned(problem, b))
+    elif make is not None:
+        watched = Watched(make())
+        fleet = sp.Coalition(fleet, watched, range(b))
+    result = sp.minimize(
+        fleet,
+        OPTIMIZERS[count.optimizer](),
+        aggregator=rule,
+        b=b,
+        w0=problem.start,
+        seed=seed,
+        max_rounds=MAX_ROUNDS,
+        certify=False,
+    )
+    left = [name for name in fleet.workers if name not in result.excluded]
+    liars = [] if watched is None else [n for n in fleet.workers[:b] if n in left]
+    if watched is not None and not (watched.lied and liars):
+        return
+    found = judge([record.evidence for record in result.trace], fleet.workers)
+    if not found:
+        return
+    named = [name for name in left if found[name].size > LIMIT]
+    count.runs += 1
+    count.named += len(named)
+    count.liars += len(set(named) & set(liars))
+    count.naming += bool(named)
+    count.chance += len(liars) / len(left)
+    if liars:
+        count.found += precision(np.array([found[name].size for name in left]), len(liars))
+
+
+def precision(sizes: np.ndarray, b: int) -> float:
+    """The share of the first b workers among the b largest; ties by their expectation."""
+    last = np.sort(sizes)[-b]
+    above, tied = sizes > last, sizes == last
+    return float((above[:b].sum() + (b - above.sum()) * tied[:b].sum() / tied.sum()) / b)
+
+
+def main() -> None:
+    """Measure, print, and write."""
+    parser = argparse.ArgumentParser(description="How often suspicion points at liars")
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--honest-seeds", type=int, default=4)
+    parser.add_argument("--problems", nargs="*", default=[*PROBLEMS, *HONEST])
+    parser.add_argument("--rules", nargs="*", default=list(RULES))
+    parser.add_argument("--optimizers", nargs="*", default=list(OPTIMIZERS))
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    counts: dict[tuple[str, str, str], Count] = {}
+    began = time.monotonic()
+    jobs = [
+        (name, optimizer, rule)
+        for name in options.problems
+        for optimizer in options.optimizers
+        for rule in (PROBLEMS.get(name) or ("median",))
+        if rule in options.rules
+    ]
+    for name, optimizer, rule in jobs:
+        seeds = 0 if name in HONEST else options.seeds
+        for seed in range(max(seeds, options.honest_seeds)):
+            problem = build(name, seed)
+            some: dict[str, Any] = {"none": None} if seed < options.honest_seeds else {}
+            some |= attacks(optimizer) if seed < seeds else {}
+            for attack, make in some.items():
+                key = (optimizer, attack, rule)
+                count = counts.setdefault(key, Count(*key))
+                try:
+                    run(count, problem, make, seed)
+                except OptionError:  # a problem without labels, or without a saddle
+                    continue
+        spent = f"{time.monotonic() - began:.0f} s"
+        print(f"{name}, {optimizer}, {rule}: {spent}", file=sys.stderr, flush=True)
+        measured = [count for count in counts.values() if count.runs]
+        if options.out:
+            write(options.out, measured)
+    print(table([HEAD, *rows(measured)]))
+
+
+def write(path: Path, counts: list[Count]) -> None:
+    """The counts as CSV."""
+    with path.open("w", newline="") as file:
+        out = csv.writer(file, lineterminator="\n")
+        names = [column.name for column in fields(Count)]
+        out.writerow(names)
+        for count in counts:
+            cells = (getattr(count, name) for name in names)
+            out.writerow([f"{x:.4f}" if isinstance(x, float) else x for x in cells])
+
+
+HEAD = ("optimizer", "attack", "runs", "found", "chance", "worst rule", "named a run", "liars")
+
+
+def rows(counts: list[Count]) -> Iterator[tuple[object, ...]]:
+    """A row an optimizer and attack, over all rules."""
+    groups = defaultdict(list)
+    for count in counts:
+        groups[count.optimizer, count.attack].append(count)
+    for (optimizer, attack), some in groups.items():
+        n, named = sum(c.runs for c in some), sum(c.named for c in some)
+        if attack == "none":
+            somebody = f"somebody stood out: {wilson(sum(c.naming for c in some), n)}"
+            yield optimizer, attack, n, somebody, "-", "-", f"{named / n:.2f}", "-"
+            continue
+        worst = min(some, key=lambda c: c.found / c.runs)
+        found = sum(c.found for c in some)
+        around = wilson(int(found), n)
+        yield (
+            optimizer,
+            attack,
+            n,
+            f"{found / n:.2f} [{around.low:.2f}, {around.high:.2f}]",
+            f"{sum(c.chance for c in some) / n:.2f}",
+            f"{worst.rule} {worst.found / worst.runs:.2f}",
+            f"{named / n:.1f}",
+            f"{sum(c.liars for c in some) / named:.2f}" if named else "-",
+        )
+
+
+if __name__ == "__main__":
+    main()
