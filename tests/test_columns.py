@@ -22,7 +22,7 @@ from saddleproof.fleets.worker import RowOf, Worker
 from saddleproof.oracle import TooFewWorkers
 from saddleproof.testing import Bowl
 
-RULES = [sp.Mean(), sp.Median(), sp.TrimmedMean(), sp.MeanAroundMedian()]
+RULES = [sp.Mean(), sp.Median(), sp.TrimmedMean(), sp.aggregators.MeanAroundMedian()]
 
 
 class Rows:
@@ -103,7 +103,7 @@ def test_too_few_columns_stop_the_pass() -> None:
 
 def test_a_rule_that_needs_whole_rows_is_refused() -> None:
     with pytest.raises(OptionError, match="Krum needs whole rows"):
-        aggregate(Rows(9, None), sp.Krum(), np.zeros(3), 1)  # type: ignore[arg-type]
+        aggregate(Rows(9, None), sp.aggregators.Krum(), np.zeros(3), 1)  # type: ignore[arg-type]
 
 
 def test_more_liars_than_the_rule_holds_are_refused() -> None:

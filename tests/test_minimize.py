@@ -96,9 +96,17 @@ def test_a_run_that_did_not_look_for_a_minimum_to_its_end_keeps_its_status(said:
 def test_failed_escapes_are_no_success_where_the_certificate_proves_a_saddle() -> None:
     problem = sp.problems.PCADigits(seed=0)
     fleet = sp.Coalition(sp.LocalFleet(problem), sp.SaddleAttack(problem.saddle), range(6))
-    found = sp.minimize(fleet, sp.PGD(step=0.4), b=6, w0=problem.start, seed=0, max_rounds=300)
+    found = sp.minimize(
+        fleet, sp.optimizers.PGD(step=0.4), b=6, w0=problem.start, seed=0, max_rounds=300
+    )
     uncertified = sp.minimize(
-        fleet, sp.PGD(step=0.4), b=6, w0=problem.start, seed=0, max_rounds=300, certify=False
+        fleet,
+        sp.optimizers.PGD(step=0.4),
+        b=6,
+        w0=problem.start,
+        seed=0,
+        max_rounds=300,
+        certify=False,
     )
     assert uncertified.status == "no_escape_found"
     assert found.status == "saddle"
@@ -162,8 +170,8 @@ def test_ctrl_c_returns_the_state_so_far() -> None:
 
 
 def test_the_trace_says_whom_the_rule_left_out_where_the_run_stands() -> None:
-    fleet = sp.Coalition(sp.LocalFleet(PROBLEM), sp.SignFlip(1e3), members=[2, 5])
-    result = sp.minimize(fleet, aggregator=sp.MultiKrum(), b=2, seed=0)
+    fleet = sp.Coalition(sp.LocalFleet(PROBLEM), sp.attacks.SignFlip(1e3), members=[2, 5])
+    result = sp.minimize(fleet, aggregator=sp.aggregators.MultiKrum(), b=2, seed=0)
     liars, asked = ("worker-2", "worker-5"), [record.question for record in result.trace]
     assert {"Gradients", "Changes"} < set(asked)
     assert [record.left_out for record in result.trace] == [
@@ -174,7 +182,7 @@ def test_the_trace_says_whom_the_rule_left_out_where_the_run_stands() -> None:
 
 @pytest.mark.parametrize("value", ["nan", "inf", "mixed"])
 def test_workers_that_send_no_numbers_are_named_and_the_run_goes_on(value: str) -> None:
-    fleet = sp.Coalition(sp.LocalFleet(PROBLEM), sp.NonFinite(value), members=[2, 5])
+    fleet = sp.Coalition(sp.LocalFleet(PROBLEM), sp.attacks.NonFinite(value), members=[2, 5])
     result = sp.minimize(fleet, b=6, seed=0)
     assert PROBLEM.left_saddle(result.w)
     assert result.excluded == {"worker-2": "NaN or Inf", "worker-5": "NaN or Inf"}
@@ -261,7 +269,7 @@ def test_a_certificate_that_fails_loses_nothing(
 
 
 def test_an_escape_that_is_never_certified_is_open() -> None:
-    problem, pgd = sp.problems.PCADigits(seed=0), sp.PGD(step=0.4)
+    problem, pgd = sp.problems.PCADigits(seed=0), sp.optimizers.PGD(step=0.4)
     options = {"b": 6, "w0": problem.start, "seed": 0, "max_rounds": 300}
     plain = sp.minimize(problem, pgd, **options, certify=False)
     assert plain.status == "no_escape_found"
@@ -396,7 +404,12 @@ def test_a_checkpoint_of_another_optimizer_is_refused(tmp_path: Path) -> None:
         sp.minimize(PROBLEM, sp.CertifiedPGD(), b=3, checkpoint=path, resume=True)
 
 
-RULES = [sp.Median(), sp.CenteredClipping(), sp.ByzantineSGD(), sp.SafeguardSGD()]
+RULES = [
+    sp.Median(),
+    sp.aggregators.CenteredClipping(),
+    sp.aggregators.ByzantineSGD(),
+    sp.aggregators.SafeguardSGD(),
+]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: type(rule).__name__)

@@ -148,6 +148,22 @@ def test_a_damaged_byte_is_refused_or_harmless(data: st.DataObject) -> None:
     assert_same(back, FULL)
 
 
+def test_no_byte_of_the_checksum_can_change() -> None:
+    good = snapshot.dumps(FULL)
+    for at in range(1, 75):  # the seal, its name, and its length
+        bad = bytearray(good)
+        bad[-at] ^= 1
+        with pytest.raises(StoreError, match="not a snapshot of Outer"):
+            snapshot.loads(bytes(bad), Outer)
+
+
+def test_a_snapshot_of_the_format_before_is_read() -> None:
+    tree = b'{"format": 1, "state": {"is": "Other", "fields": {"n": 3}}}'
+    member = io.BytesIO()
+    np.save(member, np.frombuffer(tree, dtype=np.uint8))
+    assert snapshot.loads(archive_of(tree=member.getvalue()), Other) == Other(3)
+
+
 def test_another_type_is_refused() -> None:
     with pytest.raises(StoreError, match="Outer"):
         snapshot.loads(snapshot.dumps(Inner(np.zeros(1))), Outer)

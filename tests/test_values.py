@@ -85,7 +85,9 @@ def test_values_that_nobody_asked_for_are_an_error() -> None:
         _ = read(None).values
 
 
-@pytest.mark.parametrize(("optimizer", "sent"), [(ValuePGD(0.5), True), (sp.PGD(), False)])
+@pytest.mark.parametrize(
+    ("optimizer", "sent"), [(ValuePGD(0.5), True), (sp.optimizers.PGD(), False)]
+)
 def test_workers_send_losses_only_to_an_optimizer_that_needs_them(
     optimizer: Any, sent: bool
 ) -> None:

@@ -22,6 +22,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from saddleproof.arguments import check_options
 from saddleproof.arrays import Vector
 from saddleproof.errors import BreakdownError, OptionError
 
@@ -79,6 +80,7 @@ class Repetition:
     s: int = 1
 
     def __post_init__(self) -> None:
+        check_options(self)
         _check(self.s)
 
     def matrix(self, m: int) -> Vector:
@@ -144,6 +146,7 @@ class Cyclic:
     s: int = 1
 
     def __post_init__(self) -> None:
+        check_options(self)
         _check(self.s)
 
     def frequencies(self, m: int) -> NDArray[np.intp]:

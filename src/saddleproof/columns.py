@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from saddleproof import oracle
+from saddleproof import arguments, oracle
 from saddleproof.aggregators.base import check_breakdown
 from saddleproof.aggregators.coordinatewise import CoordinateWise
 from saddleproof.arrays import Vector
@@ -88,17 +88,22 @@ def aggregate(
     Memory: about 6 m `columns` 8 bytes at the peak (what came, what was admitted, what the kernel
     works on), whatever d is.
     """
+    arguments.aggregator("rule", rule)
     if not isinstance(rule, CoordinateWise):
         raise OptionError(
             f"{type(rule).__name__} needs whole rows; columns can be aggregated one by one by "
             "Mean, Median, TrimmedMean and MeanAroundMedian"
         )
     m, d = len(fleet.workers), len(w)
-    check_breakdown(rule, m, b)
+    b = check_breakdown(rule, m, b)
     vector = np.empty(d) if out is None else out
     if vector.shape != (d,) or vector.dtype != np.float64:
         raise OptionError(f"out must be ({d},) float64; got {vector.shape} {vector.dtype}")
-    width = columns or max(CHUNK // (8 * m), 1)
+    width = max(CHUNK // (8 * m), 1)
+    if columns is not None:
+        width = arguments.whole("columns", columns, least=1)
+    timeout = arguments.seconds("timeout", timeout)
+    arguments.callback("progress", progress)
     charged: dict[str, str] = {}
     absent: dict[str, int] = {}
     inexactness = 0.0

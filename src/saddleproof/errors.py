@@ -14,6 +14,8 @@ oracle drops them, names the worker and goes on.
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class SaddleproofError(Exception):
     """Root of every error that this library raises on purpose."""
@@ -32,7 +34,14 @@ class ConfigError(SaddleproofError, ValueError):
 
 
 class StoreError(SaddleproofError):
-    """A checkpoint or run store that cannot be read or written."""
+    """A checkpoint or run store that cannot be read or written.
+
+    Attributes:
+        result: the `Result` so far, where a run stopped because its state could not be written;
+            else None.
+    """
+
+    result: Any = None
 
 
 class FleetError(SaddleproofError):

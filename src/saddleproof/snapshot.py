@@ -1,33 +1,40 @@
 """State as data: a frozen dataclass of arrays and scalars, to bytes and back. Never pickle.
 
-A snapshot is an .npz archive: the arrays, and one JSON tree that says where they belong. Loading
-is directed by the type that the caller expects, so a snapshot names no class and can run no code.
-Files are replaced atomically (write, fsync, rename): a reader sees the old one or the new one.
+A snapshot is an .npz archive: the arrays, one JSON tree that says where they belong, and the
+SHA-256 of all of it in the archive's comment. Loading is directed by the type that the caller
+expects (`saddleproof.typed`), so a snapshot names no class and can run no code. Files are private
+and replaced atomically (`saddleproof.files`): a reader sees the old one or the new one.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import io
 import json
 import os
-import types
-import typing
 import zipfile
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
+from saddleproof import files
 from saddleproof.errors import StoreError
+from saddleproof.typed import decode
 
-FORMAT = 1
+#: The format that is written; format 1 had no checksum, and is still read.
+FORMAT = 2
+#: In front of the checksum, which ends the file.
+SEAL = b"sha256:"
+_SEALED = len(SEAL) + 64
 T = TypeVar("T")
 
-
-#: What reading a damaged archive may raise; RuntimeError is zipfile's for a bit that reads
-#: "encrypted", and NotImplementedError, a kind of it, for an unknown compression.
-DAMAGED = (KeyError, ValueError, TypeError, zipfile.BadZipFile, OSError, EOFError, RuntimeError)
+#: What reading an archive that nobody sealed may raise; RuntimeError is zipfile's for a bit that
+#: reads "encrypted", and NotImplementedError, a kind of it, for an unknown compression.
+DAMAGED = (
+    *(ValueError, TypeError, LookupError, AttributeError, OverflowError, MemoryError),
+    *(zipfile.BadZipFile, OSError, EOFError, RuntimeError, SyntaxError, NameError),
+)
 
 
 def dumps(state: object) -> bytes:
@@ -48,49 +55,83 @@ def dumps(state: object) -> bytes:
             np.save(member, array, allow_pickle=False)
             # A ZipInfo of our own carries no clock, so that equal states give equal bytes.
             archive.writestr(zipfile.ZipInfo(name + ".npy"), member.getvalue())
-    return buffer.getvalue()
+        archive.comment = SEAL + bytes(64)
+    data = buffer.getvalue()[:-64]
+    return data + hashlib.sha256(data).hexdigest().encode()
 
 
-def loads(data: bytes, expected: type[T]) -> T:
+def loads(data: bytes, expected: type[T], source: str = "") -> T:
     """The state that `dumps` wrote, as an instance of `expected`.
 
+    Args:
+        data: the bytes.
+        expected: a dataclass.
+        source: where they were found, for the error.
+
     Raises:
-        StoreError: the bytes are no snapshot, or not one of this type.
+        StoreError: the bytes are damaged, or no snapshot, or not one of this type; says where.
     """
+    where = f"{source}: " if source else ""
+    name = expected.__name__
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            arrays = dict(archive)
-        tree = json.loads(arrays["tree"].tobytes())
-        if tree["format"] != FORMAT:
-            raise StoreError(f"snapshot format {tree['format']}; this version reads {FORMAT}")
-        state = _decode(tree["state"], arrays, expected)
-        if not isinstance(state, expected):
-            raise StoreError(f"not a snapshot of {expected.__name__}: found {state!r}")
+        tree, arrays = _opened(data)
+        state, place = tree["state"], name
+        found: T = decode(state, arrays, expected, place)
+    except StoreError as error:
+        raise StoreError(f"{where}not a snapshot of {name}: {error}") from error
     except DAMAGED as error:
-        raise StoreError(f"not a snapshot of {expected.__name__}: {error}") from error
-    return state
+        raise StoreError(f"{where}not a snapshot of {name}: {_said(error)}") from error
+    return found
 
 
 def save(path: str | os.PathLike[str], state: object) -> None:
-    """Write a snapshot so that a crash at any instant leaves the old file or the new one."""
+    """Write a snapshot so that a crash at any instant leaves the old file or the new one.
+
+    Raises:
+        StoreError: the state is no data, or the file cannot be written; the old one is intact.
+    """
     data = dumps(state)
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f".{target.name}.{os.getpid()}")
-    with draft.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(target)
+    try:
+        target = files.expanded(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        files.replace(target, data)
+    except OSError as error:
+        raise StoreError(f"cannot write the snapshot {path}: {_said(error)}") from error
 
 
 def load(path: str | os.PathLike[str], expected: type[T]) -> T:
-    """Read a snapshot that `save` wrote."""
+    """Read a snapshot that `save` wrote.
+
+    Raises:
+        StoreError: the file cannot be read, or `loads` refuses it; names the file.
+    """
     try:
-        data = Path(path).read_bytes()
+        data = files.expanded(path).read_bytes()
     except OSError as error:
-        raise StoreError(f"cannot read the snapshot {path}: {error}") from error
-    return loads(data, expected)
+        raise StoreError(f"cannot read the snapshot {path}: {_said(error)}") from error
+    return loads(data, expected, str(path))
+
+
+def _said(error: BaseException) -> str:
+    return str(error) or type(error).__name__
+
+
+def _opened(data: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """The tree and the arrays, once the checksum has been found right."""
+    if not data:
+        raise StoreError("it is empty")
+    sealed = data[-_SEALED:-64] == SEAL
+    if sealed and hashlib.sha256(data[:-64]).hexdigest().encode() != data[-64:]:
+        raise StoreError("it is damaged: its checksum is another")
+    with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+        arrays = dict(archive)
+    tree = json.loads(arrays.pop("tree").tobytes())
+    version = tree["format"]
+    if version not in (1, FORMAT):
+        raise StoreError(f"it has format {version!r}; this version reads 1 and {FORMAT}")
+    if version == FORMAT and not sealed:
+        raise StoreError("it is damaged: its checksum is missing")
+    return tree, arrays
 
 
 def _encode(value: Any, arrays: dict[str, np.ndarray]) -> Any:
@@ -116,36 +157,3 @@ def _encode(value: Any, arrays: dict[str, np.ndarray]) -> Any:
         f"a state holds arrays, scalars, strings, tuples, dicts and dataclasses; "
         f"got {type(value).__name__}"
     )
-
-
-def _decode(tree: Any, arrays: dict[str, np.ndarray], expected: Any) -> Any:
-    if not isinstance(tree, dict):
-        return tree
-    if "array" in tree:
-        return arrays[tree["array"]]
-    if "tuple" in tree:
-        inner = _arguments(expected, tuple)
-        return tuple(_decode(item, arrays, inner[0]) for item in tree["tuple"])
-    if "dict" in tree:
-        inner = _arguments(expected, dict)
-        return {key: _decode(item, arrays, inner[-1]) for key, item in tree["dict"].items()}
-    for option in _options(expected):
-        if isinstance(option, type) and option.__name__ == tree["is"]:
-            hints = typing.get_type_hints(option)
-            fields = tree["fields"].items()
-            return option(**{k: _decode(v, arrays, hints[k]) for k, v in fields})
-    raise StoreError(f"found a {tree['is']} where {expected} belongs")
-
-
-def _options(expected: Any) -> tuple[Any, ...]:
-    """The members of a union; any other type stands for itself."""
-    if typing.get_origin(expected) in (typing.Union, types.UnionType):
-        return typing.get_args(expected)
-    return (expected,)
-
-
-def _arguments(expected: Any, container: type) -> tuple[Any, ...]:
-    for option in _options(expected):
-        if typing.get_origin(option) is container:
-            return typing.get_args(option)
-    return (Any,)

@@ -12,7 +12,11 @@ from saddleproof.aggregators.networks import ALONE
 
 torch = pytest.importorskip("torch")
 
-RULES = {"median": sp.Median(), "trimmed mean": sp.TrimmedMean(), "around": sp.MeanAroundMedian()}
+RULES = {
+    "median": sp.Median(),
+    "trimmed mean": sp.TrimmedMean(),
+    "around": sp.aggregators.MeanAroundMedian(),
+}
 DTYPES = [np.float32, np.float64]
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 

@@ -110,7 +110,7 @@ def test_more_liars_than_s_who_do_not_agree_are_refused(code: Code, m: int) -> N
 
 def test_s_plus_one_who_agree_in_one_group_win_it_and_nothing_shows() -> None:
     x = np.array([[1.0], [9.0], [9.0], [5.0], [5.0], [5.0]])
-    assert sp.Draco(Repetition(1))(x, b=1) == 7.0
+    assert sp.aggregators.Draco(Repetition(1))(x, b=1) == 7.0
 
 
 def test_an_absent_worker_is_an_erasure() -> None:
@@ -132,15 +132,22 @@ def test_an_absent_worker_is_an_erasure() -> None:
         Repetition(1).weights(votes[at], at, 9)
 
 
-@pytest.mark.parametrize("attack", [sp.SignFlip(100.0), sp.NonFinite("nan"), sp.Gaussian(seed=1)])
+@pytest.mark.parametrize(
+    "attack", [sp.attacks.SignFlip(100.0), sp.attacks.NonFinite("nan"), sp.attacks.Gaussian(seed=1)]
+)
 @pytest.mark.parametrize("members", [[4], [0]])
 def test_a_run_under_any_attack_equals_the_free_run_bit_by_bit(
     attack: Any, members: list[int]
 ) -> None:
     problem = sp.problems.Example2(workers=9, seed=0)
-    coded = sp.Coded(problem, Repetition(1))
+    coded = sp.problems.Coded(problem, Repetition(1))
     fleet = sp.Coalition(sp.LocalFleet(coded), attack, members=members)
-    options = {"aggregator": sp.Draco(Repetition(1)), "b": 1, "max_rounds": 30, "certify": False}
+    options = {
+        "aggregator": sp.aggregators.Draco(Repetition(1)),
+        "b": 1,
+        "max_rounds": 30,
+        "certify": False,
+    }
     descent = sp.GradientDescent(step=0.1)
     free, attacked = sp.minimize(coded, descent, **options), sp.minimize(fleet, descent, **options)
     assert free.w.tobytes() == attacked.w.tobytes()
@@ -150,9 +157,14 @@ def test_a_run_under_any_attack_equals_the_free_run_bit_by_bit(
 
 def test_with_the_cyclic_code_it_equals_it_up_to_rounding_and_names_the_liars() -> None:
     problem = sp.problems.PCADigits(components=10, workers=11, seed=0)
-    coded = sp.Coded(problem, Cyclic(2))
+    coded = sp.problems.Coded(problem, Cyclic(2))
     fleet = sp.Coalition(sp.LocalFleet(coded), sp.SaddleAttack(problem.saddle), members=[3, 4])
-    options = {"aggregator": sp.Draco(Cyclic(2)), "b": 2, "max_rounds": 30, "certify": False}
+    options = {
+        "aggregator": sp.aggregators.Draco(Cyclic(2)),
+        "b": 2,
+        "max_rounds": 30,
+        "certify": False,
+    }
     descent = sp.GradientDescent(step=0.1)
     free, attacked = sp.minimize(coded, descent, **options), sp.minimize(fleet, descent, **options)
     np.testing.assert_allclose(attacked.w, free.w, atol=1e-10)
@@ -162,9 +174,13 @@ def test_with_the_cyclic_code_it_equals_it_up_to_rounding_and_names_the_liars() 
 def test_s_plus_one_liars_stop_the_run_with_a_reason() -> None:
     problem = sp.problems.Example2(workers=9, seed=0)
     fleet = sp.Coalition(
-        sp.LocalFleet(sp.Coded(problem, Cyclic(1))), sp.SignFlip(3.0), members=[1, 6]
+        sp.LocalFleet(sp.problems.Coded(problem, Cyclic(1))),
+        sp.attacks.SignFlip(3.0),
+        members=[1, 6],
     )
-    result = sp.minimize(fleet, sp.GradientDescent(), aggregator=sp.Draco(Cyclic(1)), b=1)
+    result = sp.minimize(
+        fleet, sp.GradientDescent(), aggregator=sp.aggregators.Draco(Cyclic(1)), b=1
+    )
     assert result.status == "too_few_workers"
     assert "more than s=1 lie" in result.message
 
@@ -179,8 +195,8 @@ class Late(sp.LocalFleet):
 
 def test_a_late_worker_changes_nothing() -> None:
     problem = sp.problems.Example2(workers=9, seed=0)
-    coded = sp.Coded(problem, Repetition(1))
-    options = {"aggregator": sp.Draco(), "b": 1, "max_rounds": 10, "certify": False}
+    coded = sp.problems.Coded(problem, Repetition(1))
+    options = {"aggregator": sp.aggregators.Draco(), "b": 1, "max_rounds": 10, "certify": False}
     on_time = sp.minimize(coded, sp.GradientDescent(step=0.1), **options)
     late = sp.minimize(Late(coded), sp.GradientDescent(step=0.1), **options)
     assert on_time.w.tobytes() == late.w.tobytes()
@@ -202,7 +218,7 @@ class Square:
 def test_workers_elsewhere_send_the_same_bits_from_their_own_parts(code: Code) -> None:
     rng = np.random.default_rng(0)
     problem = sp.Problem(Square(), list(rng.standard_normal((9, 4, 2))), start=np.zeros(2))
-    coded = sp.Coded(problem, code)
+    coded = sp.problems.Coded(problem, code)
     here = coded.gradients(POINTS)
     there = [worker.answer(POINTS, losses=True) for worker in workers_of(coded)]
     for i, (gradient, losses) in enumerate(there):
@@ -223,6 +239,6 @@ def test_a_number_of_workers_without_a_code_is_refused(code: Code, m: int, says:
 
 def test_more_expected_liars_than_the_code_corrects_are_refused() -> None:
     with pytest.raises(BreakdownError):
-        sp.Draco(Repetition(1))(np.ones((6, 1)), b=2)
+        sp.aggregators.Draco(Repetition(1))(np.ones((6, 1)), b=2)
     with pytest.raises(OptionError):
         Cyclic(-1)

@@ -136,7 +136,7 @@ def test_lemma_5_with_sigma(seed: int) -> None:
 def test_without_sigma_the_spread_is_at_most_that_of_any_sigma_that_holds(seed: int) -> None:
     rows, original, sigma = attacked(seed)
     m, b = 25, 5
-    whole, start = gram(rows)[None], np.ones((1, m))
+    whole, start = gram(rows).products[None], np.ones((1, m))
     free, known = (
         walk(whole, start, b / m, np.array([threshold]), rank_one)
         for threshold in (0.0, 8 * m * sigma**2)
@@ -152,7 +152,7 @@ def test_without_sigma_the_spread_is_at_most_that_of_any_sigma_that_holds(seed: 
 @settings(max_examples=60, deadline=None)
 def test_the_prune_never_drops_an_original_row(seed: int, slack: float) -> None:
     rows, _, sigma = attacked(seed)
-    stays, _, misfit = prune(gram(rows)[None], 0.2, slack * sigma)
+    stays, _, misfit = prune(gram(rows).products[None], 0.2, np.array([slack * sigma]))
     assert stays[0, 5:].all()
     assert not misfit[0]
 
@@ -182,8 +182,8 @@ def test_the_rank_one_value_and_the_spread_hold_the_saddle_value_between_them(se
     rows, _, _ = attacked(seed, m=12, d=6, b=2)
     rng = np.random.default_rng(seed)
     c, cap = rng.uniform(0.5, 1, (1, 12)), cap_of(0.2, 12)
-    found = rank_one(leading(gram(rows)[None], c, cap))
-    exact = solve_saddle(gram(rows), c[0], cap, tolerance=1e-3)
+    found = rank_one(leading(gram(rows).products[None], c, cap))
+    exact = solve_saddle(gram(rows).products, c[0], cap, tolerance=1e-3)
     assert found.dual[0] <= exact.primal * (1 + 1e-9)
     assert exact.dual <= found.primal[0] * (1 + 1e-9)
     assert exact.dual <= exact.primal * (1 + 1e-12)
@@ -288,7 +288,7 @@ def test_a_row_is_kept_while_it_has_more_than_half_of_its_weight(seed: int) -> N
 def test_it_stops_at_8_m_sigma_squared() -> None:
     x = np.random.default_rng(0).standard_normal((100, 1))
     x[:20] += 30
-    view = leading(gram(x)[None], np.ones((1, 100)), cap_of(0.2, 100))
+    view = leading(gram(x).products[None], np.ones((1, 100)), cap_of(0.2, 100))
     at_threshold = np.sqrt(rank_one(view).dual[0] / (8 * 100))
     for method in ("rank_one", "saddle"):  # in one dimension they are the same
         above = IterativeFiltering(sigma=1.001 * at_threshold, method=method).estimate(x, b=20)

@@ -30,12 +30,12 @@ def walked(case: dict[str, Any], method: str, sigma: float | None) -> Any:
     x = np.array(case["X"])
     m = len(x)
     threshold = np.array([0.0 if sigma is None else 8 * m * sigma**2])
-    return walk(gram(x)[None], np.ones((1, m)), case["alpha"], threshold, METHODS[method])
+    return walk(gram(x).products[None], np.ones((1, m)), case["alpha"], threshold, METHODS[method])
 
 
 @cases
 def test_every_round_of_the_saddle_is_the_solvers(case: dict[str, Any]) -> None:
-    whole = gram(np.array(case["X"]))
+    whole = gram(np.array(case["X"])).products
     cap = cap_of(case["alpha"], len(whole))
     for log in case["log"]:
         rows, c, tau = log["A"], np.array(log["c"]), np.array(log["tau"])
@@ -96,7 +96,7 @@ def test_without_sigma_every_number_is_the_references(case: dict[str, Any]) -> N
 @cases
 def test_the_first_rank_one_scores_are_the_references(case: dict[str, Any]) -> None:
     x = np.array(case["X"])
-    view = leading(gram(x)[None], np.ones((1, len(x))), cap_of(case["alpha"], len(x)))
+    view = leading(gram(x).products[None], np.ones((1, len(x))), cap_of(case["alpha"], len(x)))
     scores = rank_one(view)
     reference = case["r1"]["sigma"]
     np.testing.assert_allclose(scores.tau[0], reference["tau0"], rtol=1e-6, atol=1e-6)

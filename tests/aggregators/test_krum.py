@@ -30,22 +30,26 @@ def test_krum_and_multi_krum_pass_the_suite(rule: Krum | MultiKrum, m: int) -> N
     check_aggregator(rule, m=m, rotation=True)
 
 
-@given(seed=st.integers(0, 2**32), m=st.integers(3, 12), data=st.data())
-def test_krum_is_its_definition(seed: int, m: int, data: st.DataObject) -> None:
-    b = data.draw(st.integers(0, Krum().breakdown(m)))
+@given(st.integers(0, 2**32), st.integers(3, 12), st.sampled_from([1, 2]), st.data())
+def test_krum_is_its_definition(seed: int, m: int, omit: int, data: st.DataObject) -> None:
+    b = data.draw(st.integers(0, (m - 1) // 2 if omit == 1 else (m - 3) // 2))
     x = np.random.default_rng(seed).standard_normal((m, 3))
-    expected = definition(x, b)
-    np.testing.assert_array_equal(Krum()(x, b), x[np.argmin(expected)])
+    expected = definition(x, b, omit)
+    np.testing.assert_array_equal(Krum(omit=omit)(x, b), x[np.argmin(expected)])
     best = np.argsort(expected, kind="stable")
     for k in range(1, m - b + 1):
-        np.testing.assert_allclose(MultiKrum(k=k)(x, b), x[best[:k]].mean(axis=0), atol=1e-12)
+        found = MultiKrum(k=k, omit=omit)(x, b)
+        np.testing.assert_allclose(found, x[best[:k]].mean(axis=0), atol=1e-12)
 
 
 def test_by_hand() -> None:
     from saddleproof.aggregators.gram import gram
 
+    found = gram(LINE)
     # Two neighbours each: 1 + 4, 1 + 1, .25 + 1, .25 + 2.25, 87.5^2 + 88^2.
-    np.testing.assert_allclose(scores(gram(LINE), b=1), [5, 2, 1.25, 2.5, 15400.25])
+    np.testing.assert_allclose(
+        scores(found, b=1) * 4.0**found.exponent, [5, 2, 1.25, 2.5, 15400.25]
+    )
     assert Krum()(LINE, b=1) == 2.0
     assert MultiKrum(k=2)(LINE, b=1) == 1.5
     np.testing.assert_array_equal(
@@ -64,17 +68,47 @@ def test_without_liars_multi_krum_is_the_mean() -> None:
     np.testing.assert_allclose(MultiKrum()(x, b=0), x.mean(axis=0))
 
 
-@given(seed=st.integers(0, 2**32), size=st.sampled_from([1e3, 1e9, 1e30, 1e200, np.inf, np.nan]))
-def test_far_rows_never_enter_and_never_matter(seed: int, size: float) -> None:
+@given(
+    seed=st.integers(0, 2**32),
+    size=st.sampled_from([1e3, 1e9, 1e30, 1e200, np.inf, np.nan]),
+    omit=st.sampled_from([1, 2]),
+    together=st.booleans(),
+)
+def test_far_rows_never_enter_and_never_matter(
+    seed: int, size: float, omit: int, together: bool
+) -> None:
     rng = np.random.default_rng(seed)
+    b = Krum(omit=omit).breakdown(11)  # 5 or 4
     x = rng.standard_normal((11, 3))
-    x[:4] = 100.0 * rng.standard_normal((4, 3))
-    near = MultiKrum().estimate(x, 4)
-    x[:4] = size * rng.standard_normal((4, 3))
-    far = MultiKrum().estimate(x, 4)
-    assert not far.kept[:4].any()
-    np.testing.assert_array_equal(near.vector, far.vector)
-    np.testing.assert_array_equal(Krum()(x, 4), Krum()(np.vstack([x[:4] * 2, x[4:]]), 4))
+    rule, one = MultiKrum(omit=omit), Krum(omit=omit)
+    x[:b] = 100.0 * rng.standard_normal((1 if together else b, 3))
+    near = rule.estimate(x, b)
+    x[:b] = size * rng.standard_normal((1 if together else b, 3))
+    far = rule.estimate(x, b)
+    assert not far.kept[:b].any()
+    np.testing.assert_array_equal(near.kept, far.kept)
+    np.testing.assert_allclose(near.vector, far.vector, rtol=1e-12, atol=1e-14)
+    np.testing.assert_array_equal(one(x, b), one(np.vstack([x[:b] * 2, x[b:]]), b))
+
+
+def test_with_one_neighbour_more_any_minority_of_liars_is_held() -> None:
+    assert [Krum(omit=1).breakdown(m) for m in range(1, 8)] == [0, 0, 1, 1, 2, 2, 3]
+    assert [MultiKrum(omit=1).breakdown(m) for m in (3, 4, 11)] == [1, 1, 5]
+    assert [Krum().breakdown(m) for m in (3, 4, 5, 11)] == [0, 0, 1, 4]
+    x = np.array([[0.0], [1.0], [90.0]])
+    assert Krum(omit=1)(x, b=1) == 0.0
+    assert MultiKrum(omit=1)(x, b=1) == 0.5
+    assert Krum(omit=1)(x[:1], b=0) == 0.0
+    for rule in (Krum(omit=1), MultiKrum(omit=1)):
+        with pytest.raises(BreakdownError, match=r"needs m > 2b; got m=4, b=2"):
+            rule(np.zeros((4, 1)), b=2)
+
+
+@pytest.mark.parametrize("omit", [0, 3, -1, 1.5, None])
+def test_a_number_of_neighbours_that_nobody_uses_is_refused(omit: object) -> None:
+    for rule in (Krum, MultiKrum):
+        with pytest.raises(OptionError, match=r"omit=2 .* or omit=1|omit needs a whole number"):
+            rule(omit=omit)
 
 
 def test_krum_never_hands_out_a_view_of_a_row() -> None:
@@ -97,7 +131,7 @@ def test_one_neighbour_more_is_another_rule() -> None:
     [
         (5, 2, r"Krum needs m > 2b \+ 2; got m=5, b=2\. Lower b, or bring more workers"),
         (2, 0, r"Krum needs m > 2b \+ 2; got m=2, b=0"),
-        (9, -1, r"Krum needs b >= 0; got m=9, b=-1"),
+        (9, -1, r"b counts workers and cannot be negative; got b=-1"),
     ],
 )
 def test_too_many_liars_are_refused_with_the_condition(m: int, b: int, says: str) -> None:

@@ -52,8 +52,8 @@ def test_a_share_outside_its_range_is_refused(beta: float) -> None:
 def test_cubic_newton_with_it_leaves_a_saddle_under_lies() -> None:
     """DIST-CURE: liars turn their gradients around and blow them up; their steps are longer."""
     problem = sp.problems.Example2(seed=0)
-    fleet = sp.Coalition(sp.LocalFleet(problem), sp.SignFlip(10.0), members=range(4))
-    optimizer = sp.CubicNewton(cubic=10.0)
+    fleet = sp.Coalition(sp.LocalFleet(problem), sp.attacks.SignFlip(10.0), members=range(4))
+    optimizer = sp.optimizers.CubicNewton(cubic=10.0)
     options = {"b": 4, "max_rounds": 40, "certify": False}
     trimmed = sp.minimize(fleet, optimizer, aggregator=NormTrimming(0.3), **options)
     assert problem.left_saddle(trimmed.w)

@@ -83,7 +83,9 @@ def test_the_inexactness_is_about_the_messages_as_they_came(outer: Any) -> None:
 
 @pytest.mark.parametrize("outer", [NearestNeighborMixing, Clipping, Bucketing])
 def test_what_is_no_rule_is_refused(outer: Any) -> None:
-    with pytest.raises(OptionError, match=r"needs a rule, such as Median\(\); got 'krum'"):
+    with pytest.raises(
+        OptionError, match=r"rule must be a rule; got the string 'krum': pass an instance, Krum\(\)"
+    ):
         outer("krum")
 
 
@@ -231,5 +233,5 @@ def test_the_mean_of_clipped_rows_cannot_be_dragged_away(far: float) -> None:
 
 @pytest.mark.parametrize("radius", [0.0, -1.0, np.nan])
 def test_a_radius_is_positive(radius: float) -> None:
-    with pytest.raises(OptionError, match="radius > 0 or None"):
+    with pytest.raises(OptionError, match=r"radius (> 0 or None|needs a number)"):
         Clipping(radius=radius)

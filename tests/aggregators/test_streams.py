@@ -129,7 +129,8 @@ PROBE = """
 import sys
 from pathlib import Path
 import numpy as np
-from saddleproof import Median, MultiKrum
+from saddleproof import Median
+from saddleproof.aggregators import MultiKrum
 from saddleproof.aggregators.streams import stream
 rule = {"median": Median(), "multi_krum": MultiKrum()}[sys.argv[2]]
 def resident(kind):  # bytes

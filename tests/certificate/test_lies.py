@@ -60,10 +60,10 @@ class Trial:
         w = -np.linalg.lstsq(H_.mean(axis=0), t_.mean(axis=0), rcond=None)[0]
         w = w if generator.random() < 0.7 else np.zeros(d)
         gradients: list[Any] = [
-            sp.SignFlip(10 ** generator.uniform(-1, 6)), sp.Mimic(),
-            sp.Gaussian(10 ** generator.uniform(0, 9)), sp.SaddleAttack(saddle=np.zeros(d)),
+            sp.attacks.SignFlip(10 ** generator.uniform(-1, 6)), sp.attacks.Mimic(),
+            sp.attacks.Gaussian(10 ** generator.uniform(0, 9)), sp.SaddleAttack(saddle=np.zeros(d)),
         ]  # fmt: skip
-        attack = sp.LyingAnswers(
+        attack = sp.attacks.LyingAnswers(
             gradients[int(generator.integers(4))], says=says, size=10 ** generator.uniform(-2, 6)
         )
         fleet = sp.LocalFleet(sp.Problem(Quadratics(d), list(zip(H, t, strict=True))))

@@ -107,7 +107,7 @@ def federation() -> Federation:
     return Federation()
 
 
-def answers(fleet: FlowerFleet, round_id: int = 0) -> sp.Messages:
+def answers(fleet: FlowerFleet, round_id: int = 0) -> sp.fleets.Messages:
     with closing(fleet):
         return fleet.round(POINTS, round_id=round_id)
 
@@ -125,7 +125,7 @@ def test_signed_answers_are_the_local_ones_to_the_bit_losses_too(
         federation.join(honest(i))
     fleets = [sp.LocalFleet(Bowl(m=4)), FlowerFleet(federation, keys)]
     for fleet in fleets:
-        fleet.announce(Announcement(None, 1, sp.ValuePGD(step=0.1)))
+        fleet.announce(Announcement(None, 1, sp.optimizers.ValuePGD(step=0.1)))
     local, remote = (fleet.round(POINTS, round_id=0) for fleet in fleets)
     assert remote.status == ("ok",) * 4
     np.testing.assert_array_equal(np.stack(remote.answers, axis=1), local.values)
@@ -217,7 +217,7 @@ def test_losses_that_were_announced_come_beside_gradients_only(
 ) -> None:
     problem = problem_of(2)
     fleet = joined(problem)
-    fleet.announce(Announcement(None, 0, sp.ValuePGD(step=0.1)))
+    fleet.announce(Announcement(None, 0, sp.optimizers.ValuePGD(step=0.1)))
     for round_id, question in enumerate(questions_about(problem)):
         messages = fleet.ask(question, round_id=round_id)
         assert messages.status == ("ok", "ok")

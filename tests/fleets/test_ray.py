@@ -143,7 +143,7 @@ def test_a_worker_that_cannot_answer_a_question_is_dead_for_the_round(fleet_of: 
 @pytest.mark.slow
 def test_losses_that_were_announced_come_beside_gradients_only(fleet_of: Any) -> None:
     fleet = fleet_of("fine")
-    fleet.announce(Announcement(None, 0, sp.ValuePGD(step=0.1)))
+    fleet.announce(Announcement(None, 0, sp.optimizers.ValuePGD(step=0.1)))
     assert fleet.ask(Gradients(POINTS), round_id=0).loss_answers is not None
     assert fleet.ask(LeastCurvature(POINTS[0]), round_id=1).losses is None
 
@@ -157,7 +157,7 @@ def test_closing_a_fleet_leaves_a_ray_that_it_did_not_start() -> None:
 @pytest.mark.slow
 def test_actors_answer_what_the_local_fleet_answers_to_the_bit_losses_too() -> None:
     problem = Bowl(m=2)
-    told = Announcement(None, 1, sp.ValuePGD(step=0.1))
+    told = Announcement(None, 1, sp.optimizers.ValuePGD(step=0.1))
     fleets = [sp.LocalFleet(problem), RayFleet(problem)]
     for fleet in fleets:
         fleet.announce(told)

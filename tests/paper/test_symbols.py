@@ -20,7 +20,8 @@ def test_every_entry_names_something_that_is_there(paper, name):
 
 
 @pytest.mark.parametrize(
-    "dead", ["saddleproof.nothing", "saddleproof.theory.nothing", "saddleproof.Theorem3:nothing"]
+    "dead",
+    ["saddleproof.nothing", "saddleproof.theory.nothing", "saddleproof.schedule.Theorem3:nothing"],
 )
 def test_a_dead_entry_would_be_found(dead):
     with pytest.raises((AttributeError, ModuleNotFoundError)):

@@ -136,7 +136,7 @@ schedule = { name = "practical", curvature = 0.5 }
 """
     setup = build(parse(text))
     schedule = setup.optimizer.schedule(2, 0.01)
-    assert schedule == sp.Practical(2, 0.01, 0.5, 1 / setup.problem.smoothness)
+    assert schedule == sp.schedule.Practical(2, 0.01, 0.5, 1 / setup.problem.smoothness)
     assert "curvatur: unknown key; did you mean curvature" in complaint(
         text.replace("curvature", "curvatur")
     )
@@ -149,8 +149,8 @@ rule = { name = "bucketing", size = 3, rule = "krum" }
     text = GOOD.replace('name = "trimmed_mean"\n', nested)
     mixing = build(parse(text)).aggregator
     assert type(mixing) is sp.NearestNeighborMixing
-    assert (type(mixing.rule), mixing.rule.size) == (sp.Bucketing, 3)
-    assert mixing.rule.rule == sp.Krum()
+    assert (type(mixing.rule), mixing.rule.size) == (sp.aggregators.Bucketing, 3)
+    assert mixing.rule.rule == sp.aggregators.Krum()
     assert "line 12: [aggregator] rule.rule.name: no aggregator" in complaint(
         text.replace("krum", "crumb")
     )

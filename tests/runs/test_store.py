@@ -2,16 +2,17 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
 import saddleproof as sp
+from saddleproof import snapshot
 from saddleproof.arrays import Vector
 from saddleproof.checkpoint import Checkpoint, Progressed, RoundRecord
 from saddleproof.errors import StoreError
-from saddleproof.runs.store import SCHEMA, Store
+from saddleproof.runs.store import SCHEMA, RunCheckpoint, Store
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def test_rounds_and_snapshot_are_committed_together_or_not_at_all(store):
     checkpoint = store.begin("text", "0.1")
     checkpoint.save(loop(2))
     # The rounds of this save are fine, its snapshot is refused: neither may stay.
-    store._db.execute(
+    store.db.execute(
         "CREATE TEMP TRIGGER no BEFORE INSERT ON snapshots BEGIN SELECT RAISE(ABORT, 'no'); END"
     )
     with pytest.raises(StoreError, match="no"):
@@ -112,10 +113,10 @@ def test_the_last_run_of_a_configuration_is_the_one_that_counts(store):
 
 
 def test_the_file_is_in_wal_mode_with_its_schema_version_and_foreign_keys(store):
-    assert store._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-    assert store._db.execute("PRAGMA user_version").fetchone() == (SCHEMA,)
+    assert store.db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert store.db.execute("PRAGMA user_version").fetchone() == (SCHEMA,)
     with pytest.raises(StoreError, match="FOREIGN KEY"):
-        store._save(99, loop(1))
+        RunCheckpoint(store.db, 99).save(loop(1))
 
 
 def test_a_store_of_another_version_is_refused_and_left_alone(tmp_path):
@@ -128,7 +129,18 @@ def test_a_store_of_another_version_is_refused_and_left_alone(tmp_path):
 
 
 #: Schema version to the columns that the next version added.
-LATER = {1: ("left_out",), 2: ("refused",), 3: ("question", "event")}
+LATER = {
+    1: (("rounds", "left_out"),),
+    2: (("rounds", "refused"),),
+    3: (("rounds", "question"), ("rounds", "event")),
+    4: (
+        ("rounds", "evidence"),
+        ("rounds", "link"),
+        ("snapshots", "link"),
+        ("runs", "head"),
+        ("runs", "seal"),
+    ),
+}
 
 
 @pytest.mark.parametrize("version", sorted(LATER))
@@ -139,22 +151,48 @@ def test_a_store_of_an_earlier_version_is_read_and_goes_on(tmp_path, version):
         checkpoint.save(loop(2))
     with closing(sqlite3.connect(path)) as db:
         for later in range(version, SCHEMA):
-            for name in LATER[later]:
-                db.execute(f"ALTER TABLE rounds DROP COLUMN {name}")
+            for table, name in LATER[later]:
+                db.execute(f"ALTER TABLE {table} DROP COLUMN {name}")
+        db.execute("DROP TABLE leases")
         db.execute(f"PRAGMA user_version = {version}")
     with Store(path) as store:
         again = store.unfinished("text")
         assert again is not None
-        kept, before = again.load(State).trace[1], loop(2).trace[1]
+        whole = again.load(State)
+        kept, before = whole.trace[1], loop(2).trace[1]
         assert kept.charged == before.charged
         assert kept.refused == ({} if version <= 2 else before.refused)
-        assert (kept.left_out, kept.question, kept.event) == ((), "Gradients", "")
-        again.save(loop(4))
+        told = ("Gradients", "") if version <= 3 else (before.question, before.event)
+        assert (kept.left_out, kept.question, kept.event) == ((), *told)
+        again.save(replace(loop(4), trace=(*whole.trace, *loop(4).trace[2:])))
         assert [record.question for record in store.trace(again.run)[2:]] == [
             "Gradients",
             "Changes",
         ]
         assert repr(store.trace(again.run)[3]) == repr(loop(4).trace[3])
+
+
+@pytest.mark.parametrize("behind", [0, 2])
+def test_a_run_that_two_leaders_of_an_earlier_version_hurt_is_mended(tmp_path, behind):
+    path = tmp_path / "runs.sqlite"
+    with Store(path) as store:
+        store.begin("text", "0.1").save(loop(5))
+        store.begin("text", "0.1")  # another one, without a round
+        store.begin("text", "0.1").save(loop(3))
+    with closing(sqlite3.connect(path)) as db, db:
+        for table, name in LATER[4]:
+            db.execute(f"ALTER TABLE {table} DROP COLUMN {name}")
+        db.execute("DROP TABLE leases")
+        # The second leader began anew, and its snapshot stands before rounds of the first.
+        data = snapshot.dumps(replace(loop(behind), trace=()))
+        db.execute("UPDATE snapshots SET round = ?, state = ? WHERE run = 1", (behind, data))
+        db.execute("PRAGMA user_version = 4")
+    with Store(path) as store:
+        hurt, whole = RunCheckpoint(store.db, 1), RunCheckpoint(store.db, 3)
+        assert (hurt.load(State).round, len(hurt.trace())) == (behind, behind)
+        assert repr(whole.load(State)) == repr(loop(3))
+        hurt.save(loop(6))
+        assert rounds_in(store, 1) == list(range(6))
 
 
 def test_a_foreign_database_is_refused_and_left_alone(tmp_path):

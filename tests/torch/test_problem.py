@@ -219,7 +219,12 @@ def test_several_inputs_reach_the_module() -> None:
         (network(), cross_entropy, [torch.ones(3, 5)], "tuple"),
         (network(), cross_entropy, [(torch.ones(3, 5), torch.ones(2))], "worker 0"),
         (network(), cross_entropy, [(torch.ones(0, 5), torch.ones(0))], "worker 0"),
-        (network(), cross_entropy, [*shards([4]), (torch.ones(3, 4), torch.ones(3))], "differ"),
+        (
+            network(),
+            cross_entropy,
+            [*shards([4]), (torch.ones(3, 4), torch.ones(3))],
+            "same dtypes",
+        ),
     ],
 )
 def test_what_cannot_work_is_refused(module, loss, data, message: str) -> None:  # type: ignore[no-untyped-def]

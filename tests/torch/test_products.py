@@ -14,7 +14,8 @@ from torch.nn.functional import cross_entropy, scaled_dot_product_attention
 import saddleproof as sp
 from saddleproof.questions import Changes, Curvatures, Gradients, LeastCurvature
 from saddleproof.torch import TorchProblem, WorkerMomentum
-from saddleproof.torch.loss import APART, NEVER, TOGETHER, ModuleLoss
+from saddleproof.torch.facts import APART, NEVER, TOGETHER
+from saddleproof.torch.loss import ModuleLoss
 
 Shards = list[tuple[Tensor, Tensor]]
 

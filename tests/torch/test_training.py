@@ -32,7 +32,7 @@ def accuracy(module: nn.Module, shards: list[tuple[Tensor, Tensor]]) -> float:
 def test_five_lines_train_a_model_though_three_of_ten_lie() -> None:
     module, shards = network(), blobs()
     before = copy.deepcopy(module.state_dict())
-    attack = sp.InnerProduct(scale=10.0)
+    attack = sp.attacks.InnerProduct(scale=10.0)
     trained, result = fit(module, cross_entropy, shards, b=3, rounds=60, attack=attack, seed=0)
     assert accuracy(trained, shards) > 0.97
     assert result.rounds == 60
@@ -44,7 +44,7 @@ def test_five_lines_train_a_model_though_three_of_ten_lie() -> None:
 
 def test_a_plain_mean_would_not_have_trained_it() -> None:
     module, shards = network(), blobs()
-    attack = sp.InnerProduct(scale=10.0)
+    attack = sp.attacks.InnerProduct(scale=10.0)
     trained, _ = fit(
         module, cross_entropy, shards, b=3, rounds=60, attack=attack, seed=0,
         aggregator=sp.Mean(), certify=False,
@@ -174,7 +174,7 @@ def test_a_certificate_of_a_fleet_with_momentum_is_one_of_its_gradients() -> Non
 
 
 def test_liars_may_be_named_by_anything_that_can_be_counted_once() -> None:
-    options = {"b": 2, "rounds": 2, "attack": sp.SignFlip(), "seed": 0}
+    options = {"b": 2, "rounds": 2, "attack": sp.attacks.SignFlip(), "seed": 0}
     module, shards = network(), blobs()
     listed = fit(module, cross_entropy, shards, liars=[7, 8], **options)[1]
     counted = fit(module, cross_entropy, shards, liars=iter([7, 8]), **options)[1]
@@ -224,16 +224,16 @@ def test_a_callback_that_stops_the_run_is_not_taken_for_a_plateau() -> None:
 
 def test_liars_can_neither_feign_progress_nor_hide_all_of_it() -> None:
     module, shards, options = network(), blobs(), {"b": 3, "rounds": 27, "seed": 0}
-    loud = sp.LyingAnswers(sp.SignFlip(), says="against", size=1e6)
+    loud = sp.attacks.LyingAnswers(sp.attacks.SignFlip(), says="against", size=1e6)
     assert fit(module, cross_entropy, shards, attack=loud, **options)[1].tests[0].fell
     nothing = [(torch.zeros(40, 2), torch.randint(0, 2, (40,))) for _ in range(10)]
-    praise = sp.LyingAnswers(sp.SignFlip(), says="for", size=1e6)
+    praise = sp.attacks.LyingAnswers(sp.attacks.SignFlip(), says="for", size=1e6)
     flat = nn.Linear(2, 2, bias=False)
     assert not fit(flat, cross_entropy, nothing, attack=praise, **options)[1].tests[0].fell
 
 
 def test_without_readable_answers_liars_are_left_out_and_the_run_goes_on() -> None:
-    liars = {"attack": sp.LyingAnswers(sp.SignFlip(), says="nan"), "b": 3}
+    liars = {"attack": sp.attacks.LyingAnswers(sp.attacks.SignFlip(), says="nan"), "b": 3}
     result = fit(network(), cross_entropy, blobs(), rounds=30, seed=0, certify=False, **liars)[1]
     assert result.status == "budget"
     assert len(result.excluded) == 3

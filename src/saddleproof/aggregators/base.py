@@ -6,16 +6,47 @@ point; `estimates` serves a batch of them, and is what the oracle calls.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol, runtime_checkable
+from functools import wraps
+from typing import Any, ParamSpec, Protocol, TypeVar, runtime_checkable
 
+import numpy as np
+
+from saddleproof import arguments
+from saddleproof.aggregators.row_blocks import detached, is_traced
 from saddleproof.arrays import Array, as_stack, namespace
-from saddleproof.errors import BreakdownError
+from saddleproof.errors import BreakdownError, OptionError
 from saddleproof.ranks import inflatable
 
 BEYOND_A_THIRD = (
     "b={b} of m={m} is a third or more: the ranks that bound the error are then the liars' to set"
 )
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+#: For 64 and for 32 bits: numbers from the first to the second power of two are multiplied by the
+#: third before they are squared.
+SCALES = {
+    64: ((-math.inf, -300, 600), (480, math.inf, -600)),
+    32: ((-math.inf, -75, 100), (-75, -20, 50), (50, math.inf, -70)),
+}
+
+
+def quiet(function: Callable[P, R]) -> Callable[P, R]:
+    """A function of rows that NumPy neither warns about nor stops, whatever the caller has set.
+
+    What overflows, underflows or is NaN on the way is a lie or is nothing, and is dealt with.
+    """
+
+    @wraps(function)
+    def inner(*args: P.args, **kwargs: P.kwargs) -> R:
+        with np.errstate(all="ignore"):
+            return function(*args, **kwargs)
+
+    return inner
 
 
 @dataclass(frozen=True)
@@ -57,6 +88,7 @@ class Aggregator(Protocol):
 class Rule:
     """What all rules of this library share; a rule adds `_batch` and `breakdown`."""
 
+    @quiet
     def __call__(self, messages: Array, b: int) -> Array:
         """The aggregate vector alone: (m, d) messages to (d,).
 
@@ -70,16 +102,18 @@ class Rule:
         """
         return self.estimate(messages, b).vector
 
+    @quiet
     def estimate(self, messages: Array, b: int) -> Estimate:
         """Vector, inexactness and kept for one query point: (m, d) messages; see `__call__`."""
         batch = self.estimates(as_stack(messages)[None, ...], b)
-        inexactness = None if batch.inexactness is None else float(batch.inexactness[0])
+        inexactness = None if batch.inexactness is None else scalar(batch.inexactness[0])
         return Estimate(batch.vector[0, ...], inexactness, batch.kept[0, ...], batch.reason)
 
+    @quiet
     def estimates(self, stack: Array, b: int) -> Estimate:
         """Vectors, inexactness and kept for q query points at once: a (q, m, d) stack."""
         m = int(stack.shape[1])
-        check_breakdown(self, m, b)
+        b = check_breakdown(self, m, b)
         estimate = self._batch(stack, b)
         if estimate.inexactness is None and inflatable(m, b):
             return replace(estimate, reason=BEYOND_A_THIRD.format(b=b, m=m))
@@ -93,15 +127,48 @@ class Rule:
         raise NotImplementedError
 
 
-def check_breakdown(rule: Aggregator | Rule, m: int, b: int) -> None:
-    """Raise `BreakdownError` unless 0 <= b <= rule.breakdown(m)."""
-    if not 0 <= b <= rule.breakdown(m):
+def check_breakdown(rule: Aggregator | Rule, m: int, b: int) -> int:
+    """b as an int.
+
+    Raises:
+        OptionError: b is no whole number, or `rule` is no rule.
+        BreakdownError: b is negative, or more than rule.breakdown(m).
+    """
+    if not isinstance(rule, Rule):
+        arguments.aggregator("aggregator", rule)
+    b = arguments.liars(b, m)
+    most = rule.breakdown(m)
+    if not arguments.is_real(most):
+        raise OptionError(
+            f"{type(rule).__name__}.breakdown({m}) must be a number of workers; got {most!r}"
+        )
+    if not b <= most:
         raise BreakdownError(
-            f"{type(rule).__name__} holds at most {rule.breakdown(m)} Byzantine rows of {m}; "
+            f"{type(rule).__name__} holds at most {most} Byzantine rows of {m}; "
             f"got b={b}. Lower b, or bring more workers"
         )
+    return b
+
+
+def scalar(x: Array) -> Any:
+    """One number of any library as a float; as it is inside a transformation of JAX."""
+    return x if is_traced(x) else float(detached(x))
 
 
 def norms(x: Array) -> Array:
-    """2-norm over the last axis."""
-    return namespace(x).linalg.vector_norm(x, axis=-1)
+    """2-norm over the last axis, of numbers of any size; 16 bits become 32.
+
+    What is very large or very small is scaled by a power of two first (as in Blue, ACM TOMS 4(1),
+    1978), and nothing else is: a scale of all numbers changes no bit.
+    """
+    xp = namespace(x)
+    if xp.finfo(x.dtype).bits == 16:
+        x = xp.astype(x, xp.float32)
+    if not x.shape[-1]:
+        return xp.sum(x, axis=-1)
+    largest = xp.max(xp.abs(x), axis=-1, keepdims=True)
+    factor = xp.ones_like(largest)
+    for first, last, power in SCALES[xp.finfo(x.dtype).bits]:
+        within = (largest >= 2.0**first) & (largest < 2.0**last)
+        factor = xp.where(within, 2.0**power, factor)
+    return xp.linalg.vector_norm(x * factor, axis=-1) / factor[..., 0]

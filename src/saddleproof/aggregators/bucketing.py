@@ -13,6 +13,7 @@ from saddleproof.aggregators.base import Aggregator
 from saddleproof.aggregators.median import Median
 from saddleproof.aggregators.mixing import Mixing
 from saddleproof.aggregators.row_blocks import Rows, to_numpy
+from saddleproof.aggregators.units import Gram, exponents_of
 from saddleproof.arrays import Array, Vector
 from saddleproof.errors import OptionError
 
@@ -58,7 +59,7 @@ class Bucketing(Mixing):
         """ceil(m / size) buckets."""
         return -(-m // self.size)
 
-    def matrix(self, messages: Array, gram: Vector, b: int) -> Vector:
+    def matrix(self, messages: Array, gram: Gram, b: int) -> Vector:
         """The bucket means."""
         order = self._order(messages)
         A = np.zeros((self.mixtures(len(order)), len(order)))
@@ -69,8 +70,18 @@ class Bucketing(Mixing):
 
     def _order(self, messages: Array) -> list[int]:
         rows = Rows.of(messages)
-        sample = to_numpy(rows.columns(slice(None, None, -(-rows.d // SAMPLE))))
-        marks = [self._hash(row.tobytes()) for row in sample]
+        sample = to_numpy(rows.columns(slice(None, None, max(-(-rows.d // SAMPLE), 1))))
+        # A scale of all rows must not change the order: mantissas, and exponents in units.
+        largest = np.abs(sample).max(axis=1, initial=0.0)
+        plain = np.isfinite(largest) & (largest > 0.0)
+        exponents = exponents_of(largest)
+        unit = int(np.sort(exponents[plain])[plain.sum() // 2]) if plain.any() else 0
+        own = np.where(plain, exponents, unit)
+        scaled = np.ldexp(sample, -own[:, None])
+        marks = [
+            self._hash(row.tobytes() + str(power).encode())
+            for row, power in zip(scaled, (own - unit).tolist(), strict=True)
+        ]
         together = self._hash(b"".join(sorted(marks)))
         return sorted(range(len(marks)), key=lambda i: self._hash(marks[i] + together))
 

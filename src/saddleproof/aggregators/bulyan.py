@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from saddleproof.aggregators.base import Estimate, Rule
+from saddleproof.aggregators.base import Estimate, Rule, quiet
 from saddleproof.aggregators.gram import distances, gram, grams
 from saddleproof.aggregators.row_blocks import Rows, to_numpy
+from saddleproof.aggregators.units import Gram
 from saddleproof.aggregators.weighted import estimate_of, points, require, vectors_of
-from saddleproof.arrays import Array, Vector, namespace
+from saddleproof.arrays import Array, namespace
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Bulyan(Rule):
         """The largest b with m >= 4b + 3."""
         return (m - 3) // 4
 
+    @quiet
     def __call__(self, messages: Array, b: int) -> Array:
         """The aggregate vector alone: (m, d) messages to (d,); see `Rule.__call__`."""
         x = vectors_of(messages)
@@ -48,12 +50,12 @@ class Bulyan(Rule):
         return super().estimates(stack, b)
 
     def _batch(self, stack: Array, b: int) -> Estimate:
-        found = [_bulyan(x, K, b) for x, K in zip(points(stack), grams(stack), strict=True)]
+        found = [_bulyan(x, K, b) for x, K in zip(points(stack), grams(stack).each(), strict=True)]
         kept = np.stack([entered for _, entered in found])
         return estimate_of(stack, [vector for vector, _ in found], kept, b)
 
 
-def _bulyan(x: Array, gram: Vector, b: int) -> tuple[Array, NDArray[np.bool_]]:
+def _bulyan(x: Array, gram: Gram, b: int) -> tuple[Array, NDArray[np.bool_]]:
     chosen = selection(gram, b)
     rows = Rows.of(x, chosen)
     pieces, entered = [], np.zeros(len(chosen), dtype=bool)
@@ -67,7 +69,7 @@ def _bulyan(x: Array, gram: Vector, b: int) -> tuple[Array, NDArray[np.bool_]]:
     return rows.joined(pieces), kept
 
 
-def selection(gram: Vector, b: int) -> NDArray[np.intp]:
+def selection(gram: Gram, b: int) -> NDArray[np.intp]:
     """(m - 2b,) indices of the rows that Krum chooses one after the other."""
     m = len(gram)
     squared = distances(gram)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from saddleproof.aggregators.base import quiet
 from saddleproof.aggregators.guards import (
     center,
     check_guard,
@@ -28,6 +29,7 @@ from saddleproof.aggregators.guards import (
     typical,
 )
 from saddleproof.aggregators.memory import MeanOf, Recalled, Remembering, positions
+from saddleproof.arguments import check_options
 from saddleproof.arrays import Vector
 from saddleproof.errors import OptionError
 
@@ -110,6 +112,7 @@ class ByzantineSGD(Remembering):
     p: float = 0.05
 
     def __post_init__(self) -> None:
+        check_options(self)
         check_guard(self.noise, self.horizon, self.p)
         if self.diameter is not None and not 0 < self.diameter < math.inf:
             raise OptionError(f"diameter (D) must be positive and finite; got {self.diameter}")
@@ -138,7 +141,7 @@ class ByzantineSGD(Remembering):
             scales=np.zeros(3),
         )
 
-    @np.errstate(over="ignore", invalid="ignore")  # a liar's sums may; they are then out
+    @quiet  # a liar's sums may overflow; it is then out
     def recall(
         self,
         memory: MartingaleMemory,

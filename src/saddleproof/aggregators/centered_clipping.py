@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from saddleproof.aggregators.base import Estimate, norms
+from saddleproof.aggregators.base import Estimate, norms, quiet
 from saddleproof.aggregators.inexactness import stack_inexactness
 from saddleproof.aggregators.memory import Recalled, Remembering
+from saddleproof.arguments import check_options
 from saddleproof.arrays import Array, Vector, namespace
 from saddleproof.errors import OptionError
 from saddleproof.ranks import middle
@@ -76,6 +77,7 @@ class CenteredClipping(Remembering):
     iterations: int = 3
 
     def __post_init__(self) -> None:
+        check_options(self)
         if self.tau is not None and not self.tau > 0:
             raise OptionError(f"CenteredClipping needs tau > 0 or None; got {self.tau}")
         if self.iterations < 1:
@@ -89,6 +91,7 @@ class CenteredClipping(Remembering):
         """The center is 0."""
         return ClippingMemory(np.zeros(d))
 
+    @quiet
     def recall(
         self,
         memory: ClippingMemory,
@@ -110,7 +113,6 @@ class CenteredClipping(Remembering):
         kept = xp.all(xp.isfinite(stack), axis=2)
         return Estimate(vector, stack_inexactness(stack, vector, b), kept)
 
-    @np.errstate(over="ignore", invalid="ignore")  # rows without a length do not pull
     def _clipped(self, stack: Array) -> Array:
         """(q, m, d) messages to (q, d), around 0; in float32 or more."""
         xp = namespace(stack)

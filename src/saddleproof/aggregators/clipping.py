@@ -11,6 +11,7 @@ from saddleproof.aggregators.base import Aggregator
 from saddleproof.aggregators.geometric_median import weiszfeld
 from saddleproof.aggregators.mixing import Mixing
 from saddleproof.aggregators.trimmed_mean import TrimmedMean
+from saddleproof.aggregators.units import Gram
 from saddleproof.arrays import Array, Vector
 from saddleproof.errors import OptionError
 
@@ -42,21 +43,24 @@ class Clipping(Mixing):
         if self.radius is not None and not self.radius > 0:
             raise OptionError(f"Clipping needs radius > 0 or None; got {self.radius}")
 
-    def matrix(self, messages: Array, gram: Vector, b: int) -> Vector:
+    def matrix(self, messages: Array, gram: Gram, b: int) -> Vector:
         """diag(s) + (1 - s) w' with w the weights of c."""
         w = weiszfeld(gram).weights
-        used = w > 0.0
-        K = np.where(used & used[:, None], gram, 0.0)
-        Kw = np.where(used, gram, 0.0) @ w
-        with np.errstate(invalid="ignore"):
-            far = np.sqrt(np.maximum(np.diagonal(gram) - 2.0 * Kw + w @ K @ w, 0.0))
-        far = np.where(np.isnan(far), np.inf, far)
-        s = np.minimum(1.0, self._limit(far, b) / np.maximum(far, np.finfo(np.float64).tiny))
+        placed = gram.placed
+        K = np.where(placed & placed[:, None], gram.matrix, 0.0)
+        with np.errstate(all="ignore"):
+            share = np.where(placed, gram.share, 1.0)
+            at = w / share
+            Kw = K @ at
+            square = np.maximum(np.diagonal(K) - 2.0 * Kw + at @ Kw, 0.0)
+            far = np.where(placed, np.sqrt(square) / share, np.inf)
+            limit = self._limit(gram, far, b)
+            s = np.where(far > limit, np.where(placed, limit / far, 0.0), placed)
         return np.diag(s) + np.outer(1.0 - s, w)
 
-    def _limit(self, far: Vector, b: int) -> float:
+    def _limit(self, gram: Gram, far: Vector, b: int) -> float:
         if self.radius is not None:
-            return self.radius
+            return float(gram.length(self.radius))
         m = len(far)
         clipped = math.floor(2 * b * (m - b) / m)
         return float(np.sort(far)[m - 1 - clipped])

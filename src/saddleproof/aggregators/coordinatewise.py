@@ -22,11 +22,12 @@ from typing import Any
 import numpy as np
 
 from saddleproof.aggregators import kernels
-from saddleproof.aggregators.base import Estimate, Rule, check_breakdown
+from saddleproof.aggregators.base import Estimate, Rule, check_breakdown, quiet, scalar
 from saddleproof.aggregators.device_sort import in_order
-from saddleproof.aggregators.inexactness import bound_from_squares, rank_inexactness, refusal
+from saddleproof.aggregators.inexactness import bound_from_norms, rank_inexactness, refusal
 from saddleproof.aggregators.kernels import Scan, Window
 from saddleproof.aggregators.kernels_rows import as_like, is_16_bit, rows_of
+from saddleproof.arguments import check_options
 from saddleproof.arrays import Array, as_stack, namespace
 from saddleproof.errors import OptionError
 
@@ -46,6 +47,7 @@ class CoordinateWise(Rule):
     threads: int | None = field(default=None, kw_only=True, compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        check_options(self)
         if self.threads is not None and self.threads < 1:
             raise OptionError(f"threads must be at least 1, or None; got {self.threads}")
 
@@ -53,6 +55,7 @@ class CoordinateWise(Rule):
         """Which of the m sorted numbers enter the average."""
         raise NotImplementedError
 
+    @quiet
     def __call__(self, messages: Array, b: int) -> Array:
         """The aggregate vector alone: (m, d) messages to (d,); see `Rule.__call__`.
 
@@ -60,16 +63,17 @@ class CoordinateWise(Rule):
         """
         rows = _batch_of_one(messages)
         m = _shape(rows)[1]
-        check_breakdown(self, m, b)
+        b = check_breakdown(self, m, b)
         window = self.window(m, b)
         found = scan(rows, window, threads=self.threads)
         vector = average(_ordered(rows, window), window) if found is None else found.vector
         return native(vector, rows[0])[0, ...]
 
+    @quiet
     def estimate(self, messages: Array, b: int) -> Estimate:
         """Vector, inexactness and kept for one query point: (m, d) messages; see `__call__`."""
         rows = _batch_of_one(messages)
-        check_breakdown(self, _shape(rows)[1], b)
+        b = check_breakdown(self, _shape(rows)[1], b)
         batch = self._batch(rows, b) if isinstance(rows, list) else self.estimates(rows, b)
         return single(batch)
 
@@ -112,7 +116,7 @@ def scan(
 
 def finished(found: Scan, m: int, b: int, d: int, like: Array) -> Estimate:
     """The estimate for q query points, from what the kernel found, as arrays like `like`."""
-    bound = None if found.squares is None else bound_from_squares(found.squares, m, b, d)
+    bound = None if found.norms is None else bound_from_norms(found.norms, m, b, d)
     return Estimate(
         native(found.vector, like),
         None if bound is None else as_like(bound, like),
@@ -123,7 +127,7 @@ def finished(found: Scan, m: int, b: int, d: int, like: Array) -> Estimate:
 
 def single(batch: Estimate) -> Estimate:
     """The estimate of a batch of one query point, without the batch."""
-    inexactness = None if batch.inexactness is None else float(batch.inexactness[0])
+    inexactness = None if batch.inexactness is None else scalar(batch.inexactness[0])
     return Estimate(batch.vector[0, ...], inexactness, batch.kept[0, ...], batch.reason)
 
 

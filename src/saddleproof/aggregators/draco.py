@@ -11,6 +11,7 @@ from saddleproof.aggregators.base import Estimate, Rule
 from saddleproof.aggregators.gram import combine
 from saddleproof.aggregators.memory import Recalled, Remembering, positions
 from saddleproof.aggregators.weighted import like, points
+from saddleproof.arguments import check_options
 from saddleproof.arrays import Array, Vector, namespace
 from saddleproof.codes import Code, Repetition
 
@@ -57,6 +58,9 @@ class Draco(Remembering):
     """
 
     code: Code = field(default_factory=Repetition)
+
+    def __post_init__(self) -> None:
+        check_options(self)
 
     def breakdown(self, m: int) -> int:
         """s of the code."""

@@ -21,15 +21,15 @@ from typing import Any, ClassVar, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from saddleproof.aggregators.base import Estimate
+from saddleproof.aggregators.base import Estimate, scalar
 from saddleproof.aggregators.gram import distances, grams
+from saddleproof.aggregators.units import Gram
 from saddleproof.aggregators.weighted import WeightedRule, weighted_sums
+from saddleproof.arguments import check_options, real, whole
 from saddleproof.arrays import Array, Vector, as_stack
 
 #: Why Weiszfeld's iteration ended: by its tolerance, because a row is the answer, or by its limit.
 Termination = Literal["tolerance", "row", "max_iterations"]
-#: Squared lengths beyond this are infinite to us: sums of a few of them would overflow.
-INFINITE = 1e280
 #: Every so many steps, Newton's point is tried as well.
 NEWTON = 8
 #: Less than this share of what was added up is rounding; rows as near as that coincide.
@@ -76,18 +76,23 @@ class GeometricMedian(WeightedRule):
     max_iterations: int = 1000
     needs: ClassVar[str] = "m > 2b"
 
+    def __post_init__(self) -> None:
+        check_options(self)
+        real("tolerance", self.tolerance, above=0)
+        whole("max_iterations", self.max_iterations, least=1)
+
     def breakdown(self, m: int) -> int:
         """(m - 1)//2: strictly fewer than half."""
         return (m - 1) // 2
 
-    def weights(self, gram: Vector, b: int) -> Vector:
+    def weights(self, gram: Gram, b: int) -> Vector:
         """Coefficients of the geometric median."""
         return weiszfeld(gram, self.tolerance, self.max_iterations).weights
 
     def estimate(self, messages: Array, b: int) -> GeometricMedianEstimate:
         """Vector, inexactness, kept and termination for one query point."""
         batch = cast(GeometricMedianEstimate, self.estimates(as_stack(messages)[None, ...], b))
-        inexactness = None if batch.inexactness is None else float(batch.inexactness[0])
+        inexactness = None if batch.inexactness is None else scalar(batch.inexactness[0])
         return replace(
             batch,
             vector=batch.vector[0, ...],
@@ -98,7 +103,7 @@ class GeometricMedian(WeightedRule):
         )
 
     def _batch(self, stack: Array, b: int) -> GeometricMedianEstimate:
-        found = [weiszfeld(K, self.tolerance, self.max_iterations) for K in grams(stack)]
+        found = [weiszfeld(K, self.tolerance, self.max_iterations) for K in grams(stack).each()]
         sums = weighted_sums(stack, [one.weights for one in found], b)
         return GeometricMedianEstimate(
             sums.vector,
@@ -118,16 +123,19 @@ class Weiszfeld:
     iterations: int
 
 
-def weiszfeld(gram: Vector, tolerance: float = 1e-10, max_iterations: int = 1000) -> Weiszfeld:
-    """The geometric median in the coordinates of the rows: (m, m) Gram matrix to (m,) weights."""
-    finite = np.flatnonzero(np.diagonal(gram) < INFINITE)  # NaN is not
-    found = _finite(gram[np.ix_(finite, finite)], tolerance, max_iterations)
+def weiszfeld(gram: Gram, tolerance: float = 1e-10, max_iterations: int = 1000) -> Weiszfeld:
+    """The geometric median in the coordinates of the rows: their Gram matrix to (m,) weights."""
+    placed = np.flatnonzero(gram.placed)
+    with np.errstate(all="ignore"):
+        found = _placed(gram.matrix[np.ix_(placed, placed)], tolerance, max_iterations)
     weights = np.zeros(len(gram))
-    weights[finite] = found.weights
+    weights[placed] = found.weights * gram.share[placed]
     return Weiszfeld(weights, found.termination, found.iterations)
 
 
-def _finite(K: Vector, tolerance: float, max_iterations: int) -> Weiszfeld:
+def _placed(K: Vector, tolerance: float, max_iterations: int) -> Weiszfeld:
+    if not len(K):  # the answer is NaN
+        return Weiszfeld(np.zeros(0), "row", 0)
     w, settled = _best_rows(K)
     if settled:
         return Weiszfeld(w, "row", 0)

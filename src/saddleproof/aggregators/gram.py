@@ -11,6 +11,10 @@ lost, and a mean would be wherever a single liar wants it. So r is the row whose
 the others is least, on a sample of columns; liars who know the sample and hide elsewhere are seen
 in K itself, and the coordinate-wise median takes the place of r.
 
+K is kept in a unit of its own, so that rows of every length do (`saddleproof.aggregators.units`).
+Products are first taken of the rows as they come. Only if that lost something to the range of
+numbers do the rows pass again, twice: for the exponent of each, and scaled by it.
+
 Rows are read in blocks of columns (`saddleproof.aggregators.row_blocks`), many query points with
 few numbers each all at once. NumPy, and PyTorch and JAX on the CPU, go through BLAS (its symmetric
 half, syrk); arrays on a device stay there, and only K leaves it.
@@ -18,10 +22,14 @@ half, syrk); arrays on a device stay there, and only K leaves it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from saddleproof.aggregators.row_blocks import Rows, Seen, to_numpy
+from saddleproof.aggregators.units import Exponents, Gram, exponents_of, in_units, plain
 from saddleproof.arrays import Array, Vector, namespace
 
 #: Numbers in the messages of one point up to which many points go together: 256 KB.
@@ -35,75 +43,95 @@ MIXED = 2**13
 FAR = 1e6
 
 
-def gram(messages: Array, seen: Seen | None = None) -> Vector:
-    """K_ij = <x_i - r, x_j - r> for a reference row r among the honest ones.
+def gram(messages: Array, seen: Seen | None = None) -> Gram:
+    """K_ij = <x_i - r, x_j - r> for a reference row r among the honest ones, in its unit.
 
     Args:
-        messages: (m, d) array of any supported library, or a list of m rows; finite. A row with
-            NaN or Inf, or so long that its square overflows, spoils its own row and column of K
-            only, and `distances` puts it at infinity.
+        messages: (m, d) array of any supported library, or a list of m rows. A row with NaN or
+            Inf spoils its own row and column of K only, and `distances` puts it at infinity.
         seen: told of each block of columns once it was read; a second time where the sample
             misled and the rows pass twice.
 
     Returns:
-        (m, m) float64, symmetric, in the squared unit of the messages. Products depend on r,
-        distances do not. Cost O(m^2 d / 2) multiplications and one pass over the messages.
+        `Gram`, float64, symmetric. Products depend on r, distances do not. Cost O(m^2 d / 2)
+        multiplications and one pass over the messages; three where squares leave the range.
 
-    >>> gram(np.array([[1e9, 0.0], [1e9, 3.0], [1e9 + 4.0, 0.0]]))
+    >>> gram(np.array([[1e9, 0.0], [1e9, 3.0], [1e9 + 4.0, 0.0]])).products
     array([[ 0.,  0.,  0.],
            [ 0.,  9.,  0.],
            [ 0.,  0., 16.]])
     """
+    if isinstance(messages, np.ndarray) and messages.size <= SMALL:
+        return grams(messages[None]).each()[0]
     rows = Rows.of(messages, seen=seen)
-    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        found = _centred(rows, int(_medoid(_sample(rows))))
-        if _is_far(found):
-            found = _centred(rows, None)
-    return found
+    with np.errstate(all="ignore"):
+        found = _measured(rows, int(_medoid(_sample(rows))))
+        if _is_far(found.matrix):
+            found = _measured(rows, None)
+    return Gram(found.matrix, int(found.exponent), found.share)
 
 
-def grams(stack: Array) -> Vector:
-    """(q, m, m): `gram` of each of q query points, from their (q, m, d) messages."""
+def grams(stack: Array) -> Gram:
+    """The `gram` of each of q query points, with a leading q, from their (q, m, d) messages."""
     q, m, d = stack.shape
-    if not isinstance(stack, np.ndarray) or m * d > SMALL:
-        return np.stack([gram(stack[k, ...]) for k in range(q)])
-    together = SMALL // (m * d) + 1
-    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        return np.concatenate([_few(stack[k : k + together]) for k in range(0, q, together)])
+    with np.errstate(all="ignore"):
+        if isinstance(stack, np.ndarray) and m * d <= SMALL:
+            together = SMALL // (m * d + 1) + 1
+            parts = [_few(stack[k : k + together]) for k in range(0, q, together)]
+            return Gram(
+                np.concatenate([part.matrix for part in parts]),
+                np.concatenate([part.exponent for part in parts]),
+                np.concatenate([part.share for part in parts]),
+            )
+    each = [gram(stack[k, ...]) for k in range(q)]
+    return Gram(
+        np.stack([one.matrix for one in each]),
+        np.array([one.exponent for one in each]),
+        np.stack([one.share for one in each]),
+    )
 
 
-def distances(gram: Vector) -> Vector:
-    """(..., m, m) squared distances max(0, K_ii + K_jj - 2 K_ij) of Gram matrices K.
+def distances(gram: Gram | Vector) -> Vector:
+    """(..., m, m) squared distances max(0, K_ii + K_jj - 2 K_ij), in squared units of K.
 
-    They are exactly zero on the diagonal, and inf from any row whose K is not finite.
+    They are exactly zero on the diagonal, and inf from any row that has no place.
 
     >>> distances(np.array([[0.0, 0.0], [0.0, 9.0]]))
     array([[0., 9.],
            [9., 0.]])
     """
-    square = _diagonal(gram)
-    with np.errstate(invalid="ignore", over="ignore"):
-        found = square[..., :, None] + square[..., None, :] - 2.0 * gram
+    K = gram.matrix if isinstance(gram, Gram) else gram
+    square = _diagonal(K)
+    with np.errstate(all="ignore"):
+        found = square[..., :, None] + square[..., None, :] - 2.0 * K
     found = np.where(np.isnan(found), np.inf, np.maximum(found, 0.0))
-    each = np.arange(gram.shape[-1])
+    each = np.arange(K.shape[-1])
     found[..., each, each] = 0.0
     return found
 
 
-def mixed(gram: Vector, matrix: Vector) -> Vector:
-    """Gram matrix A K A' of the mixtures y = A x, for (m', m) A whose rows sum to one.
+def mixed(gram: Gram, matrix: Vector) -> Gram:
+    """The Gram matrix A K A' of the mixtures y = A x, for (m', m) A whose rows sum to one.
 
-    A row of K that is not finite spoils the mixtures that it enters, and no others.
+    A row without a place spoils the mixtures that it enters, and no others. The mixtures have a
+    unit of their own: those of far rows may be far, or near where A gives far rows little.
 
-    >>> mixed(np.array([[0.0, np.nan], [np.nan, np.inf]]), np.array([[1.0, 0.0], [0.5, 0.5]]))
-    array([[ 0., nan],
-           [nan, nan]])
+    >>> line = np.array([[0.0], [2.0], [np.nan]])
+    >>> found = mixed(gram(line), np.array([[1.0, 0.0, 0.0], [0.5, 0.5, 0.0], [0.0, 0.0, 1.0]]))
+    >>> distances(found.products)[0]
+    array([ 0.,  1., inf])
     """
-    bad: NDArray[np.bool_] = ~np.isfinite(np.diagonal(gram))
-    found: Vector = matrix @ np.where(bad | bad[:, None], 0.0, gram) @ matrix.T
-    spoiled: NDArray[np.bool_] = np.any(matrix[:, bad], axis=1)
-    found[spoiled | spoiled[:, None]] = np.nan
-    return found
+    with np.errstate(all="ignore"):
+        placed = gram.placed
+        K = np.where(placed & placed[:, None], gram.matrix, 0.0)
+        pulled = np.where(placed, matrix / np.where(placed, gram.share, 1.0), 0.0)
+        exponents = exponents_of(np.abs(pulled).max(axis=1, initial=0.0))
+        pulled = np.ldexp(pulled, -exponents[:, None])
+        products = pulled @ K @ pulled.T
+        spoiled: NDArray[np.bool_] = np.any(matrix[:, ~placed] != 0.0, axis=1)
+        products[spoiled | spoiled[:, None]] = np.nan
+        found = in_units(products, exponents)
+    return Gram(found.matrix, int(found.exponent) + gram.exponent, found.share)
 
 
 def combine(messages: Array, weights: Vector) -> Array:
@@ -120,21 +148,30 @@ def combine(messages: Array, weights: Vector) -> Array:
     >>> combine(np.array([[0.0, 2.0], [4.0, 4.0], [np.nan, np.inf]]), np.array([0.5, 0.5, 0.0]))
     array([2., 3.])
     """
-    used = np.flatnonzero(weights.reshape(-1, weights.shape[-1]).any(axis=0))
-    rows = Rows.of(messages, used)
-    w = weights[..., used]
-    with np.errstate(over="ignore", under="ignore"):
-        blocks = rows.blocks(MIXED if w.ndim > 1 else None)
-        return rows.joined((_sums(rows.native(w), block) for _, block in blocks), *w.shape[:-1])
+    if isinstance(messages, np.ndarray) and weights.ndim == 1:
+        return combined(messages[None], weights[None])[0]
+    return _combine(messages, weights)
 
 
 def combined(stack: Array, weights: Vector) -> list[Array]:
     """`combine` of each of q query points: (q, m, d) messages and (q, m) weights to q (d,)."""
     q, m, d = stack.shape
     if isinstance(stack, np.ndarray) and m * d <= SMALL and np.isfinite(stack).all():
-        with np.errstate(over="ignore", under="ignore"):
+        with np.errstate(all="ignore"):
             return list((weights[:, None, :] @ stack)[:, 0, :].astype(stack.dtype))
-    return [combine(stack[k, ...], weights[k]) for k in range(q)]
+    return [_combine(stack[k, ...], weights[k]) for k in range(q)]
+
+
+def _combine(messages: Array, weights: Vector) -> Array:
+    """`combine`, in blocks of columns."""
+    used = np.flatnonzero(weights.reshape(-1, weights.shape[-1]).any(axis=0))
+    if not len(used):  # no row has a place
+        used = np.arange(weights.shape[-1])
+    rows = Rows.of(messages, used)
+    w = weights[..., used]
+    with np.errstate(all="ignore"):
+        blocks = rows.blocks(MIXED if w.ndim > 1 else None)
+        return rows.joined((_sums(rows.native(w), block) for _, block in blocks), *w.shape[:-1])
 
 
 def _sums(w: Array, block: Array) -> Array:
@@ -147,43 +184,97 @@ def _sums(w: Array, block: Array) -> Array:
     return xp.where(spoiled[:, None], xp.nan, w @ xp.where(finite[:, None], block, 0.0))
 
 
-def _centred(rows: Rows, reference: int | None) -> Vector:
+def _measured(rows: Rows, reference: int | None) -> Gram:
     """Gram about the row `reference`, or about the coordinate-wise median."""
+    m = len(rows.given)
+    products = _centred(rows, reference)
+    none = np.zeros(m, dtype=int)
+    if plain(products, rows.smallest_square):
+        return in_units(products, none)
+    again = replace(rows, seen=None)
+    quarter, largest = 0, _largest(again, reference, 0)
+    if not np.isfinite(largest).all():  # perhaps a difference of finite numbers
+        quarter, largest = 2, _largest(again, reference, 2)
+    exponents = exponents_of(largest)
+    return in_units(_centred(again, reference, exponents, quarter), exponents + quarter)
+
+
+def _centred(
+    rows: Rows, reference: int | None, exponents: Exponents | None = None, quarter: int = 0
+) -> Vector:
+    """(m, m) products of the rows about the reference, each times 2^-exponent."""
     found = np.zeros((len(rows.given), len(rows.given)))
+    for block in _about(rows, reference, quarter):
+        z = block if exponents is None else rows.scaled(block, -exponents)
+        found += to_numpy(z @ z.T)
+    return found
+
+
+def _largest(rows: Rows, reference: int | None, quarter: int) -> Vector:
+    """(m,): the largest entry of each row about the reference."""
+    found = np.zeros(len(rows.given))
+    for block in _about(rows, reference, quarter):
+        xp = namespace(block)
+        found = np.maximum(found, to_numpy(xp.max(xp.abs(block), axis=1)))
+    return found
+
+
+def _about(rows: Rows, reference: int | None, quarter: int) -> Iterator[Array]:
+    """Blocks of the rows about the reference, both times 2^-quarter."""
     for _, block in rows.blocks():
+        block *= 0.5**quarter  # noqa: PLW2901 - in place, where the library can
         origin = _middle(block) if reference is None else block[reference, ...] + 0.0
-        block -= origin  # noqa: PLW2901 - in place, where the library can
-        found += to_numpy(block @ block.T)
-    return found
+        block -= origin  # noqa: PLW2901
+        yield block
 
 
-def _few(stack: Vector) -> Vector:
-    """`grams` of a small (q, m, d) stack, step by step what `gram` does."""
+def _few(stack: Vector) -> Gram:
+    """`gram` of each of a small (q, m, d) stack, step by step."""
     x = stack.astype(np.float64)
-    step = -(-x.shape[2] // SAMPLE)
+    step = max(-(-x.shape[2] // SAMPLE), 1)
     reference = _medoid(x[:, :, ::step])
-    found = _products(x - np.take_along_axis(x, reference[:, None, None], axis=1))
-    far = _is_far(found)
+    found = in_units(*_products(x, np.take_along_axis(x, reference[:, None, None], axis=1)))
+    far = _is_far(found.matrix)
     if far.any():
-        found[far] = _products(x[far] - _middle(x[far])[:, None, :])
+        again = in_units(*_products(x[far], _middle(x[far])[:, None, :]))
+        found.matrix[far], found.exponent[far], found.share[far] = (
+            again.matrix,
+            again.exponent,
+            again.share,
+        )
     return found
 
 
-def _products(z: Vector) -> Vector:
-    found: Vector = z @ z.transpose(0, 2, 1)
-    return found
+def _products(x: Vector, origin: Vector) -> tuple[Vector, Exponents]:
+    """What `in_units` asks for, of small (q, m, h) rows about (q, 1, h) origins."""
+    z = x - origin
+    products = z @ z.swapaxes(-1, -2)
+    exponents = np.zeros(z.shape[:2], dtype=int)
+    lost = ~plain(products, Rows.SMALLEST)
+    if lost.any():
+        quarter, largest = 0, np.abs(z[lost]).max(axis=-1, initial=0.0)
+        z = z[lost]
+        if not np.isfinite(largest).all():
+            quarter, z = 2, 0.25 * x[lost] - 0.25 * origin[lost]
+            largest = np.abs(z).max(axis=-1, initial=0.0)
+        own = exponents_of(largest)
+        z = np.ldexp(z, -own[..., None])
+        products[lost], exponents[lost] = z @ z.swapaxes(-1, -2), own + quarter
+    return products, exponents
 
 
 def _sample(rows: Rows) -> Vector:
-    found: Vector = to_numpy(rows.columns(slice(None, None, -(-rows.d // SAMPLE))))
+    found: Vector = to_numpy(rows.columns(slice(None, None, max(-(-rows.d // SAMPLE), 1))))
     return found
 
 
 def _medoid(sample: Vector) -> NDArray[np.intp]:
     """(...): the row of each (..., m, h) sample with the least median distance to the others."""
-    z = sample - _middle(sample)[..., None, :]
-    between = np.sort(distances(z @ z.swapaxes(-1, -2)), axis=-1)
-    found: NDArray[np.intp] = np.argmin(between[..., z.shape[-2] // 2], axis=-1)
+    stack = sample if sample.ndim > 2 else sample[None]
+    products, exponents = _products(stack, _middle(stack)[:, None, :])
+    about = in_units(products, exponents) if exponents.any() else products
+    between = np.sort(distances(about), axis=-1)[..., stack.shape[-2] // 2]
+    found: NDArray[np.intp] = np.argmin(between, axis=-1).reshape(sample.shape[:-2])
     return found
 
 

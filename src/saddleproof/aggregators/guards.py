@@ -30,7 +30,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from saddleproof.aggregators.base import quiet
 from saddleproof.aggregators.gram import distances, gram
+from saddleproof.aggregators.units import lengths
 from saddleproof.arrays import Vector
 from saddleproof.errors import BreakdownError, OptionError
 from saddleproof.ranks import rank_bounds
@@ -53,7 +55,7 @@ class Center:
     widened: bool
 
 
-@np.errstate(over="ignore", invalid="ignore")
+@quiet
 def center(rows: Vector, among: Mask, threshold: float | None = None) -> Center:
     """The row of `among` that has more than m/2 rows of `among` within the least distance.
 
@@ -70,11 +72,12 @@ def center(rows: Vector, among: Mask, threshold: float | None = None) -> Center:
     m = len(rows)
     if 2 * int(among.sum()) <= m:
         among = np.ones(m, dtype=bool)
-    between = np.sqrt(distances(gram(rows)))
+    found = gram(rows)
+    between = np.sqrt(distances(found))
     reach = np.where(among, np.sort(np.where(among, between, np.inf), axis=1)[:, m // 2], np.inf)
     index = int(np.argmin(reach))
-    apart = np.linalg.norm(rows - rows[index], axis=1)
-    widened = threshold is not None and not reach[index] <= threshold * (1 + 1e-9)
+    apart = lengths(rows - rows[index])
+    widened = threshold is not None and not reach[index] <= found.length(threshold) * (1 + 1e-9)
     return Center(index, np.where(np.isnan(apart), np.inf, apart), widened)
 
 

@@ -35,7 +35,8 @@ import numpy as np
 from saddleproof.aggregators import kernels
 from saddleproof.aggregators.base import BEYOND_A_THIRD, norms
 from saddleproof.aggregators.device_sort import in_order
-from saddleproof.aggregators.kernels_rows import as_like, rows_of
+from saddleproof.aggregators.kernels_rows import as_like, is_16_bit, rows_of
+from saddleproof.aggregators.row_blocks import detached, is_traced, to_numpy
 from saddleproof.arrays import Array, Vector, namespace
 from saddleproof.ranks import MAD_TO_SIGMA, MEDIAN_EFFICIENCY, inflatable, middle, rank_bounds
 
@@ -54,12 +55,17 @@ def stack_inexactness(stack: Array, vector: Array, b: int) -> Array | None:
     q, m, d = (int(n) for n in stack.shape)
     if inflatable(m, b):
         return None
+    if not is_traced(stack):
+        stack, vector = detached(stack), detached(vector)
     rows = rows_of(stack) if q * m * d >= kernels.SMALL and d > 1 else None
     if rows is None:
+        if is_16_bit(stack):
+            stack = namespace(stack).astype(stack, namespace(stack).float32)
+            vector = namespace(stack).astype(vector, stack.dtype)
         return rank_inexactness(in_order(stack), vector, b)  # NaN is one more far value
-    given = np.array(vector, dtype=rows.dtype, order="C")
-    found = kernels.scan(rows, None, b=b, vector=given).squares
-    return None if found is None else as_like(bound_from_squares(found, m, b, d), stack)
+    given = np.array(to_numpy(vector), dtype=rows.dtype, order="C")
+    found = kernels.scan(rows, None, b=b, vector=given).norms
+    return None if found is None else as_like(bound_from_norms(found, m, b, d), stack)
 
 
 def rank_inexactness(ordered: Array, vector: Array, b: int) -> Array | None:
@@ -100,9 +106,9 @@ def _deviation(below: Array, above: Array, count: int) -> Array:
     return xp.min(farthest, axis=1)
 
 
-def bound_from_squares(squares: Vector, m: int, b: int, d: int) -> Vector:
-    """(q, 2) sums of squares of w_k and of MAD_k to (q,) bounds."""
-    width, mad = np.sqrt(squares).T
+def bound_from_norms(norms: Vector, m: int, b: int, d: int) -> Vector:
+    """(q, 2) 2-norms of w and of the MADs to (q,) bounds."""
+    width, mad = norms.T
     bound: Vector = width + _noise(m, b, d) * mad
     return bound
 

@@ -16,13 +16,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from saddleproof.aggregators.kernels_rows import Rows
 from saddleproof.aggregators.networks import ALONE, UNUSED, network
+from saddleproof.aggregators.units import lengths
 from saddleproof.arrays import Vector
 from saddleproof.ranks import inflatable, rank_bounds
 
@@ -65,24 +66,24 @@ class Scan:
     Attributes:
         vector: (q, d), the averages.
         kept: (q, m), the rows that entered somewhere; (q, 0) if not asked for.
-        squares: (q, 2), sums over the coordinates of squared rank intervals about the vector, and
-            of squared MADs. None if not asked for, or if b > m/3 makes them void.
+        norms: (q, 2), 2-norms of the rank intervals about the vector, and of the MADs. None if
+            not asked for, or if b > m/3 makes them void.
     """
 
     vector: NDArray[Any]
     kept: NDArray[np.bool_]
-    squares: Vector | None
+    norms: Vector | None
 
 
 def joined(parts: list[Scan]) -> Scan:
     """Scans of the same messages, some columns each, as one."""
     if len(parts) == 1:
         return parts[0]
-    squares = [part.squares for part in parts if part.squares is not None]
+    norms = [part.norms for part in parts if part.norms is not None]
     return Scan(
         np.concatenate([part.vector for part in parts], axis=1),
         np.any([part.kept for part in parts], axis=0),
-        np.sum(squares, axis=0) if squares else None,
+        lengths(np.array(norms), axis=0) if norms else None,
     )
 
 
@@ -94,15 +95,36 @@ def scan(
     vector: NDArray[Any] | None = None,
     threads: int | None = None,
 ) -> Scan:
-    """Average the window of every coordinate; with b, also tell who was kept, and the squares.
+    """Average the window of every coordinate; with b, also tell who was kept, and the norms.
 
     Args:
         rows: the messages.
-        window: what to average; None squares the error of a vector that is given.
+        window: what to average; None judges a vector that is given.
         b: the most Byzantine rows; None asks for the vector alone.
         vector: (q, d) of the dtype of the messages, contiguous, for window=None.
         threads: see `thread_count`. The answer does not depend on it.
     """
+    out, kept, squares = _pass(rows, window, b, vector, threads)
+    if squares is None:
+        return Scan(out, kept, None)
+    norms = np.sqrt(squares)
+    if rows.dtype == np.float64:  # the squares of float32 are all numbers of float64
+        for power, lost in ((600, squares < 2.0**-600), (-600, ~np.isfinite(squares))):
+            if lost.any():
+                again = _pass(rows, None, b, out, threads, power)[2]
+                norms = np.where(lost, np.ldexp(np.sqrt(cast(Vector, again)), -power), norms)
+    return Scan(out, kept, norms)
+
+
+def _pass(
+    rows: Rows,
+    window: Window | None,
+    b: int | None,
+    vector: NDArray[Any] | None,
+    threads: int | None,
+    power: int = 0,
+) -> tuple[NDArray[Any], NDArray[np.bool_], Vector | None]:
+    """Vector, kept, and (q, 2) sums of squares, each times 4^power; see `scan`."""
     from saddleproof.aggregators import kernels_compiled as kernel
 
     (q, m), d = rows.addresses.shape, rows.d
@@ -117,6 +139,7 @@ def scan(
         steps,
         (0, 0, 0) if window is None else (window.low, window.high, window.pairs),
         rank_bounds(m, b) if b is not None and bounded else (-1, -1),
+        2.0**power,
     )
 
     def work(pieces: Iterator[tuple[int, int]]) -> None:
@@ -126,7 +149,7 @@ def scan(
             kernel.scan(scratch[:m], scratch[m:], sums, *task, first, last, out, kept, squares)
 
     _share(work, q * squares.shape[1], min(thread_count(threads), 1 + q * m * d // SHARE))
-    return Scan(out, kept, squares.sum(axis=1) if bounded else None)
+    return out, kept, squares.sum(axis=1) if bounded else None
 
 
 def thread_count(threads: int | None) -> int:

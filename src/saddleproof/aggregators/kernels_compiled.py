@@ -224,16 +224,16 @@ def deviation(rows, count, lanes, i, n):
 
 
 @register_jitable
-def squared_bound(rows, low, high, vector, point, start, lanes, n):
-    """The two sums of squares of the inexactness: rank intervals about the vector, and MADs."""
+def squared_bound(rows, low, high, unit, vector, point, start, lanes, n):
+    """Two sums of squares, each times unit^2: of rank intervals about the vector, and of MADs."""
     left, right = (len(rows) - 1) // 2, len(rows) // 2
     deviation(rows, left + 1, lanes, 2, n)
     deviation(rows, right + 1, lanes, 3, n)
     widths = mads = 0.0
     for t in range(n):
         v = vector[point, start + t]
-        width = np.float64(max(rows[high, t] - v, v - rows[low, t]))
-        mad = (np.float64(lanes[2, t]) + np.float64(lanes[3, t])) / 2
+        width = np.float64(max(rows[high, t] - v, v - rows[low, t])) * unit
+        mad = (np.float64(lanes[2, t]) + np.float64(lanes[3, t])) / 2 * unit
         widths += width * width if width < INF else INF
         mads += mad * mad if abs(rows[left, t] + rows[right, t]) < INF else INF
     return widths, mads
@@ -254,7 +254,20 @@ def mark(kept, point, addresses, offset, stride, lanes, n):
 
 @compiled
 def scan(
-    rows, lanes, sums, addresses, stride, steps, window, ranks, first, last, vector, kept, bounds
+    rows,
+    lanes,
+    sums,
+    addresses,
+    stride,
+    steps,
+    window,
+    ranks,
+    unit,
+    first,
+    last,
+    vector,
+    kept,
+    bounds,
 ):
     """Blocks `first` to `last` of all query points, counted together.
 
@@ -267,6 +280,7 @@ def scan(
         steps: the network, (s, 5).
         window: low, high, pairs: see `average`. With high = 0 the vector is given.
         ranks: ends of the rank interval; (-1, -1) if nobody asks for a bound.
+        unit: what numbers are multiplied by before they are squared for a bound.
         first: the first block.
         last: the block to stop before.
         vector: (q, d), written, or read if it is given.
@@ -288,5 +302,5 @@ def scan(
             average(rows, *window, lanes, sums, vector, point, start, n)
             mark(kept, point, addresses, offset, stride, lanes, n)
         if ranks[0] >= 0:
-            widths, mads = squared_bound(rows, *ranks, vector, point, start, lanes, n)
+            widths, mads = squared_bound(rows, *ranks, unit, vector, point, start, lanes, n)
             bounds[point, block, 0], bounds[point, block, 1] = widths, mads

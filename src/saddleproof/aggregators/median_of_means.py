@@ -9,7 +9,9 @@ import numpy as np
 
 from saddleproof.aggregators.geometric_median import weiszfeld
 from saddleproof.aggregators.gram import mixed
+from saddleproof.aggregators.units import Gram
 from saddleproof.aggregators.weighted import WeightedRule
+from saddleproof.arguments import check_options, real, whole
 from saddleproof.arrays import Vector
 from saddleproof.errors import OptionError
 
@@ -41,6 +43,9 @@ class MedianOfMeans(WeightedRule):
     needs: ClassVar[str] = "more than 2b batches"
 
     def __post_init__(self) -> None:
+        check_options(self)
+        real("tolerance", self.tolerance, above=0)
+        whole("max_iterations", self.max_iterations, least=1)
         if self.batches is not None and self.batches < 1:
             raise OptionError(f"MedianOfMeans needs batches >= 1; got {self.batches}")
 
@@ -48,7 +53,7 @@ class MedianOfMeans(WeightedRule):
         """(k - 1)//2 with k batches, (m - 1)//2 where the rule chooses them."""
         return ((m if self.batches is None else min(self.batches, m)) - 1) // 2
 
-    def weights(self, gram: Vector, b: int) -> Vector:
+    def weights(self, gram: Gram, b: int) -> Vector:
         """w'A with A the (k, m) matrix of batch means and w their geometric median."""
         m = len(gram)
         k = min(m, max(3 * b, 1) if self.batches is None else self.batches)

@@ -34,7 +34,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from saddleproof.aggregators.base import Aggregator, Estimate, Rule
+from saddleproof.aggregators.base import Aggregator, Estimate, Rule, quiet, scalar
 from saddleproof.aggregators.row_blocks import Rows, to_numpy
 from saddleproof.aggregators.weighted import points as split
 from saddleproof.aggregators.weighted import weighted_sums
@@ -107,6 +107,7 @@ class Remembering(Rule):
         """This round's rule, and the next memory; see `RememberingRule.recall`."""
         raise NotImplementedError
 
+    @quiet
     def step(
         self,
         memory: Any,
@@ -137,7 +138,7 @@ class Remembering(Rule):
             )
         now = self.recall(memory, stack, b, workers=heard, points=points)
         found = now.aggregated(stack, np.ones(1), b)
-        inexactness = None if found.inexactness is None else float(found.inexactness[0])
+        inexactness = None if found.inexactness is None else scalar(found.inexactness[0])
         return Estimate(found.vector[0], inexactness, found.kept[0], found.reason), now.memory
 
     def _batch(self, stack: Array, b: int) -> Estimate:
@@ -176,7 +177,8 @@ class MeanOf(Rule):
 
 def on_host(x: Array) -> Vector:
     """(m, d) messages of any library as float64 of NumPy, newly made."""
-    return np.concatenate([np.array(to_numpy(c)) for _, c in Rows.of(x).blocks()], axis=1)
+    blocks = [np.array(to_numpy(c)) for _, c in Rows.of(x).blocks()]
+    return np.concatenate([np.empty((len(x), 0)), *blocks], axis=1)
 
 
 def joined(found: list[Estimate], xp: Any) -> Estimate:

@@ -16,15 +16,16 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from saddleproof.aggregators.base import Aggregator, Estimate, Rule, check_breakdown
+from saddleproof import arguments
+from saddleproof.aggregators.base import Aggregator, Estimate, Rule, check_breakdown, quiet
 from saddleproof.aggregators.gram import combine, gram, grams, mixed
 from saddleproof.aggregators.row_blocks import to_numpy
+from saddleproof.aggregators.units import Gram
 from saddleproof.aggregators.weighted import WeightedRule, estimate_of, points, vectors_of
 from saddleproof.arrays import Array, Vector
-from saddleproof.errors import OptionError
 
 #: Where nobody looks at distances.
-EMPTY = np.empty((0, 0))
+EMPTY = Gram(np.empty((0, 0)), 0, np.empty(0))
 
 
 class Mixing(Rule):
@@ -35,12 +36,10 @@ class Mixing(Rule):
     by_distance: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if not isinstance(self.rule, Aggregator):
-            raise OptionError(
-                f"{type(self).__name__} needs a rule, such as Median(); got {self.rule!r}"
-            )
+        arguments.check_options(self)
+        arguments.aggregator("rule", self.rule)
 
-    def matrix(self, messages: Array, gram: Vector, b: int) -> Vector:
+    def matrix(self, messages: Array, gram: Gram, b: int) -> Vector:
         """(m', m) matrix A with rows of sum 1, from (m, d) messages and their (m, m) Gram."""
         raise NotImplementedError
 
@@ -52,10 +51,11 @@ class Mixing(Rule):
         """The most liars among the mixtures that the inner rule holds, and fewer than half."""
         return min(self.rule.breakdown(self.mixtures(m)), (m - 1) // 2)
 
+    @quiet
     def __call__(self, messages: Array, b: int) -> Array:
         """The aggregate vector alone: (m, d) messages to (d,); see `Rule.__call__`."""
         x = vectors_of(messages)
-        check_breakdown(self, len(x), b)
+        b = check_breakdown(self, len(x), b)
         K = gram(x) if self._needs_gram else EMPTY
         A = self.matrix(x, K, b)
         if isinstance(self.rule, WeightedRule):
@@ -64,12 +64,12 @@ class Mixing(Rule):
 
     def _batch(self, stack: Array, b: int) -> Estimate:
         x = points(stack)
-        all_K = grams(stack) if self._needs_gram else [EMPTY] * len(x)
+        all_K = grams(stack).each() if self._needs_gram else [EMPTY] * len(x)
         found = [self._one(*given, b) for given in zip(x, all_K, strict=True)]
         kept = np.stack([entered for _, entered in found])
         return estimate_of(stack, [vector for vector, _ in found], kept, b)
 
-    def _one(self, x: Array, K: Vector, b: int) -> tuple[Array, NDArray[np.bool_]]:
+    def _one(self, x: Array, K: Gram, b: int) -> tuple[Array, NDArray[np.bool_]]:
         """The vector, and the rows that entered a mixture that entered it."""
         A = self.matrix(x, K, b)
         if isinstance(self.rule, WeightedRule):

@@ -10,6 +10,7 @@ from saddleproof.aggregators.base import Aggregator
 from saddleproof.aggregators.gram import distances
 from saddleproof.aggregators.mixing import Mixing
 from saddleproof.aggregators.trimmed_mean import TrimmedMean
+from saddleproof.aggregators.units import Gram
 from saddleproof.arrays import Array, Vector
 
 
@@ -31,7 +32,7 @@ class NearestNeighborMixing(Mixing):
 
     rule: Aggregator = field(default_factory=TrimmedMean)
 
-    def matrix(self, messages: Array, gram: Vector, b: int) -> Vector:
+    def matrix(self, messages: Array, gram: Gram, b: int) -> Vector:
         """1/(m - b) at the nearest rows of each row."""
         m = len(gram)
         squared = distances(gram)

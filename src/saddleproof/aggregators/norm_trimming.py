@@ -9,8 +9,10 @@ import numpy as np
 
 from saddleproof.aggregators.base import Estimate, Rule
 from saddleproof.aggregators.row_blocks import Rows, to_numpy
+from saddleproof.aggregators.units import exponents_of
 from saddleproof.aggregators.weighted import points, require, weighted_sums
-from saddleproof.arrays import Array, Vector
+from saddleproof.arguments import check_options
+from saddleproof.arrays import Array, Vector, namespace
 from saddleproof.errors import OptionError
 
 
@@ -41,6 +43,7 @@ class NormTrimming(Rule):
     beta: float | None = None
 
     def __post_init__(self) -> None:
+        check_options(self)
         if self.beta is not None and not 0 <= self.beta < 1:
             raise OptionError(f"NormTrimming needs 0 <= beta < 1 or None; got {self.beta}")
 
@@ -63,15 +66,26 @@ class NormTrimming(Rule):
         k = m - self.dropped(m, b)
         weights = []
         for x in points(stack):
-            shortest = np.argsort(squared_lengths(x), kind="stable")[:k]
+            shortest = np.argsort(lengths_of(x), kind="stable")[:k]
             weights.append(np.isin(np.arange(m), shortest) / k)
         return weighted_sums(stack, weights, b)
 
 
-@np.errstate(over="ignore", invalid="ignore")
-def squared_lengths(x: Array) -> Vector:
-    """(m,) of (m, d) messages, in float64; inf where a row has none."""
-    found = np.zeros(len(x))
-    for _, block in Rows.of(x).blocks():
-        found += to_numpy((block * block).sum(1))
+def lengths_of(x: Array) -> Vector:
+    """(m,) 2-norms of (m, d) messages, in float64; inf where a row has none."""
+    rows = Rows.of(x)
+    with np.errstate(all="ignore"):
+        squares, largest = np.zeros(len(x)), np.zeros(len(x))
+        for _, block in rows.blocks():
+            xp = namespace(block)
+            squares += to_numpy(xp.sum(block * block, axis=1))
+            largest = np.maximum(largest, to_numpy(xp.max(xp.abs(block), axis=1)))
+        found = np.sqrt(squares)
+        if (~np.isfinite(squares) | (squares < rows.smallest_square)).any():
+            exponents, squares = exponents_of(largest), np.zeros(len(x))
+            for _, block in rows.blocks():
+                squares += to_numpy(
+                    namespace(block).sum(rows.scaled(block, -exponents) ** 2, axis=1)
+                )
+            found = np.ldexp(np.sqrt(squares), exponents)
     return np.nan_to_num(found, nan=np.inf, posinf=np.inf)

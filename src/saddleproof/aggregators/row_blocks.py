@@ -8,13 +8,17 @@ and of PyTorch and JAX on the CPU, are read on shared memory; arrays on a device
 from __future__ import annotations
 
 import mmap
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+from array_api_compat import is_jax_array, is_torch_array, to_device
 
+from saddleproof.aggregators.kernels_rows import is_16_bit
 from saddleproof.arrays import Array, Vector, namespace
+from saddleproof.errors import OptionError
 
 #: Numbers in the buffer of columns: 4 MB.
 BUFFER = 2**19
@@ -27,6 +31,8 @@ Seen = Callable[[slice], None]
 class Rows:
     """m rows of length d, to be read in blocks of columns.
 
+    Gradients do not pass through here: what is made of PyTorch tensors that require one does not.
+
     Attributes:
         host: the rows as NumPy vectors that share memory with the messages; None on a device.
         given: the rows as they came.
@@ -34,6 +40,9 @@ class Rows:
         mapped: whether there are memory maps among them.
         seen: see `Seen`.
     """
+
+    #: Squares of float64 from which on sums of them lose nothing that would count.
+    SMALLEST: ClassVar[float] = 2.0**-306
 
     host: list[Any] | None
     given: list[Array]
@@ -43,9 +52,13 @@ class Rows:
 
     @classmethod
     def of(cls, messages: Array, which: Array | None = None, seen: Seen | None = None) -> Rows:
-        """The rows of a stack or a list, or those with the indices `which`."""
+        """The rows of a stack or a list, or those with the indices `which`.
+
+        Raises:
+            OptionError: a JAX transformation is under way, which cannot follow to the host.
+        """
         chosen = range(len(messages)) if which is None else which.tolist()
-        given = [messages[i] for i in chosen]
+        given = [detached(messages[i]) for i in chosen]
         mapped = any(_map_of(row) is not None for row in given)
         return cls(_on_host(given), given, int(messages[0].shape[0]), mapped, seen)
 
@@ -56,7 +69,7 @@ class Rows:
             widest: most columns of a block, for callers that make something of the same size.
         """
         m = max(len(self.given), 1)
-        width = min(self.d, max(BUFFER // m, 256), widest or self.d)
+        width = max(min(self.d, max(BUFFER // m, 256), widest or self.d), 1)
         buffer = None if self.host is None else np.empty((m, width))
         for start in range(0, self.d, width):
             columns = slice(start, min(start + width, self.d))
@@ -68,7 +81,7 @@ class Rows:
         """(m, h) float64: the columns of a slice."""
         if self.host is None:
             xp = namespace(self.given[0])
-            return xp.astype(xp.stack([row[columns] for row in self.given]), xp.float64)
+            return xp.astype(xp.stack([row[columns] for row in self.given]), self._wide)
         width = len(range(*columns.indices(self.d)))
         block = np.empty((len(self.host), width)) if buffer is None else buffer[:, :width]
         for target, row in zip(block, self.host, strict=True):
@@ -82,7 +95,27 @@ class Rows:
         if self.host is not None:
             return small
         xp = namespace(self.given[0])
-        return xp.asarray(small, device=_device(self.given[0]))
+        return xp.asarray(small, dtype=self._wide, device=_device(self.given[0]))
+
+    def scaled(self, block: Array, exponents: Array) -> Array:
+        """A block with row i times 2^exponents_i; in two steps, for 2^1074 is no number."""
+        for power in (exponents // 2, exponents - exponents // 2):
+            block = block * self.native(np.exp2(power.astype(float)))[:, None]
+        return block
+
+    @property
+    def smallest_square(self) -> float:
+        """`SMALLEST`, or what it is where blocks are float32."""
+        if self.host is not None or self._wide == namespace(self.given[0]).float64:
+            return self.SMALLEST
+        return 2.0**-38
+
+    @property
+    def _wide(self) -> Any:
+        """The dtype of blocks on a device: float64, or float32 where JAX has no more."""
+        xp = namespace(self.given[0])
+        known = xp.__array_namespace_info__().dtypes(kind="real floating")
+        return known.get("float64", xp.float32)
 
     def joined(self, pieces: Iterable[Array], *lead: int) -> Array:
         """Pieces (*lead, h) side by side, as an array of the rows' library, dtype and device."""
@@ -90,20 +123,61 @@ class Rows:
         xp = namespace(like)
         if self.host is None:
             return xp.concat([xp.astype(piece, like.dtype) for piece in pieces], axis=-1)
-        whole = np.empty((*lead, self.d), self.host[0].dtype)
+        dtype = self.host[0].dtype
+        if not isinstance(like, np.ndarray) and like.dtype == xp.float16:
+            dtype = np.dtype(np.float16)  # it was widened to be read
+        whole = np.empty((*lead, self.d), dtype)
         start = 0
         for piece in pieces:
             whole[..., start : start + piece.shape[-1]] = piece
             start += piece.shape[-1]
-        return whole if isinstance(like, np.ndarray) else xp.asarray(whole)
+        if isinstance(like, np.ndarray):
+            return whole
+        return xp.astype(xp.asarray(whole), like.dtype, copy=False)
 
 
 def _on_host(given: list[Array]) -> list[Any] | None:
     """The rows as NumPy vectors on shared memory; None where they are not NumPy's to read."""
     try:
-        return [row if isinstance(row, np.ndarray) else np.from_dlpack(row) for row in given]
+        return [_shared(row) for row in given]
     except (AttributeError, BufferError, RuntimeError, TypeError, ValueError):
-        return None  # on a device, or of a dtype that NumPy has not: bfloat16
+        return None  # on a device
+
+
+def _shared(row: Array) -> Any:
+    """A row as NumPy's, on the same memory; in float32 where NumPy may not have it (bfloat16)."""
+    if isinstance(row, np.ndarray):
+        return row
+    xp = namespace(row)
+    return np.from_dlpack(xp.astype(row, xp.float32) if is_16_bit(row) else row)
+
+
+def detached(x: Array) -> Array:
+    """An array outside PyTorch's gradients.
+
+    Raises:
+        OptionError: it is inside a transformation of JAX.
+    """
+    if isinstance(x, np.ndarray):
+        return x
+    refuse_traced(x)
+    return x.detach() if is_torch_array(x) else x
+
+
+def is_traced(x: Array) -> bool:
+    """Whether `x` stands for an array inside jit, grad or vmap of JAX."""
+    jax = sys.modules.get("jax")
+    return jax is not None and isinstance(x, jax.core.Tracer)
+
+
+def refuse_traced(x: Array) -> None:
+    """Raise `OptionError` for a rule that decides on the host, inside a transformation of JAX."""
+    if is_traced(x):
+        raise OptionError(
+            "this rule looks at the numbers before it decides which rows count, so JAX cannot "
+            "trace it: call it outside jit, grad and vmap. Mean, Median, TrimmedMean, "
+            "MeanAroundMedian and CenteredClipping can be traced"
+        )
 
 
 def _device(x: Array) -> Array:
@@ -113,11 +187,14 @@ def _device(x: Array) -> Array:
 
 
 def to_numpy(x: Array) -> Any:
-    """A small array of any library as a NumPy array."""
-    if not isinstance(x, np.ndarray):
-        from array_api_compat import to_device
-
-        x = to_device(x, "cpu")
+    """A small array of any library as a NumPy array; bfloat16 becomes float32."""
+    if isinstance(x, np.ndarray):
+        return x
+    if not is_jax_array(x):  # JAX comes to the host when it is asked for numbers
+        x = to_device(detached(x), "cpu")
+    xp = namespace(x)
+    if xp.isdtype(x.dtype, "real floating") and is_16_bit(x):
+        x = xp.astype(x, xp.float32)
     return np.asarray(x)
 
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from saddleproof.aggregators.base import quiet
 from saddleproof.aggregators.guards import (
     center,
     check_guard,
@@ -28,6 +29,7 @@ from saddleproof.aggregators.guards import (
     typical,
 )
 from saddleproof.aggregators.memory import MeanOf, Recalled, Remembering, positions
+from saddleproof.arguments import check_options
 from saddleproof.arrays import Vector
 from saddleproof.errors import OptionError
 
@@ -114,6 +116,7 @@ class SafeguardSGD(Remembering):
     p: float = 0.05
 
     def __post_init__(self) -> None:
+        check_options(self)
         check_guard(self.noise, self.horizon, self.p)
         if not 1 <= self.short <= self.long:
             raise OptionError(
@@ -136,7 +139,7 @@ class SafeguardSGD(Remembering):
         nothing = np.zeros((m, d))
         return SafeguardMemory(workers, nothing, nothing, np.ones(m, dtype=bool), np.zeros(3))
 
-    @np.errstate(over="ignore", invalid="ignore")  # a liar's sums may; they are then out
+    @quiet  # a liar's sums may overflow; it is then out
     def recall(
         self,
         memory: SafeguardMemory,

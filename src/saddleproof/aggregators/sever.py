@@ -17,9 +17,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from saddleproof import arguments
 from saddleproof.aggregators.filtering.prune import prune
 from saddleproof.aggregators.filtering.rank_one import leading
+from saddleproof.aggregators.units import Gram
 from saddleproof.aggregators.weighted import WeightedRule
+from saddleproof.arguments import check_options
 from saddleproof.arrays import Vector
 from saddleproof.errors import OptionError
 
@@ -54,6 +57,7 @@ class Sever(WeightedRule):
     rounds: int | None = None
 
     def __post_init__(self) -> None:
+        check_options(self)
         if self.rounds is not None and self.rounds < 1:
             raise OptionError(f"rounds must be at least 1, or None for 2b; got {self.rounds}")
 
@@ -61,10 +65,10 @@ class Sever(WeightedRule):
         """(m - 1)//2, strictly fewer than half; for `rounds=None` only, see the class."""
         return (m - 1) // 2
 
-    def weights(self, gram: Vector, b: int) -> Vector:
+    def weights(self, gram: Gram, b: int) -> Vector:
         """Even weights on the rows that are left."""
         m = len(gram)
-        stays, pruned, _ = prune(gram[None], b / m, None)
+        stays, pruned, _ = prune(gram.matrix[None], b / m, None)
         inside = stays[0] > 0
         a_step = 1 if self.rounds is None else math.ceil(2 * b / self.rounds)
         while (excess := int(inside.sum()) - max(m - 2 * b, 2)) > 0:
@@ -128,8 +132,10 @@ def sever_samples(
     Reference: Sever, Algorithm 1, with the filter of its experiments. Cost: rounds + 1 fits, and
     as many eigenvectors of min(n, d) sized matrices.
     """
-    if not 0 <= epsilon < 0.5 or rounds < 1:
-        raise OptionError(f"epsilon in [0, 1/2) and rounds >= 1; got {epsilon} and {rounds}")
+    arguments.whole("n", n, least=1)
+    arguments.whole("rounds", rounds, least=1)
+    if not 0 <= arguments.real("epsilon", epsilon) < 0.5:
+        raise OptionError(f"epsilon is a share of the samples in [0, 1/2); got {epsilon}")
     leave = math.ceil(epsilon * n / 2 - 1e-9)
     if n <= leave * rounds:
         raise OptionError(f"{rounds} rounds of {leave} would leave none of {n} samples")

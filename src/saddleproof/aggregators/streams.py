@@ -19,8 +19,9 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from saddleproof import arguments
 from saddleproof.aggregators import kernels
-from saddleproof.aggregators.base import Estimate, Rule, check_breakdown
+from saddleproof.aggregators.base import Estimate, Rule, check_breakdown, quiet
 from saddleproof.aggregators.coordinatewise import CoordinateWise, finished, single
 from saddleproof.aggregators.filtering.iterative_filtering import IterativeFiltering
 from saddleproof.aggregators.gram import combine, gram, mixed
@@ -28,6 +29,7 @@ from saddleproof.aggregators.kernels_rows import Rows as KernelRows
 from saddleproof.aggregators.kernels_rows import rows_of
 from saddleproof.aggregators.mixing import Mixing
 from saddleproof.aggregators.row_blocks import forget
+from saddleproof.aggregators.units import Gram, lengths
 from saddleproof.aggregators.weighted import WeightedRule
 from saddleproof.arrays import Vector
 from saddleproof.errors import OptionError
@@ -39,6 +41,7 @@ Row = NDArray[Any]
 Progress = Callable[[int, int], None]
 
 
+@quiet
 def stream(
     rule: Rule,
     rows: Row | Sequence[Row],
@@ -89,22 +92,25 @@ def stream(
         raise OptionError(f"out must be ({d},) {dtype}; got {vector.shape} {vector.dtype}")
     if rows_of(rows, slice(0, 0)) is None:
         raise OptionError(f"rows must be float16, float32 or float64; got {dtype}")
-    check_breakdown(rule, m, b)
+    b = check_breakdown(rule, m, b)
+    arguments.callback("progress", progress)
     scan, passes = _scan(rule, rows, b, progress)
-    width = columns or max(CHUNK // (m * dtype.itemsize), 1)
-    kept, squares = np.zeros((1, m), np.bool_), []
+    width = max(CHUNK // (m * dtype.itemsize), 1)
+    if columns is not None:
+        width = arguments.whole("columns", columns, least=1)
+    kept, norms = np.zeros((1, m), np.bool_), []
     for start in range(0, d, width):
         part = slice(start, min(start + width, d))
         found = scan(cast(KernelRows, rows_of(rows, part)), [row[part] for row in rows])
         vector[part] = found.vector[0]
         kept |= found.kept
-        if found.squares is not None:
-            squares.append(found.squares)
+        if found.norms is not None:
+            norms.append(found.norms)
         for row in rows:
             forget(row)
         if progress is not None:
             progress((passes - 1) * d + part.stop, passes * d)
-    total = np.sum(squares, axis=0) if squares else None
+    total = lengths(np.array(norms), axis=0) if norms else None
     return single(finished(kernels.Scan(vector[None], kept, total), m, b, d, vector))
 
 
@@ -128,12 +134,12 @@ def _scan(rule: Rule, rows: list[Row], b: int, progress: Progress | None) -> tup
     def combined(chunk: KernelRows, part: list[Row]) -> kernels.Scan:
         vector = combine(part, weights)[None]
         bound = kernels.scan(chunk, None, b=b, vector=vector.astype(chunk.dtype))
-        return kernels.Scan(vector, (weights > 0.0)[None], bound.squares)
+        return kernels.Scan(vector, (weights > 0.0)[None], bound.norms)
 
     return combined, 2
 
 
-def _weights(rule: Rule, rows: list[Row], K: Vector, b: int) -> Vector:
+def _weights(rule: Rule, rows: list[Row], K: Gram, b: int) -> Vector:
     """(m,): how much of each row enters the answer."""
     if isinstance(rule, WeightedRule | IterativeFiltering):
         return rule.weights(K, b)

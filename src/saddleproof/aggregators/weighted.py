@@ -11,14 +11,16 @@ What bounds the error of a coordinate-wise rule bounds theirs: the rank bound of
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from saddleproof.aggregators.base import Estimate, Rule
+from saddleproof import arguments
+from saddleproof.aggregators.base import Estimate, Rule, quiet
 from saddleproof.aggregators.gram import combine, combined, gram, grams
 from saddleproof.aggregators.inexactness import stack_inexactness
+from saddleproof.aggregators.units import Gram
 from saddleproof.arrays import Array, Vector, as_stack, namespace
 from saddleproof.errors import BreakdownError
 
@@ -26,13 +28,19 @@ from saddleproof.errors import BreakdownError
 class WeightedRule(Rule):
     """What the rules of this kind share; a rule adds `weights` and `breakdown`."""
 
-    #: What m and b must satisfy, as the error says it.
-    needs: ClassVar[str] = "m > 2b"
+    @property
+    def needs(self) -> str:
+        """What m and b must satisfy, as the error says it."""
+        return "m > 2b"
 
-    def weights(self, gram: Vector, b: int) -> Vector:
-        """(m, m) Gram matrix of the messages to (m,) weights, not negative, of sum 1."""
+    def weights(self, gram: Gram, b: int) -> Vector:
+        """The Gram matrix of m messages to (m,) weights, not negative, of sum 1.
+
+        They must not depend on the unit that the matrix is in (`saddleproof.aggregators.units`).
+        """
         raise NotImplementedError
 
+    @quiet
     def __call__(self, messages: Array, b: int) -> Array:
         """The aggregate vector alone: (m, d) messages to (d,); see `Rule.__call__`."""
         x = vectors_of(messages)
@@ -45,7 +53,7 @@ class WeightedRule(Rule):
         return super().estimates(stack, b)
 
     def _batch(self, stack: Array, b: int) -> Estimate:
-        return weighted_sums(stack, [self.weights(K, b) for K in grams(stack)], b)
+        return weighted_sums(stack, [self.weights(K, b) for K in grams(stack).each()], b)
 
 
 def weighted_sums(stack: Array, weights: list[Vector], b: int) -> Estimate:
@@ -88,8 +96,7 @@ def like(mask: NDArray[np.bool_], stack: Array) -> Any:
 
 def require(rule: Rule, m: int, b: int, needs: str) -> None:
     """Raise `BreakdownError`, naming the condition, unless 0 <= b <= rule.breakdown(m)."""
-    if not 0 <= b <= rule.breakdown(m):
+    if arguments.liars(b, m) > rule.breakdown(m):
         raise BreakdownError(
-            f"{type(rule).__name__} needs {needs if b >= 0 else 'b >= 0'}; got m={m}, b={b}. "
-            f"{'Lower b, or bring more workers' if b >= 0 else 'b counts workers'}"
+            f"{type(rule).__name__} needs {needs}; got m={m}, b={b}. Lower b, or bring more workers"
         )

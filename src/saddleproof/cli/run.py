@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from saddleproof import __version__
-from saddleproof.cli.terminal import INTERRUPTED, config_argument, console, resume_option, say
+from saddleproof.cli.terminal import (
+    INTERRUPTED,
+    allow_option,
+    config_argument,
+    console,
+    resume_option,
+    say,
+)
+from saddleproof.errors import StoreError
+from saddleproof.words import Ending
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,6 +33,7 @@ if TYPE_CHECKING:
 @click.command("run")
 @config_argument
 @resume_option
+@allow_option
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -29,12 +41,12 @@ if TYPE_CHECKING:
     show_default=True,
     help="Folder of the run store, runs.sqlite.",
 )
-def command(config: Path, *, resume: bool, out: Path) -> None:
+def command(config: Path, *, resume: bool, allow: tuple[str, ...], out: Path) -> None:
     """Run CONFIG once; every round is committed to the store."""
     from saddleproof.report.workers import workers
     from saddleproof.runs.config import load
     from saddleproof.runs.setup import build, first_warnings
-    from saddleproof.runs.store import CUT_SHORT, Store
+    from saddleproof.runs.store import Store
 
     terminal, chosen = console(), load(config)
     setup = build(chosen)
@@ -43,17 +55,17 @@ def command(config: Path, *, resume: bool, out: Path) -> None:
             say(terminal, over)
             return
         checkpoint = begin(store, chosen, resume=resume)
-        with first_warnings() as notes:
-            result = with_progress(terminal, setup, checkpoint)
-        store.finish(checkpoint.run, result)
+        with first_warnings() as notes, result_told(terminal):
+            result = with_progress(terminal, setup, checkpoint, allow)
+            finish(store, checkpoint, result)
     for note in notes:
         say(terminal, f"warning: {note}")
     say(terminal, str(result))
     say(terminal, f"\n{workers(result, setup.fleet.workers)}")
     say(terminal, f"\nrun {checkpoint.run} in {out / 'runs.sqlite'}")
-    if result.status in CUT_SHORT:
+    if result.status.resumable:
         say(terminal, f"go on with: saddleproof run {config} --resume --out {out}")
-        sys.exit(INTERRUPTED if result.status == "interrupted" else 1)
+        sys.exit(INTERRUPTED if result.status is Ending.INTERRUPTED else 1)
 
 
 def ended(store: Store, chosen: Config) -> str | None:
@@ -77,7 +89,29 @@ def begin(store: Store, chosen: Config, *, resume: bool) -> RunCheckpoint:
     return store.begin(chosen.text, __version__) if unfinished is None else unfinished
 
 
-def with_progress(terminal: Console, setup: Any, checkpoint: Any) -> Result:
+def finish(store: Store, checkpoint: RunCheckpoint, result: Result) -> None:
+    """Write down how a run ended; an error carries the result."""
+    try:
+        store.finish(checkpoint.run, result)
+    except StoreError as error:
+        error.result = result
+        raise
+
+
+@contextmanager
+def result_told(terminal: Console) -> Iterator[None]:
+    """Print the result that an error of the store carries, before the error itself."""
+    try:
+        yield
+    except StoreError as error:
+        if error.result is not None:
+            say(terminal, str(error.result))
+        raise
+
+
+def with_progress(
+    terminal: Console, setup: Any, checkpoint: Any, allow: tuple[str, ...] = ()
+) -> Result:
     """Run the parts of `runs.setup`, one step of the bar a round."""
     from saddleproof.report.progress import Steps
 
@@ -88,5 +122,6 @@ def with_progress(terminal: Console, setup: Any, checkpoint: Any) -> Result:
             norms = f"|g| {record.gradient_norm:.3g}, off by {record.inexactness:.3g}"
             steps.advance(norms if record.queries else record.event)
 
-        result: Result = setup.minimize(callback=show, checkpoint=checkpoint, resume=True)
+        loop = {"callback": show, "checkpoint": checkpoint, "resume": True, "allow": allow}
+        result: Result = setup.minimize(**loop)
     return result

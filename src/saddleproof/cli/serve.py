@@ -17,9 +17,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from saddleproof.cli.run import begin, ended, with_progress
-from saddleproof.cli.terminal import INTERRUPTED, config_argument, console, resume_option, say
+from saddleproof.cli.run import begin, ended, finish, result_told, with_progress
+from saddleproof.cli.terminal import (
+    INTERRUPTED,
+    allow_option,
+    config_argument,
+    console,
+    resume_option,
+    say,
+)
 from saddleproof.errors import ConfigError
+from saddleproof.words import Ending
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,6 +54,7 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     help="File with a worker's name a line; worker-0, worker-1, ... unless given.",
 )
 @resume_option
+@allow_option
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -79,6 +88,7 @@ def command(
     wait: float,
     *,
     resume: bool,
+    allow: tuple[str, ...],
     local_workers: bool,
     verbose: bool,
 ) -> None:
@@ -91,7 +101,7 @@ def command(
     from saddleproof.fleets.grpc.fleet import GrpcFleet
     from saddleproof.runs.config import load
     from saddleproof.runs.setup import build, first_warnings
-    from saddleproof.runs.store import CUT_SHORT, Store
+    from saddleproof.runs.store import Store
 
     logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, format="%(message)s")
     terminal, chosen = console(), load(config)
@@ -119,9 +129,14 @@ def command(
         fleet.gather(wait)
         with first_warnings() as notes:
             run, result = lead(
-                chosen, replace(setup, fleet=fleet), out, resume=resume, terminal=terminal
+                chosen,
+                replace(setup, fleet=fleet),
+                out,
+                resume=resume,
+                allow=allow,
+                terminal=terminal,
             )
-        unfinished = result.status in CUT_SHORT
+        unfinished = result.status.resumable
         if unfinished and not local_workers:
             fleet.close(done=False)  # the workers dial in again, when the run goes on
     for note in notes:
@@ -132,11 +147,17 @@ def command(
     say(terminal, f"\nrun {run} in {out / 'runs.sqlite'}")
     if unfinished:
         say(terminal, f"go on with: saddleproof serve {config} --resume --out {out}")
-        sys.exit(INTERRUPTED if result.status == "interrupted" else 1)
+        sys.exit(INTERRUPTED if result.status is Ending.INTERRUPTED else 1)
 
 
 def lead(
-    chosen: Config, setup: Setup, out: Path, *, resume: bool, terminal: Console | None = None
+    chosen: Config,
+    setup: Setup,
+    out: Path,
+    *,
+    resume: bool,
+    allow: tuple[str, ...] = (),
+    terminal: Console | None = None,
 ) -> tuple[int, Result]:
     """Run `setup`, every round committed to the store in `out`; the run's number and its result.
 
@@ -145,6 +166,7 @@ def lead(
         setup: its fleet computes.
         out: folder of the store.
         resume: go on with the last run of this configuration, if there is one that has not ended.
+        allow: what may differ from how that run began.
         terminal: where the progress is shown.
     """
     from saddleproof.runs.store import Store
@@ -152,10 +174,12 @@ def lead(
     with Store(out / "runs.sqlite") as store:
         checkpoint = begin(store, chosen, resume=resume)
         if terminal is None:
-            result: Result = setup.minimize(checkpoint=checkpoint, resume=True)
+            result: Result = setup.minimize(checkpoint=checkpoint, resume=True, allow=allow)
+            finish(store, checkpoint, result)
         else:
-            result = with_progress(terminal, setup, checkpoint)
-        store.finish(checkpoint.run, result)
+            with result_told(terminal):
+                result = with_progress(terminal, setup, checkpoint, allow)
+                finish(store, checkpoint, result)
     return checkpoint.run, result
 
 

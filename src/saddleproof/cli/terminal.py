@@ -22,6 +22,13 @@ resume_option = click.option(
     is_flag=True,
     help="Go on with CONFIG's last run; if it has ended, only say how. Without one, begin.",
 )
+allow_option = click.option(
+    "--allow",
+    multiple=True,
+    metavar="NAME",
+    help="With --resume: what may differ from how the run began, such as roster or version; it "
+    "then goes on from its point. May be given again.",
+)
 jobs_option = click.option(
     "--jobs", type=click.IntRange(1), help="Worker processes; 2 unless there is one core only."
 )

@@ -160,11 +160,11 @@ def indistinguishable(rng: np.random.Generator, h: float, shape: tuple[int, ...]
 
 def rules(m: int, b: int) -> dict[str, Any]:
     """The stateless rules that withstand b liars of m, by name."""
-    import saddleproof as sp
+    from saddleproof import aggregators as family
 
     every = (
-        sp.Mean(), sp.TrimmedMean(), sp.GeometricMedian(), sp.Krum(), sp.MultiKrum(), sp.Bulyan(),
-        sp.MeanAroundMedian(), sp.MedianOfMeans(), sp.Clipping(), sp.IterativeFiltering(),
-        sp.Median(),
+        family.Mean(), family.TrimmedMean(), family.GeometricMedian(), family.Krum(),
+        family.MultiKrum(), family.Bulyan(), family.MeanAroundMedian(), family.MedianOfMeans(),
+        family.Clipping(), family.IterativeFiltering(), family.Median(),
     )  # fmt: skip
     return {type(rule).__name__: rule for rule in every if rule.breakdown(m) >= b}

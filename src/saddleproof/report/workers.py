@@ -1,27 +1,38 @@
-"""Who answered, who did not, who was proved bad, and whom the rule leaves out more than others.
+"""Who answered, who did not, who was proved bad, whom the rule left out, and who is suspicious.
 
-A rule aggregates gradients, so that only rounds of gradients keep a row or leave it out. Suspicion
-of a worker is a moving average, over those of them in which it was heard, of
-
-    [its row did not enter the aggregate] - (share of all heard rows that did not)
-
-so it is 0 on average over the workers, whatever the rule: a rule that keeps one row of m leaves
-everybody out most of the time. It is no proof, and costs nobody a vote.
+A rule aggregates gradients, so that only rounds of gradients keep a row or leave it out. Being left
+out says nothing by itself: under the saddle attack it is honest rows that the median leaves out.
+Suspicion comes from what the questions tell (`saddleproof.suspicion`), and is printed with what was
+measured about it. It is no proof, and costs nobody a vote.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 
-import numpy as np
-
-from saddleproof import arguments
-from saddleproof.arrays import Vector
 from saddleproof.checkpoint import RoundRecord
 from saddleproof.questions import Gradients
+from saddleproof.report.precision import precision
 from saddleproof.result import Result
+from saddleproof.suspicion import KEPT, LIMIT, MOST, Suspicion, judge
+
+#: What the columns of counts are.
+COUNTS = "Rounds by what became of the worker's answer; only gradients are kept or left out."
+MEANING = (
+    f"Suspicion, from 0 to {MOST:.0f}: above {LIMIT:.0f} a worker stands out, by answers that "
+    "contradict each other or lie far out, more than those of the others explain, or that are "
+    "another worker's. It is no proof."
+)
+#: Why there is none.
+UNKNOWN = (
+    "No suspicion: fewer than two rounds of this run had answers that can be held against others "
+    "of the same worker. One gradient a round, few rounds, gradients of more than "
+    f"{KEPT:,} numbers in all, or liars that may be half of all leave nothing to compare."
+)
 
 
 @dataclass(frozen=True)
@@ -36,7 +47,8 @@ class WorkerRecord:
         left_out: rounds of gradients in which it was heard, but its row did not enter.
         refused: answers and connections of its that were turned away.
         proved: why it was proved bad, with the round; "" when it was not.
-        suspicion: after the last round, in [-1, 1].
+        suspicion: in [0, 10]; NaN where nothing can be said.
+        stands_out: why its suspicion is above 1; "" where it is not.
     """
 
     name: str
@@ -48,126 +60,157 @@ class WorkerRecord:
     refused: int
     proved: str
     suspicion: float
+    stands_out: str
 
 
 @dataclass(frozen=True, repr=False)
 class WorkerReport:
-    """All workers over a run; printed, a table with the most suspicious first.
+    """All workers over a run; printed, a table with those that stand out first.
 
     Attributes:
         records: one a worker, in roster order.
-        suspicion: (T, m) after each round.
         refused: sender to how many of its answers and connections were turned away, for those not
             on the roster or not who they said they were.
+        measured: how often suspicion was right in runs of this kind; "" where there is none.
     """
 
     records: tuple[WorkerRecord, ...]
-    suspicion: Vector
     refused: dict[str, int]
+    measured: str
 
     def __getitem__(self, name: str) -> WorkerRecord:
         """The record of a worker, by its name."""
         return next(record for record in self.records if record.name == name)
 
     @property
+    def stand_out(self) -> tuple[str, ...]:
+        """Names of the workers that stand out, the most suspicious first."""
+        ranked = sorted(self.records, key=lambda r: -r.suspicion)
+        return tuple(r.name for r in ranked if r.stands_out)
+
+    @property
+    def caption(self) -> str:
+        """What the table shows, who stands out, and how often that was right where it is known."""
+        if not self.measured:
+            return f"{COUNTS} {UNKNOWN}"
+        named = ", ".join(self.stand_out)
+        who = f"Stand out: {named}." if named else "Nobody stands out."
+        return f"{COUNTS} {who} {MEANING} {self.measured}"
+
+    @property
     def cells(self) -> list[tuple[str, ...]]:
-        """The table: the heading, then the workers, the most suspicious first."""
-        heading = (
-            *("worker", "answered", "late", "dead", "kept", "left out", "refused"),
-            *("suspicion", "proved"),
+        """The table: the heading, then the workers: proved bad, standing out, all others.
+
+        Without a column of suspicion where there is none.
+        """
+        first = ("worker", "answered", "late", "dead", "kept", "left out", "refused")
+        ranked = sorted(
+            self.records, key=lambda r: (not r.proved, -r.suspicion if r.stands_out else 0.0)
         )
-        ranked = sorted(self.records, key=lambda r: (not r.proved, -r.suspicion))
         rows = [
             (
                 r.name,
                 *map(str, (r.answered, r.late, r.dead, r.kept, r.left_out, r.refused)),
-                f"{r.suspicion:+.2f}",
+                *((f"{r.suspicion:.2f}", r.stands_out) if self.measured else ()),
                 r.proved,
             )
             for r in ranked
         ]
-        return [heading, *rows]
-
-    @property
-    def caption(self) -> str:
-        """What the columns of the table mean, in a sentence each."""
-        return (
-            "Rounds by what became of the worker's answer; only gradients are kept or left out. "
-            "Suspicion: how much more often than the others it was left out, lately; no proof."
-        )
+        judged = ("suspicion", "stands out") if self.measured else ()
+        return [(*first, *judged, "proved"), *rows]
 
     def __repr__(self) -> str:
         widths = [max(len(row[i]) for row in self.cells) for i in range(len(self.cells[0]))]
+        words = {"worker", "stands out", "proved"}
         lines = [
             "  ".join(
-                cell.ljust(width) if i in {0, len(widths) - 1} else cell.rjust(width)
-                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+                cell.ljust(width) if name in words else cell.rjust(width)
+                for name, cell, width in zip(self.cells[0], row, widths, strict=True)
             ).rstrip()
             for row in self.cells
         ]
         refused = [f"refused: {name}, {n} times" for name, n in sorted(self.refused.items())]
-        return "\n".join([*lines, *refused])
+        return "\n".join([*lines, *refused, self.caption])
 
 
-def workers(
-    result: Result | Sequence[RoundRecord], roster: Sequence[str], *, window: int = 20
-) -> WorkerReport:
+def workers(result: Result | Sequence[RoundRecord], roster: Sequence[str]) -> WorkerReport:
     """What the trace of a run says of every worker.
 
     Args:
         result: a `Result`, or its trace.
         roster: the names of all workers, `fleet.workers`.
-        window: rounds of gradients that suspicion remembers, at least 1; a round weighs
-            2 / (window + 1).
-
-    Raises:
-        OptionError: the window is not at least 1.
 
     >>> trace = [
     ...     RoundRecord(0, 1, 1.0, 0.1, absent={"c": "late"}, left_out=("b",)),
     ...     RoundRecord(1, 1, 0.9, 0.1, left_out=("b",), refused={"c": 1}),  # it came too late
     ... ]
-    >>> workers(trace, ["a", "b", "c"], window=1)
-    worker  answered  late  dead  kept  left out  refused  suspicion  proved
-    b              2     0     0     0         2        0      +0.67
-    a              2     0     0     2         0        0      -0.33
-    c              1     1     0     1         0        1      -0.33
+    >>> workers(trace, ["a", "b", "c"])  # doctest: +ELLIPSIS
+    worker  answered  late  dead  kept  left out  refused  proved
+    a              2     0     0     2         0        0
+    b              2     0     0     0         2        0
+    c              1     1     0     1         0        1
+    Rounds by what became of ... No suspicion: ...
     """
-    arguments.whole("window", window, least=1)
     trace = result.trace if isinstance(result, Result) else result
-    weight = 2 / (window + 1)
     counts: dict[str, Counter[str]] = {name: Counter() for name in roster}
     proved: dict[str, str] = {}
     refused: Counter[str] = Counter()
-    now = np.zeros(len(roster))
-    history = np.zeros((len(trace), len(roster)))
-    for t, record in enumerate(trace):
+    for record in trace:
         refused.update(record.refused)
         for name, why in record.charged.items():
             proved.setdefault(name, f"{why} (round {record.round})")
         for name, status in record.absent.items():
             counts[name][status] += 1
-        heard = [i for i, n in enumerate(roster) if n not in proved and n not in record.absent]
-        for i in heard:
-            counts[roster[i]].update(answered=1)
-        if heard and record.question == Gradients.__name__:
-            out = np.array([roster[i] in record.left_out for i in heard], dtype=float)
-            for i, left_out in zip(heard, out, strict=True):
-                counts[roster[i]].update(["left_out" if left_out else "kept"])
-            now[heard] += weight * (out - out.mean() - now[heard])
-        history[t] = now
+        for name in roster:
+            if name in proved or name in record.absent:
+                continue
+            counts[name]["answered"] += 1
+            if record.question == Gradients.__name__:
+                counts[name]["left_out" if name in record.left_out else "kept"] += 1
+    found = judge([record.evidence for record in trace], roster)
     records = tuple(
-        WorkerRecord(
-            name,
-            counts[name]["answered"],
-            counts[name]["late"],
-            counts[name]["dead"],
-            counts[name]["kept"],
-            counts[name]["left_out"],
-            refused.pop(name, 0),
-            proved.get(name, ""),
-            float(now[i]),
-        )
-        for i, name in enumerate(roster)
+        _record(name, counts[name], refused.pop(name, 0), proved.get(name, ""), found.get(name))
+        for name in roster
     )
-    return WorkerReport(records, history, dict(refused))
+    return WorkerReport(records, dict(refused), _measured(trace) if found else "")
+
+
+def _record(
+    name: str, counted: Counter[str], refused: int, proved: str, found: Suspicion | None
+) -> WorkerRecord:
+    return WorkerRecord(
+        name=name,
+        answered=counted["answered"],
+        late=counted["late"],
+        dead=counted["dead"],
+        kept=counted["kept"],
+        left_out=counted["left_out"],
+        refused=refused,
+        proved=proved,
+        suspicion=math.nan if found is None else found.size,
+        stands_out="" if found is None else found.why,
+    )
+
+
+def _measured(trace: Sequence[RoundRecord]) -> str:
+    """What is known of suspicion in runs that asked as this one did."""
+    asked = {record.question for record in trace}
+    return str(precision("GradientOnlyPGD" if asked == {Gradients.__name__} else "CertifiedPGD"))
+
+
+def section(trace: Sequence[RoundRecord], m: int) -> str:
+    """The report's section on the workers of one run, worker-0 to worker-(m - 1), as HTML."""
+    report = workers(trace, [f"worker-{i}" for i in range(m)])
+    heading, *rows = report.cells
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heading)
+    body = "".join(
+        f'<tr><th scope="row">{escape(row[0])}</th>'
+        + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
+        + "</tr>"
+        for row in rows
+    )
+    return (
+        '<h2>Its workers</h2><div class="wide"><table class="workers"><caption>'
+        f"{escape(report.caption)}</caption><thead><tr>{head}</tr></thead>"
+        f"<tbody>{body}</tbody></table></div>"
+    )

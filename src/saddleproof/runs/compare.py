@@ -16,8 +16,9 @@ from multiprocessing import active_children, get_context
 
 import numpy as np
 
+from saddleproof import arguments
 from saddleproof.arrays import Vector
-from saddleproof.errors import SaddleproofError
+from saddleproof.errors import OptionError, SaddleproofError
 from saddleproof.result import Progress
 from saddleproof.runs.config import parse
 from saddleproof.runs.meter import Meter
@@ -51,6 +52,10 @@ def run_trials(config: Config, seeds: Sequence[int], jobs: int = 1) -> Generator
     Raises:
         ConfigError: nobody knows a problem's minimum, or a member refuses its options.
     """
+    arguments.whole("jobs", jobs, least=1)
+    seeds = [arguments.whole("a seed", seed) for seed in seeds]
+    if not seeds:
+        raise OptionError("a comparison needs at least one seed; got none")
     _check(config, seeds[0])
     tasks = [(config.text, i, seed) for seed in seeds for i in range(len(config.compare))]
     if jobs == 1:

@@ -40,11 +40,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from saddleproof.errors import ConfigError
+from saddleproof.arguments import flaw, suggest
+from saddleproof.errors import ConfigError, OptionError
 from saddleproof.runs.grid import TRAINER, WORLD, Axes, Choice, Trainer, cross, pairs
 from saddleproof.runs.lines import Path as KeyPath
 from saddleproof.runs.lines import nearest_line
-from saddleproof.runs.members import MEMBER_OPTIONS, Member, find, flaw, parameters, suggest
+from saddleproof.runs.members import MEMBER_OPTIONS, Member, find, parameters
 from saddleproof.runs.records import Config, Entry, Liars, RunOptions
 
 SECTIONS = ("problem", "attack", "aggregator", "optimizer", "run", "compare", "grid")
@@ -172,15 +173,16 @@ class _Reader:
     def run(self) -> RunOptions:
         table = self.tree.get("run", {})
         self.known(("run",), table, tuple(f.name for f in dataclasses.fields(RunOptions)))
-        for key, value in table.items():
-            if wrong := flaw(RunOptions, key, value):
-                raise self.error(("run", key), wrong)
         if "b" not in table:
             raise self.error(("run", "b"), "is missing: the most Byzantine workers you expect")
-        options = RunOptions(**table)
-        if options.checkpoint_every < 1:
-            raise self.error(("run", "checkpoint_every"), "needs 1 or more")
-        return options
+        for key in table:  # one by one, so that the complaint stands at its line
+            if wrong := flaw(RunOptions, key, table[key]):
+                raise self.error(("run", key), wrong)
+            try:
+                RunOptions(**{"b": 0, key: table[key]})
+            except OptionError as error:
+                raise self.error(("run", key), str(error)) from error
+        return RunOptions(**table)
 
     def axis(self, family: str, b: int) -> tuple[Choice, ...]:
         """A list of the grid."""

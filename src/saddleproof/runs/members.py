@@ -6,23 +6,21 @@ are the parameters of its constructor, and are checked before anything runs.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import inspect
-import types
-import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from saddleproof.arguments import FAMILIES, suggest
 from saddleproof.errors import ConfigError, MissingExtraError, OptionError
 
 #: Family to the module and the name of its table.
-TABLES = {
-    "problem": ("saddleproof.problems.table", "ALL_PROBLEMS"),
-    "attack": ("saddleproof.attacks.table", "ATTACKS"),
-    "aggregator": ("saddleproof.aggregators.table", "AGGREGATORS"),
-    "optimizer": ("saddleproof.optimizers.table", "OPTIMIZERS"),
+TABLES: dict[str, tuple[str, str | None]] = {
+    **{
+        family: (FAMILIES[family].module, FAMILIES[family].table)
+        for family in ("problem", "attack", "aggregator", "optimizer")
+    },
     "schedule": ("saddleproof.schedule", None),
 }
 #: Options that are members themselves, and their families.
@@ -149,19 +147,6 @@ def find(family: str, name: str) -> Any:
     return members[name]
 
 
-def suggest(name: str, valid: Iterable[str]) -> str:
-    """The nearest valid names, or all of them when none is near.
-
-    >>> suggest("meidan", ["mean", "median", "trimmed_mean"])
-    'did you mean median or mean?'
-    >>> suggest("krum", ["mean", "median"])
-    'valid: mean, median'
-    """
-    names = sorted(valid)
-    near = difflib.get_close_matches(name, names, n=2, cutoff=0.5)
-    return f"did you mean {' or '.join(near)}?" if near else f"valid: {', '.join(names) or 'none'}"
-
-
 def parameters(make: Any) -> dict[str, inspect.Parameter]:
     """The constructor's parameters that can be given by name."""
     skipped = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -170,58 +155,3 @@ def parameters(make: Any) -> dict[str, inspect.Parameter]:
         for name, parameter in inspect.signature(make).parameters.items()
         if parameter.kind not in skipped
     }
-
-
-def flaw(make: Any, option: str, value: Any) -> str | None:
-    """What is wrong with the type of an option's value; None when nothing is.
-
-    Only plain annotations are judged (numbers, strings, booleans, literals, and unions of them);
-    everything else is left to the constructor.
-    """
-    annotation = _types(make).get(option, Any)
-    choices = _choices(annotation)
-    if any(choice is Any or (choice not in _PLAIN and not _literal(choice)) for choice in choices):
-        return None
-    for choice in choices:
-        if _literal(choice) and value in typing.get_args(choice):
-            return None
-        if choice in _PLAIN and _is_a(value, choice):
-            return None
-    words = [w for choice in choices for w in typing.get_args(choice) if _literal(choice)]
-    if words and isinstance(value, str):
-        return f"{value!r} is none of its values; {suggest(value, map(str, words))}"
-    wanted = [_PLAIN[choice] for choice in choices if choice in _PLAIN and choice is not type(None)]
-    return f"needs {' or '.join([*wanted, *map(repr, words)])}; got {value!r}"
-
-
-def _types(make: Any) -> dict[str, Any]:
-    """The types of the constructor's parameters, as far as they can be resolved."""
-    try:
-        return typing.get_type_hints(make.__init__ if inspect.isclass(make) else make)
-    except (NameError, TypeError):
-        return {}
-
-
-_PLAIN = {
-    int: "a whole number",
-    float: "a number",
-    bool: "true or false",
-    str: "a string",
-    type(None): "nothing",
-}
-
-
-def _choices(annotation: Any) -> tuple[Any, ...]:
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        return typing.get_args(annotation)
-    return (annotation,)
-
-
-def _literal(choice: Any) -> bool:
-    return typing.get_origin(choice) is typing.Literal
-
-
-def _is_a(value: Any, plain: type) -> bool:
-    if isinstance(value, bool):
-        return plain is bool
-    return isinstance(value, (int, float)) if plain is float else isinstance(value, plain)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from saddleproof import arguments
 from saddleproof.runs.members import Member
 
 
@@ -26,6 +27,13 @@ class RunOptions:
     timeout: float | None = None
     checkpoint_every: int = 1
     certify: bool = True
+
+    def __post_init__(self) -> None:
+        arguments.check_options(self)
+        arguments.whole("b", self.b)
+        arguments.whole("max_rounds", self.max_rounds)
+        arguments.seconds("timeout", self.timeout)
+        arguments.whole("checkpoint_every", self.checkpoint_every, least=1)
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,17 @@ answer from one fixed smooth function; neither does an honest one that samples, 
 stands at a kink. So nobody is charged, and every number is relative to what the other workers show.
 """
 
-from saddleproof.suspicion.evidence import CONTRADICTION, COPIES, DISTANCE, weigh
+from saddleproof.suspicion.evidence import CONTRADICTION, COPIES, DISTANCE, MOST, weigh
 from saddleproof.suspicion.judging import LIMIT, Suspicion, judge
-from saddleproof.suspicion.said import Said
+from saddleproof.suspicion.said import KEPT, Said
 
 __all__ = [
     "CONTRADICTION",
     "COPIES",
     "DISTANCE",
+    "KEPT",
     "LIMIT",
+    "MOST",
     "Said",
     "Suspicion",
     "judge",

@@ -14,6 +14,7 @@ from saddleproof.testing.memory import check_memory
 from saddleproof.testing.optimizers import check_optimizer
 from saddleproof.testing.problems import check_problem
 from saddleproof.testing.resilience import check_resilience
+from saddleproof.testing.scales import check_scales
 
 __all__ = [
     "Bowl",
@@ -24,4 +25,5 @@ __all__ = [
     "check_optimizer",
     "check_problem",
     "check_resilience",
+    "check_scales",
 ]

@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from saddleproof import arguments
 from saddleproof.aggregators.base import Aggregator
 from saddleproof.aggregators.memory import RememberingRule
 from saddleproof.arrays import Vector
 from saddleproof.errors import BreakdownError, OptionError
 from saddleproof.testing.claims import holds, refuses, same
 from saddleproof.testing.memory import check_memory
+from saddleproof.testing.scales import check_scales
 
 
 def check_aggregator(
@@ -45,6 +47,7 @@ def check_aggregator(
     Raises:
         AssertionError: names the claim that does not hold.
     """
+    arguments.member("rule", "aggregator", rule)
     x = np.random.default_rng(0).standard_normal((m, d))
     b = rule.breakdown(m)
     holds(1 <= b < m, f"breakdown({m}) = {b}; try the suite with more rows")
@@ -54,6 +57,7 @@ def check_aggregator(
         same(rule(x[order], b), answer, "the order of the rows must not matter")
     if equivariant:
         _check_symmetries(rule, x, b, answer)
+        check_scales(rule, x, b)
     if rotation:
         turn = np.linalg.qr(np.random.default_rng(3).standard_normal((d, d)))[0]
         same(rule(x @ turn, b), answer @ turn, "a rotation of all rows must rotate the answer")

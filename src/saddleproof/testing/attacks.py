@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from saddleproof import arguments
 from saddleproof.arrays import Vector
 from saddleproof.attacks.base import AnswerView, Attack, AttackView, Coalition
 from saddleproof.fleets.base import LATE, OK, Announcement, Messages
@@ -37,6 +38,7 @@ def check_attack(attack: Attack, problem: Any = None, *, finite: bool = True) ->
     Raises:
         AssertionError: names the claim that does not hold.
     """
+    arguments.member("attack", "attack", attack)
     problem = Bowl() if problem is None else problem
     members = (0, problem.m // 2, problem.m - 1)
     coalition = Coalition(_Tardy(problem, members[1]), attack, members)

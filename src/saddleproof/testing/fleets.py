@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from saddleproof import arguments
 from saddleproof.arrays import Vector
 from saddleproof.errors import FleetError
 from saddleproof.fleets.base import DEAD, LATE, MALFORMED, OK, Announcement, Fleet, Messages
@@ -24,6 +25,7 @@ def check_fleet(fleet: Fleet, points: Vector, questions: Sequence[Question] = ()
     Raises:
         AssertionError: names the claim that does not hold.
     """
+    arguments.member("fleet", "fleet", fleet)
     roster = fleet.workers
     holds(roster, "a fleet needs workers")
     holds(len(set(roster)) == len(roster), "workers need different names")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from saddleproof import snapshot
+from saddleproof import arguments, snapshot
 from saddleproof.aggregators.memory import Recalled, RememberingRule
 from saddleproof.arrays import Vector
 from saddleproof.errors import OptionError
@@ -28,6 +28,7 @@ def check_memory(rule: RememberingRule, x: Vector, b: int) -> None:
     Raises:
         AssertionError: names the claim that does not hold.
     """
+    arguments.member("rule", "aggregator", rule)
     m, d = x.shape
     workers = tuple(f"w{i}" for i in range(m))
     rng = np.random.default_rng(4)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from saddleproof import snapshot
+from saddleproof import arguments, snapshot
 from saddleproof.optimizers.base import Optimizer
 from saddleproof.oracle import Oracle
 from saddleproof.questions import Gradients, Question, as_question
@@ -31,6 +31,7 @@ def check_optimizer(
     Raises:
         AssertionError: names the claim that does not hold.
     """
+    arguments.member("optimizer", "optimizer", optimizer)
     from saddleproof.aggregators.median import Median
     from saddleproof.fleets.local import LocalFleet
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from saddleproof import arguments
 from saddleproof.testing.claims import holds, same
 
 
@@ -19,6 +20,7 @@ def check_problem(problem: Any, *, tolerance: float = 1e-5) -> None:
     Raises:
         AssertionError: names the claim that does not hold.
     """
+    arguments.member("problem", "problem", problem)
     base = problem.start if problem.start is not None else problem.saddle
     holds(base is not None, "the suite needs a problem with a start or a saddle")
     d = len(base)

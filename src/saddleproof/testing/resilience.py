@@ -7,6 +7,7 @@ from itertools import combinations
 
 import numpy as np
 
+from saddleproof import arguments
 from saddleproof.aggregators.base import Aggregator
 from saddleproof.arrays import Vector
 from saddleproof.testing.claims import holds
@@ -42,6 +43,7 @@ def check_resilience(
     Raises:
         AssertionError: names m, b, and how far the bound was missed.
     """
+    arguments.member("rule", "aggregator", rule)
     largest = 0.0
     for b in range(1, rule.breakdown(m) + 1):
         subsets = np.array(
@@ -59,7 +61,7 @@ def check_resilience(
 
 
 def _draws(m: int, d: int, b: int, trials: int, seed: int) -> Iterator[Vector]:
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(arguments.seed_number(seed))
     for trial in range(trials):
         x = rng.standard_normal((m, d))
         match trial % 4:

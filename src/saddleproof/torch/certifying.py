@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from saddleproof.aggregators.base import Aggregator
@@ -57,6 +58,7 @@ def certificate_of(
     *,
     seed: int | None,
     progress: bool,
+    assumptions: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """The certificate of a trained model, with the status that it makes of the run's.
 
@@ -81,5 +83,6 @@ def certificate_of(
         certificate = failed("interrupted while the model was certified")
     except Exception as error:  # noqa: BLE001 - whatever happens here, the model is trained
         certificate = failed(f"certifying failed: {type(error).__name__}: {error}")
+    certificate = replace(certificate, assumptions=(*certificate.assumptions, *assumptions))
     status = judged(Status(found.status, found.message), certificate)
     return {"certificate": certificate, "status": status.name, "message": status.message}

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from saddleproof.torch.loss import APART, NEVER, TOGETHER, ModuleLoss
+from saddleproof.torch.closeness import close, tells
+from saddleproof.torch.facts import APART, NEVER, TOGETHER
+from saddleproof.torch.loss import ModuleLoss
 
-#: Relative difference between two exact ways that is rounding, in units of the last place.
-ROUNDINGS = 1e4
 #: Steps of a difference that a product is compared with, and the share by which they may differ.
 STEPS, SHARE = (1e-5, 1e-6, 1e-4), 1e-3
 #: What a forward pass may raise; nothing else is taken for a flaw of the module.
@@ -25,30 +25,77 @@ Trouble = (
 )
 
 
-def elsewhere(loss: ModuleLoss, w: Tensor) -> Tensor:
-    """A random point near w: every parameter moves by about one over the root of its inputs."""
-    generator = torch.Generator().manual_seed(0)
-    noise = torch.randn(len(w), generator=generator, dtype=torch.float64).to(w)
+def points_of(loss: ModuleLoss, w: Tensor) -> Tensor:
+    """(3, d): w, a random point near it, and one that knows nothing of it.
+
+    At w a layer may be zero, and beside it still be dead, as a ReLU behind a large bias; then two
+    ways to differentiate agree by chance.
+    """
+    generator = torch.Generator("cpu").manual_seed(0)
+    shape = (2, len(w))
+    noise = torch.randn(shape, generator=generator, dtype=torch.float64, device="cpu").to(w)
+    near, far = (_by_inputs(loss, x) for x in noise)
+    return torch.stack([w, w + near, far])
+
+
+def _by_inputs(loss: ModuleLoss, noise: Tensor) -> Tensor:
+    """Every parameter's noise over the root of its inputs."""
     tree = loss.layout.tree(noise)
-    inputs = {name: x[:1].numel() if x.ndim > 1 else 1 for name, x in tree.items()}
-    return w + loss.layout.flat({name: x / inputs[name] ** 0.5 for name, x in tree.items()})
+    inputs = {name: max(x[:1].numel(), 1) if x.ndim > 1 else 1 for name, x in tree.items()}
+    return loss.layout.flat({name: x / inputs[name] ** 0.5 for name, x in tree.items()})
 
 
 def agree(
     fast: Callable[..., Tensor],
     slow: Callable[..., Tensor],
     points: Tensor,
-    pair: tuple[Tensor, ...],
+    pairs: list[tuple[Tensor, ...]],
 ) -> bool:
-    """Whether a quick way gives what the slow one gives, at all points.
+    """Whether a quick way gives what the slow one gives, at all points and for all pairs.
 
-    One pass over the rows of both workers does not where rows mix, as under a BatchNorm that keeps
-    no statistics.
+    Where every number is NaN, Inf or zero at all of them, nothing is known, and the slow way stays.
     """
-    try:
-        return all(close(fast(w, pair), slow(w, pair)) for w in points[:, None])
-    except (*Trouble, KeyError):
-        return False
+    shown = False
+    for pair in pairs:
+        for w in points[:, None]:
+            try:
+                wanted = slow(w, pair)
+                if not close(fast(w, pair), wanted):
+                    return False
+            except (*Trouble, KeyError):
+                return False
+            shown = shown or tells(wanted)
+    return shown
+
+
+def uneven(pair: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """The same pair of workers, of which the second has its first row over and over.
+
+    Where both workers have the same rows, a statistic over both is that of either, and rows that
+    mix would not show.
+    """
+    return tuple(torch.stack([x[0], x[0][:1].expand_as(x[0])]) for x in pair)
+
+
+def used_once(loss: ModuleLoss, w: Tensor, data: tuple[Tensor, ...]) -> bool:
+    """Whether a forward pass uses every trainable parameter in exactly one place.
+
+    Told by the graph of the loss and not by numbers, which may be zero by chance.
+    """
+    *inputs, target = (x.clone() for x in data)
+    tree = loss.layout.tree(w.detach().clone().requires_grad_())
+    value = loss.loss(loss.output(tree, tuple(inputs)), target)
+    uses = dict.fromkeys((x.grad_fn for x in tree.values()), 0)
+    todo, seen = [value.grad_fn], set()
+    while todo:
+        node = todo.pop()
+        seen.add(node)
+        for parent, _ in () if node is None else node.next_functions:
+            if parent in uses:
+                uses[parent] += 1
+            elif parent not in seen:
+                todo.append(parent)
+    return set(uses.values()) == {1}
 
 
 def each(loss: ModuleLoss) -> Callable[..., Tensor]:
@@ -67,13 +114,17 @@ def second(loss: ModuleLoss, points: Tensor, pair: tuple[Tensor, ...], *, vmaps:
     They are compared with differences too, where the arithmetic can tell: a layer with a gradient
     of its own may have forgotten its second one.
     """
-    generator = torch.Generator().manual_seed(1)
-    v = torch.randn(len(pair[0]), loss.d, generator=generator, dtype=torch.float64).to(points)
+    generator = torch.Generator("cpu").manual_seed(1)
+    shape = (len(pair[0]), loss.d)
+    v = torch.randn(shape, generator=generator, dtype=torch.float64, device="cpu").to(points)
     found = TOGETHER if vmaps else APART
     for w in points:
         try:
-            slow = loss.graph(w, pair, together=False).along(v)
+            graph = loss.graph(w, pair, together=False)
+            slow = graph.along(v)
         except Trouble:
+            return NEVER
+        if not close(graph.slopes, loss.loop(w[None], pair)[0]):
             return NEVER
         if w.dtype == torch.float64 and not _is_derivative(loss, w, v, pair, slow):
             return NEVER
@@ -105,20 +156,3 @@ def _is_derivative(
         if not bool(torch.isfinite(rough).all()) or float((rough - slow).abs().max()) <= allowed:
             return True
     return False
-
-
-def close(fast: Tensor, slow: Tensor) -> bool:
-    """Equal but for rounding; a number that is none must be none in both."""
-    unit = ROUNDINGS * torch.finfo(slow.dtype).eps
-    known = torch.isfinite(slow)
-    if not torch.equal(known, torch.isfinite(fast)):
-        return False
-    if not bool(known.any()):
-        return True
-    gap = float((fast - slow)[known].abs().max())
-    return gap <= unit * max(float(slow[known].abs().max()), 1e-3)
-
-
-def same(old: Tensor, new: Tensor) -> bool:
-    """Equal, where NaN equals NaN."""
-    return torch.equal(old, new) or torch.allclose(old, new, 0.0, 0.0, equal_nan=True)

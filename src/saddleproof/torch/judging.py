@@ -1,13 +1,13 @@
 """The form of a module that a certificate judges: eval mode, all rows, float64 where it can.
 
 A module that casts to a dtype of its own, or a loss that holds float32 tensors in a closure, cannot
-be judged in float64. It is judged in its own dtype, and its bounds are wider for it.
+be judged in float64. It is judged in its own dtype, and the certificate says so.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,11 @@ import torch
 from torch import nn
 
 from saddleproof.errors import OptionError
+from saddleproof.torch.comparing import points_of
 from saddleproof.torch.copies import matched, pristine
 from saddleproof.torch.layout import Layout
 from saddleproof.torch.loss import LossFunction, ModuleLoss, Penalty
+from saddleproof.torch.modules import check_module
 from saddleproof.torch.probe import ROWS
 from saddleproof.torch.problem import TorchProblem
 
@@ -28,7 +30,7 @@ SHARE = 1e-2
 def judged(
     module: nn.Module,
     loss: LossFunction,
-    shards: Sequence[Any],
+    shards: Sequence[Any] | Mapping[str, Any],
     *,
     penalty: Penalty | None = None,
     warn: bool = True,
@@ -45,6 +47,7 @@ def judged(
     Raises:
         OptionError: the module can be judged in no dtype; says why.
     """
+    check_module(module)
     module = pristine(module).eval()
     with warnings.catch_warnings():
         if not warn:
@@ -61,19 +64,40 @@ def judged(
 def judge_of(problem: TorchProblem) -> TorchProblem:
     """What judges the model that is trained on a problem; points mean the same to both."""
     loss = problem.module_loss
-    return judged(problem.module, loss.loss, problem.shards, penalty=loss.penalty, warn=False)
+    shards: Any = problem.shards
+    if problem.names is not None:
+        shards = dict(zip(problem.names, shards, strict=True))
+    return judged(problem.module, loss.loss, shards, penalty=loss.penalty, warn=False)
+
+
+def arithmetic(problem: TorchProblem) -> tuple[str, ...]:
+    """What a certificate says of the numbers it rests on; nothing where all of it is float64."""
+    dtype = str(problem.judge.layout.dtype).removeprefix("torch.")
+    said = []
+    if dtype != "float64":
+        said.append(
+            f"the model is judged in {dtype}, because in float64 it fails or is another model; all "
+            "bounds hold up to rounding in that type"
+        )
+    if problem.judge.facts.narrow:
+        said.append(
+            f"a forward pass rounds to {problem.judge.facts.narrow}; all bounds hold up to that"
+        )
+    return tuple(said)
 
 
 def _is_same_model(
     module: nn.Module, loss: LossFunction, penalty: Penalty | None, exact: TorchProblem
 ) -> bool:
+    """Whether the values agree, at the module's own parameters and away from them."""
     layout = Layout.of(module)
     if layout.dtype == torch.float64:
         return True
     own = ModuleLoss(pristine(module), matched(loss, layout), penalty=penalty)
     rows = tuple(x[:ROWS] for x in exact.clean()[0])
     short = tuple(x.to(layout.dtype) if x.is_floating_point() else x for x in rows)
-    w = np.asarray(exact.start)
-    here, there = own.value(w, short), exact.judge.value(w, rows)
-    same = abs(here - there) <= SHARE * max(abs(here), SHARE)
-    return same or not np.isfinite(here)
+    for w in points_of(exact.judge, exact.judge.tensor(np.asarray(exact.start))).numpy(force=True):
+        here, there = own.value(w, short), exact.judge.value(w, rows)
+        if np.isfinite(here) and abs(here - there) > SHARE * max(abs(here), SHARE):
+            return False
+    return True

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -19,6 +18,9 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
 from saddleproof.arrays import Vector
+from saddleproof.torch import plain
+from saddleproof.torch.closeness import close
+from saddleproof.torch.facts import TOGETHER, Facts
 from saddleproof.torch.layout import Layout
 from saddleproof.torch.pooled import gradients
 from saddleproof.torch.products import Graph
@@ -36,31 +38,6 @@ LEAST = 5
 SMALL = 2_000
 #: Bytes of graphs that are kept for more products at the same point, over those of one call.
 KEPT = 4
-#: How second derivatives are taken: by vmap over the workers, by a loop, or not at all.
-TOGETHER, APART, NEVER = "together", "apart", ""
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What `saddleproof.torch.probe` finds out about a module, once.
-
-    Attributes:
-        activations: numbers that a forward pass makes for each row.
-        random: whether the module draws random numbers, as dropout does.
-        writes: whether a forward pass writes into its inputs; it is then given copies.
-        looped: why vmap is not used; empty when it is.
-        valued: whether vmap gives the values of all workers.
-        pooled: whether one pass over all workers' rows gives the same at one point, sooner.
-        second: how second derivatives are taken: `TOGETHER`, `APART` or `NEVER`.
-    """
-
-    activations: int = 0
-    random: bool = False
-    writes: bool = False
-    looped: str = ""
-    valued: bool = False
-    pooled: bool = False
-    second: str = APART
 
 
 class ModuleLoss:
@@ -98,6 +75,7 @@ class ModuleLoss:
         self.d = self.layout.d
         self.memory = memory
         self.facts = Facts()
+        self._pooling: dict[tuple[int, ...], bool] = {}  # workers and rows: whether it is right
         self._at: Tensor | None = None  # where the graphs are
         self._graphs: dict[tuple[Any, ...], tuple[Graph, tuple[Tensor, ...]]] = {}
 
@@ -107,8 +85,8 @@ class ModuleLoss:
 
     def value(self, w: Vector, data: Sequence[Tensor]) -> float:
         """F_i(w): (d,) to a number."""
-        with self.computing(), torch.no_grad():
-            return float(self.objective(self.tensor(w), *data))
+        with self.computing():
+            return float(self.objective(self.tensor(w), *data).detach())
 
     def gradient(self, points: Vector, data: Sequence[Tensor]) -> Vector:
         """grad F_i at (q, d) points, as (q, d)."""
@@ -126,10 +104,7 @@ class ModuleLoss:
 
     def objective(self, w: Tensor, *data: Tensor) -> Tensor:
         """F_i(w), differentiable; `data` is inputs and target. Hold `computing` around it."""
-        tree = self.layout.tree(w)
-        *inputs, target = (x.clone() for x in data) if self.facts.writes else data
-        value = self.loss(self.output(tree, tuple(inputs)), target)
-        return value if self.penalty is None else value + self.penalty(tree)
+        return self._value(self.layout.tree(w), *data)
 
     def output(self, tree: dict[str, Tensor], inputs: tuple[Tensor, ...]) -> Any:
         """What the module makes of its inputs with other parameters."""
@@ -164,9 +139,9 @@ class ModuleLoss:
         for i in range(0, q, points):
             for j in range(0, k, workers):
                 part = tuple(x[j : j + workers] for x in data)
-                with self.computing(), torch.no_grad():
+                with self.computing():
                     found = self.values_of(w[i : i + points], part)
-                out[i : i + points, j : j + workers] = found
+                out[i : i + points, j : j + workers] = found.detach()
         return out
 
     def products(self, w: Tensor, v: Tensor, data: tuple[Tensor, ...]) -> Tensor:
@@ -225,15 +200,8 @@ class ModuleLoss:
         return self._vmapped(grad(self.objective), w, data)
 
     def loop(self, w: Tensor, data: tuple[Tensor, ...]) -> Tensor:
-        """`batch` by a plain loop over points and workers."""
-        return torch.stack(
-            [
-                torch.stack(
-                    [self._one(x, *(part[j] for part in data)) for j in range(len(data[0]))]
-                )
-                for x in w
-            ]
-        )
+        """`batch` by a plain loop over points and workers: see `saddleproof.torch.plain`."""
+        return plain.gradients(self.module, self._own_value, self.layout, w, data)
 
     def values_of(self, w: Tensor, data: tuple[Tensor, ...]) -> Tensor:
         """`values`, in one piece."""
@@ -243,9 +211,19 @@ class ModuleLoss:
         return torch.stack([torch.stack([self.objective(x, *row) for row in rows]) for x in w])
 
     def _some(self, w: Tensor, data: tuple[Tensor, ...]) -> Tensor:
-        if self.facts.pooled and len(w) == 1:
+        if self.facts.pooled and len(w) == 1 and self._pools(w, data):
             return self.pooled(w, data)
         return self.loop(w, data) if self.facts.looped else self.vectorised(w, data)
+
+    def _pools(self, w: Tensor, data: tuple[Tensor, ...]) -> bool:
+        """Whether pooling is right for so many workers and rows, compared once with vmap.
+
+        A module may do another thing with many rows than with the few of the probe.
+        """
+        shape = tuple(data[0].shape[:2])
+        if shape not in self._pooling:
+            self._pooling[shape] = close(self.pooled(w, data), self.vectorised(w, data))
+        return self._pooling[shape]
 
     def _vmapped(
         self, function: Callable[..., Tensor], w: Tensor, data: tuple[Tensor, ...]
@@ -259,10 +237,16 @@ class ModuleLoss:
             many: Tensor = vmap(one, (0, *(None for _ in data)))(w, *data)
             return many
 
-    def _one(self, w: Tensor, *data: Tensor) -> Tensor:
-        leaf = w.detach().requires_grad_()
-        (slope,) = torch.autograd.grad(self.objective(leaf, *data), leaf)
-        return slope
+    def _value(self, tree: dict[str, Tensor], *data: Tensor) -> Tensor:
+        *inputs, target = (x.clone() for x in data) if self.facts.writes else data
+        value = self.loss(self.output(tree, tuple(inputs)), target)
+        return value if self.penalty is None else value + self.penalty(tree)
+
+    def _own_value(self, tree: dict[str, Tensor], *data: Tensor) -> Tensor:
+        """F_i at the parameters that the module holds, `tree`."""
+        *inputs, target = (x.clone() for x in data) if self.facts.writes else data
+        value = self.loss(self.module(*inputs), target)
+        return value if self.penalty is None else value + self.penalty(tree)
 
     def _graph(self, w: Tensor, data: tuple[Tensor, ...], *, keep: bool) -> Graph:
         """A new graph, or the one that was made for the same w and data."""

@@ -8,11 +8,14 @@ is the room that liars hide in. Liars see the honest momenta: wrap this fleet in
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from saddleproof import arguments
 from saddleproof.arrays import Vector
-from saddleproof.errors import OptionError
+from saddleproof.errors import OptionError, StoreError
+from saddleproof.fingerprint import conditions_of
 from saddleproof.fleets.base import OK, Announcement, Fleet, Messages
 from saddleproof.questions import Gradients, Question, answered_by
 
@@ -28,8 +31,7 @@ class WorkerMomentum:
     in the end. PyTorch's SGD(momentum=beta) adds up instead, and steps 1 / (1 - beta) times as
     far at the same learning rate.
 
-    The momenta live here, as they live with the workers: a run that is resumed in a new process
-    starts with none.
+    The momenta are part of every checkpoint of a run, and a resumed run goes on with them.
 
     Args:
         fleet: who computes the gradients.
@@ -40,7 +42,7 @@ class WorkerMomentum:
     """
 
     def __init__(self, fleet: Fleet, beta: float = 0.9) -> None:
-        if not 0 <= beta < 1:
+        if not 0 <= arguments.real("momentum", beta) < 1:
             raise OptionError(f"beta must be in [0, 1); got {beta}")
         self.fleet, self.beta = fleet, beta
         self.workers = fleet.workers
@@ -91,6 +93,36 @@ class WorkerMomentum:
             question, round_id=round_id, timeout=timeout
         )
         return heard
+
+    def conditions(self) -> dict[str, str]:
+        """What distinguishes the fleet underneath, and beta."""
+        return {**conditions_of(self.fleet), "momentum": repr(float(self.beta))}
+
+    def kept(self) -> dict[str, Any]:
+        """Every worker's momentum, by name."""
+        return {"momentum": dict(self._momentum)}
+
+    def restore(self, kept: dict[str, Any]) -> None:
+        """Go on with the momenta of a checkpoint.
+
+        Raises:
+            StoreError: they are no momenta of these workers.
+        """
+        momenta = kept.get("momentum")
+        if set(kept) != {"momentum"} or not isinstance(momenta, dict):
+            raise StoreError("the checkpoint holds no momenta of workers. Begin anew")
+        shapes = set()
+        for name, m in momenta.items():
+            known = isinstance(m, np.ndarray) and m.dtype.kind == "f" and m.shape[:-1] == (1,)
+            if name not in self.workers or not known or not np.isfinite(m).all():
+                raise StoreError(
+                    f"the checkpoint's momentum of {name!r} is no finite row of a worker on the "
+                    "roster. Begin anew"
+                )
+            shapes.add((m.shape, m.dtype))
+        if len(shapes) > 1:
+            raise StoreError("the checkpoint's momenta differ in length or dtype. Begin anew")
+        self._momentum = {name: np.array(m) for name, m in momenta.items()}
 
     def close(self) -> None:
         """Close the fleet underneath."""

@@ -20,37 +20,40 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from saddleproof.torch.comparing import Trouble, agree, close, each, elsewhere, second
-from saddleproof.torch.loss import Facts, ModuleLoss
-from saddleproof.torch.pooled import linear_layers
-from saddleproof.torch.refusals import (
-    called,
-    check_forward,
-    check_mean,
-    check_outside,
-    first,
-    writes,
+from saddleproof.errors import OptionError
+from saddleproof.torch.closeness import close, tells
+from saddleproof.torch.comparing import (
+    Trouble,
+    agree,
+    each,
+    points_of,
+    second,
+    uneven,
+    used_once,
 )
-from saddleproof.torch.surroundings import plainly
+from saddleproof.torch.facts import Facts
+from saddleproof.torch.history import check_history, on_a_copy
+from saddleproof.torch.loss import ModuleLoss
+from saddleproof.torch.pooled import linear_layers
+from saddleproof.torch.reach import reaches
+from saddleproof.torch.refusals import called, check_forward, check_mean, check_outside, first
+from saddleproof.torch.surroundings import drawing, original_of, plainly
 
 #: Rows of a shard that are looked at.
 ROWS = 8
+#: Why a loop is used though vmap does not fail.
+NOTHING = "nothing but zeros and NaN came out, which shows nothing"
+
+Data = tuple[Tensor, ...]
 
 
 @plainly()
-def probe(
-    loss: ModuleLoss,
-    shards: list[tuple[Tensor, ...]],
-    *,
-    original: nn.Module | None = None,
-    stacklevel: int = 5,
-) -> Facts:
+def probe(loss: ModuleLoss, shards: list[Data], *, stacklevel: int = 5) -> Facts:
     """The facts of a module, from the first rows of two workers.
 
     Args:
         loss: the module and its loss.
         shards: one worker's rows each.
-        original: the user's own module, of which `loss.module` is a copy; to name its parameters.
         stacklevel: of the warning.
 
     Raises:
@@ -59,32 +62,57 @@ def probe(
     Warns:
         RuntimeWarning: vmap cannot differentiate the module; names the layer and says why.
     """
-    n = min(ROWS, *(len(shard[0]) for shard in shards))
-    pair = [tuple(x[:n] for x in shards[i]) for i in (0, -1)]
     w = loss.layout.flat(dict(loss.module.named_parameters()))
-    points = torch.stack([w, elsewhere(loss, w)])
+    points = points_of(loss, w)
     with loss.computing():
-        is_random = check_forward(loss, w, pair[0])
-        facts = Facts(random=is_random, writes=writes(loss, w, pair[0]))
-    loss.facts = facts
-    with loss.computing(0):
-        check_outside(loss, w, pair[0], loss.module if original is None else original)
-        check_mean(loss, w, pair[0])
+        loss.facts = check_forward(loss, w, shards[0])  # all rows: a write may spare the first ones
+        # Copies are called until it is known that a call leaves no trace.
+        pair = _telling(on_a_copy(loss), points, shards)
+        changed = check_history(loss, points, *pair)
+        _check_reach(loss, changed)
+        with drawing(0):
+            check_outside(loss, w, pair[0])
+        check_mean(loss, points, pair[0])
         both = tuple(torch.stack(x) for x in zip(*pair, strict=True))
-        facts = replace(facts, activations=_activations(loss, w, pair[0]) // n)
-        why = _trouble(loss, points, both, is_random)
-        if why:
+        n = len(pair[0][0])
+        with drawing(0):
+            facts = replace(loss.facts, activations=_activations(loss, w, pair[0]) // n)
+        why = _trouble(loss, points, both)
+        if why not in ("", NOTHING):
             message = f"vmap cannot differentiate this module, {why}; using a loop, which is slower"
             warnings.warn(message, RuntimeWarning, stacklevel=stacklevel)
-        facts = replace(facts, looped=why, valued=not why)
-        if is_random:
+        loss.facts = facts = replace(facts, looped=why, valued=not why)
+        if facts.random:
             return facts  # the next draw differs; there is nothing to compare
-        loss.facts = replace(facts, valued=True)
-        facts = replace(facts, valued=not why and agree(loss.values_of, each(loss), points, both))
-        loss.facts = facts
-        pools = not why and bool(linear_layers(loss.module))
-        pools = pools and agree(loss.pooled, loss.loop, points, both)
+        if not why:
+            facts = replace(facts, valued=agree(loss.values_of, each(loss), points, [both]))
+        pools = not why and bool(linear_layers(loss.module)) and used_once(loss, w, pair[0])
+        pools = pools and agree(loss.pooled, loss.loop, points, [both, uneven(both)])
         return replace(facts, pooled=pools, second=second(loss, points, both, vmaps=not why))
+
+
+def _telling(loss: ModuleLoss, points: Tensor, shards: list[Data]) -> tuple[Data, Data]:
+    """The first rows of two workers, of such as have a finite loss, if any."""
+    n = min(ROWS, *(len(shard[0]) for shard in shards))
+    rows = [tuple(x[:n] for x in shard) for shard in shards]
+
+    def is_finite(data: Data) -> bool:
+        with drawing(0):
+            return all(bool(torch.isfinite(loss.objective(w, *data))) for w in points[1:])
+
+    one = next(filter(is_finite, rows), rows[0])
+    return one, next(filter(is_finite, reversed(rows)), rows[-1])
+
+
+def _check_reach(loss: ModuleLoss, changed: list[str]) -> None:
+    """A loss that reads what a forward pass leaves in the user's own module would read old news."""
+    for what, function in (("loss", loss.loss), ("penalty", loss.penalty)):
+        if changed and function is not None and reaches(function, original_of(loss.module)):
+            raise OptionError(
+                f"the {what} refers to the module, whose forward pass writes {changed[0]!r}; the "
+                "workers call copies of it, so that this would be an old number. Let the forward "
+                "pass return what the loss needs: (output, target) may be any output"
+            )
 
 
 def _activations(loss: ModuleLoss, w: Tensor, data: tuple[Tensor, ...]) -> int:
@@ -96,31 +124,56 @@ def _activations(loss: ModuleLoss, w: Tensor, data: tuple[Tensor, ...]) -> int:
     leaves = [layer for layer in loss.module.modules() if not list(layer.children())]
     hooks = [layer.register_forward_hook(note) for layer in leaves]
     try:
-        with torch.no_grad():
-            loss.objective(w, *data)
+        loss.objective(w, *data)
     finally:
         for hook in hooks:
             hook.remove()
     return sum(sizes) + data[0].numel()
 
 
-def _trouble(loss: ModuleLoss, points: Tensor, pair: tuple[Tensor, ...], drawn: bool) -> str:
+def _trouble(loss: ModuleLoss, points: Tensor, pair: Data) -> str:
     """Why vmap will not do for two workers; empty when it will."""
+    shown = False
+    # A single worker draws the same numbers either way.
+    some = tuple(x[:1] for x in pair) if loss.facts.random else pair
     for w in points[:, None]:
+        with drawing(0):
+            slow = _slowly(loss, w, some)
         entered: list[nn.Module] = []
-        with _entering(loss.module, entered):
+        with _entering(loss.module, entered), drawing(0):
             try:
-                fast = loss.vectorised(w, pair)
+                loss.vectorised(w, pair)
             except Trouble as error:
                 where = called(loss.module, entered[-1]) if entered else "outside its layers"
                 return f"last in {where}: {first(error)}"
-        if drawn:
-            return ""  # other draws than the loop's; there is nothing to compare
-        slow = loss.loop(w, pair)
+        with drawing(0):
+            fast = loss.vectorised(w, some)
         if not close(fast, slow):
+            if loss.facts.random and not _trouble(_asleep(loss), points, pair):
+                return ""  # other draws, in a module that is vectorised rightly without them
             gap = float((fast - slow).abs().max())
             return f"its answer differs from a loop's by {gap:.1g}"
-    return ""
+        shown = shown or tells(slow)
+    return "" if shown else NOTHING
+
+
+def _slowly(loss: ModuleLoss, w: Tensor, pair: Data) -> Tensor:
+    try:
+        return loss.loop(w, pair)
+    except Trouble as error:
+        raise OptionError(
+            f"the module or the loss fails on its way back, or when it is called again: "
+            f"{first(error)}. It must overwrite nothing that a gradient needs, and use nothing "
+            "that an earlier call left in it"
+        ) from error
+
+
+def _asleep(loss: ModuleLoss) -> ModuleLoss:
+    """The same without random numbers, as far as the module has its own for training alone."""
+    made = on_a_copy(loss)
+    made.module.eval()
+    made.facts = replace(loss.facts, random=False)
+    return made
 
 
 @contextmanager

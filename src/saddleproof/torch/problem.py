@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import copy
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
 
+from saddleproof import arguments
 from saddleproof.arrays import Vector
+from saddleproof.border import label, named_shards
 from saddleproof.errors import OptionError
 from saddleproof.problems.base import Problem
 from saddleproof.torch.copies import dense, matched, pristine
+from saddleproof.torch.described import of_loss, of_module, of_rows
+from saddleproof.torch.facts import NEVER
 from saddleproof.torch.layout import Layout
-from saddleproof.torch.loss import NEVER, LossFunction, ModuleLoss, Penalty
+from saddleproof.torch.loss import LossFunction, ModuleLoss, Penalty
+from saddleproof.torch.modules import check_loss, check_module
 from saddleproof.torch.probe import probe
-from saddleproof.torch.refusals import check_module, first
+from saddleproof.torch.refusals import first
 from saddleproof.torch.rows import Batch, Rows
 from saddleproof.torch.surroundings import plainly
 
@@ -50,7 +55,7 @@ class TorchProblem(Problem):
         shards: one worker's data each: a tuple (inputs..., target) of tensors or arrays with the
             rows over the first axis, or a `torch.utils.data.Dataset` or `DataLoader` of such
             tuples. The numbers of rows may differ. Floating-point data take the module's dtype;
-            all of it moves to its device.
+            all of it moves to its device. A mapping gives the workers' names too.
         penalty: the trainable parameters by name to one number, which is added to every worker's
             loss: `lambda parameters: 1e-4 * sum((p**2).sum() for p in parameters.values())`.
         batch_size: rows that each worker draws in a round; None takes all.
@@ -79,7 +84,7 @@ class TorchProblem(Problem):
         self,
         module: nn.Module,
         loss: LossFunction,
-        shards: Sequence[Any],
+        shards: Sequence[Any] | Mapping[str, Any],
         *,
         penalty: Penalty | None = None,
         batch_size: int | None = None,
@@ -87,33 +92,40 @@ class TorchProblem(Problem):
         memory: int = 2**28,
         name: str = "module",
     ) -> None:
-        if len(shards) == 0:
-            raise OptionError("a problem needs at least one worker's shard; got none")
-        if batch_size is not None and batch_size < 1:
-            raise OptionError(f"batch_size must be at least 1, or None; got {batch_size}")
+        if batch_size is not None:
+            batch_size = arguments.whole("batch_size", batch_size, least=1)
+        seed = arguments.seed_of(seed)
         check_module(module)
+        check_loss(loss)
+        if isinstance(shards, (Dataset, DataLoader)):
+            raise OptionError(
+                "shards must be one a worker, in a list or a dict of names to shards; got one "
+                f"{type(shards).__name__}. Split it first, as torch.utils.data.random_split does"
+            )
+        names, parts = named_shards(shards)
         self.module = pristine(module)
         layout = Layout.of(self.module)
         with plainly():
-            self.rows = Rows(shards, layout.dtype, layout.device)
+            self.rows = Rows(parts, layout.dtype, layout.device, names)
         self.batch_size = batch_size
         self.seed = secrets.randbits(63) if seed is None else seed
+        self._replays = seed is not None
         loss = matched(loss, layout)
+        self._functions = {"loss": loss, "penalty": penalty}
 
         def made(module: nn.Module) -> ModuleLoss:
             found = ModuleLoss(dense(module), loss, penalty=penalty, memory=memory)
-            found.facts = probe(found, self.clean(), original=original, stacklevel=5)
+            found.facts = probe(found, self.clean(), stacklevel=5)
             return found
 
-        original = module
-        self.module_loss = self.judge = made(copy.deepcopy(self.module))
+        self.module_loss = self.judge = made(pristine(self.module))
         if self.module_loss.facts.random:
             if batch_size is None:
                 raise OptionError(
                     "this module draws random numbers in train mode (dropout), which only "
                     "minibatch rounds can replay; pass batch_size, or call module.eval() first"
                 )
-            self.judge = made(copy.deepcopy(self.module).eval())
+            self.judge = made(pristine(self.module).eval())
             if self.judge.facts.random:
                 raise OptionError(
                     "this module draws random numbers in eval mode too, so that its loss is "
@@ -121,6 +133,7 @@ class TorchProblem(Problem):
                 )
         start = self.array_of(self.module)
         super().__init__(self.judge, self.rows.shards, start=start, name=name)
+        self.names = names
         if self.judge.facts.second == NEVER:
             self.products = self.judge.product = None  # type: ignore[method-assign, assignment]
         self._lost = self._failing(start)
@@ -201,7 +214,7 @@ class TorchProblem(Problem):
         if np.shape(w) != (self.d,):
             raise OptionError(f"w must be a vector of length d={self.d}; got {np.shape(w)}")
         with plainly(), torch.no_grad():
-            module = copy.deepcopy(self.module)
+            module = pristine(self.module)
             tree = self.module_loss.layout.tree(self.module_loss.tensor(w))
             for name, parameter in module.named_parameters():
                 if name in tree:
@@ -231,6 +244,19 @@ class TorchProblem(Problem):
         if self._lost:
             out[:, self._lost] = np.nan
         return out
+
+    def conditions(self) -> dict[str, str]:
+        """What distinguishes this problem from another one: see `saddleproof.fingerprint`."""
+        found = {
+            "problem": "TorchProblem",
+            "problem.module": of_module(self.module),
+            "problem.shards": of_rows(*self.rows.content),
+            "problem.batch_size": str(self.batch_size),
+            "problem.seed": str(self.seed) if self._replays else "None",
+        }
+        for name, function in self._functions.items():
+            found |= of_loss(function, f"problem.{name}")
+        return found
 
     def clean(self) -> list[tuple[Tensor, ...]]:
         """The shards whose rows are all finite; all shards, if none is."""
@@ -268,5 +294,5 @@ class TorchProblem(Problem):
                 self.judge.values(w, tuple(x[None] for x in shard))
             except Exception as error:
                 raise OptionError(
-                    f"the module or the loss fails on worker {i}'s rows: {first(error)}"
+                    f"the module or the loss fails on {label(self.names, i)}'s rows: {first(error)}"
                 ) from error

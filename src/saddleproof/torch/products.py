@@ -46,6 +46,11 @@ class Graph:
                 for leaf, row in zip(self._leaves, rows, strict=True)
             ]
 
+    @property
+    def slopes(self) -> Tensor:
+        """grad F_i(w): (k, d)."""
+        return torch.cat([x.detach().reshape(-1, x.shape[-1]) for x in self._slopes])
+
     def along(self, vectors: Tensor) -> Tensor:
         """H_i v_i: (k, d) to (k, d)."""
         blocks = [vectors] if len(self._leaves) == 1 else vectors[:, None]

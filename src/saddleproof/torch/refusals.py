@@ -1,4 +1,4 @@
-"""What cannot be trained or judged here, each refused by one sentence that names the cure."""
+"""What a forward pass and a loss may not do, each refused by one sentence that names the cure."""
 
 from __future__ import annotations
 
@@ -11,81 +11,92 @@ import torch
 from torch import Tensor, nn
 
 from saddleproof.errors import OptionError
-from saddleproof.torch.comparing import Trouble, close, same
-from saddleproof.torch.copies import pristine
+from saddleproof.torch.closeness import same
+from saddleproof.torch.comparing import Trouble
+from saddleproof.torch.facts import Facts
+from saddleproof.torch.history import on_a_copy
 from saddleproof.torch.loss import ModuleLoss
-from saddleproof.torch.surroundings import Drawing
+from saddleproof.torch.surroundings import Drawing, original_of
+from saddleproof.torch.watching import Watching
+
+Data = tuple[Tensor, ...]
 
 
-def check_module(module: nn.Module) -> None:
-    """Refuse what cannot be called with other parameters than its own.
+def check_forward(loss: ModuleLoss, w: Tensor, data: Data) -> Facts:
+    """Whether a forward pass draws random numbers or writes into rows; refuse what it may not do.
 
     Raises:
-        OptionError: says what to pass in its place.
+        OptionError: the module, the loss or the penalty fails or gives no number, parameters or
+            buffers are written into, or numbers are drawn from another generator.
     """
-    for name, layer in module.named_modules():
-        what = f"layer {name!r}" if name else "the module"
-        if isinstance(layer, torch.jit.ScriptModule):
-            raise OptionError(
-                f"{what} is scripted and cannot be called with other parameters; pass the "
-                "nn.Module that it was made from"
-            )
-        if any(isinstance(p, nn.parameter.UninitializedParameter) for p in layer.parameters()):
-            raise OptionError(
-                f"{what} is lazy and has no parameters yet; call the module once on a few rows"
-            )
-        if isinstance(layer, (nn.Embedding, nn.EmbeddingBag)) and layer.max_norm is not None:
-            raise OptionError(
-                f"{what} has max_norm, which rewrites its weights in every forward pass; leave "
-                "max_norm out, or pass penalty="
-            )
-
-
-def check_forward(loss: ModuleLoss, w: Tensor, data: tuple[Tensor, ...]) -> bool:
-    """Whether a forward pass draws random numbers; refuse what it may not do."""
-    trial = _on_a_copy(loss)
-    trial.facts = replace(trial.facts, writes=True)
-    before = [x.clone() for x in (w, *trial.module.buffers())]
-    with Drawing(0) as mode, torch.no_grad():
-        try:
-            value: Any = trial.objective(w, *data)
-        except Exception as error:
-            raise OptionError(
-                f"the module or the loss fails on a worker's rows: {first(error)}"
-            ) from error
-    if not isinstance(value, Tensor) or value.ndim or not value.is_floating_point():
-        got = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
-        raise OptionError(f"the loss must return one floating-point number, a mean; got {got}")
-    if not same(before[0], w):
+    trial, own = on_a_copy(loss), tuple(x.clone() for x in data)
+    names = dict(trial.module.named_buffers())
+    before = {name: x.clone() for name, x in names.items()}
+    w = w.clone()
+    rows = {f" row {i}": x for i, x in enumerate(own)}
+    with Watching({" w": w, **rows, **names}) as watching, Drawing(0) as drawing:
+        value = _value(trial, w, own)
+    if " w" in watching.written:
         raise OptionError(
             "a forward pass rewrites the module's parameters, so that its loss is no function of "
             "them; compute with copies"
         )
-    _check_buffers(loss, trial, before[1:])
+    changed = [name for name, x in names.items() if not same(before[name], x)]
+    _check_buffers(loss.module, [*changed, *sorted(watching.written & set(names))])
+    _check_number(value)
+    writes = any(not same(x, y) or y.requires_grad for x, y in zip(data, own, strict=True))
+    writes = writes or bool(watching.written & set(rows))
     if all(_draws_outside(trial, w, data) for _ in range(3)):
         raise OptionError(
             "a forward pass draws from NumPy's or Python's generator, which no round can replay; "
             "draw from PyTorch's"
         )
-    with Drawing(0), torch.no_grad():
-        again = trial.objective(w, *data)
-    if not close(again, value):
+    narrow = ", ".join(sorted(str(dtype).removeprefix("torch.") for dtype in watching.narrow))
+    return replace(loss.facts, random=bool(drawing.draws), writes=writes, narrow=narrow)
+
+
+def _value(trial: ModuleLoss, w: Tensor, data: Data) -> Any:
+    tree = trial.layout.tree(w)
+    *inputs, target = data
+    try:
+        value = trial.loss(trial.output(tree, tuple(inputs)), target)
+    except Exception as error:  # whatever the user's code raises
         raise OptionError(
-            "the module or the loss gives another number each time that it is called; it must "
-            "not remember earlier calls"
+            f"the module or the loss fails on a worker's rows: {first(error)}"
+        ) from error
+    _check_number(value)
+    if trial.penalty is None:
+        return value
+    try:
+        return value + trial.penalty(tree)
+    except Exception as error:  # whatever the user's code raises
+        raise OptionError(
+            f"the penalty fails: {first(error)}. It is handed a dict of the trainable parameters, "
+            f"{', '.join(map(repr, list(tree)[:3]))}..., and must return one number"
+        ) from error
+
+
+def _check_number(value: Any) -> None:
+    if not isinstance(value, Tensor):
+        raise OptionError(
+            f"the loss must return one floating-point number, a mean, as a tensor; got "
+            f"{type(value).__name__}"
         )
-    return bool(mode.draws)
+    if value.ndim or not value.is_floating_point():
+        raise OptionError(
+            "the loss must return one floating-point number, a mean; got shape "
+            f"{tuple(value.shape)} of {value.dtype}"
+        )
 
 
-def _check_buffers(loss: ModuleLoss, trial: ModuleLoss, before: list[Tensor]) -> None:
-    for (name, after), old in zip(trial.module.named_buffers(), before, strict=True):
-        if not same(old, after):
-            layer = loss.module.get_submodule(name.rpartition(".")[0])
-            cure = "use nn.GroupNorm, or " if hasattr(layer, "running_mean") else ""
-            raise OptionError(
-                f"{called(loss.module, layer)} changes its buffer {name!r} in every forward "
-                f"pass, which no aggregation rule would guard; {cure}call module.eval() first"
-            )
+def _check_buffers(module: nn.Module, written: list[str]) -> None:
+    for name in written[:1]:
+        layer = module.get_submodule(name.rpartition(".")[0])
+        cure = "use nn.GroupNorm, or " if hasattr(layer, "running_mean") else ""
+        raise OptionError(
+            f"{called(module, layer)} changes its buffer {name!r} in every forward "
+            f"pass, which no aggregation rule would guard; {cure}call module.eval() first"
+        )
 
 
 def _outside_state() -> tuple[Any, ...]:
@@ -93,34 +104,48 @@ def _outside_state() -> tuple[Any, ...]:
     return random.getstate(), numbers[1].tobytes(), numbers[2]
 
 
-def _draws_outside(trial: ModuleLoss, w: Tensor, data: tuple[Tensor, ...]) -> bool:
+def _draws_outside(trial: ModuleLoss, w: Tensor, data: Data) -> bool:
     """Another thread may draw at the same time; then a second pass will not see it again."""
     before = _outside_state()
-    with Drawing(0), torch.no_grad():
-        trial.objective(w, *data)
+    with Drawing(0):
+        trial.objective(w, *(x.clone() for x in data))
     return bool(before != _outside_state())
 
 
-def check_outside(
-    loss: ModuleLoss, w: Tensor, data: tuple[Tensor, ...], original: nn.Module
-) -> None:
-    """With parameters that ask for no gradient, nothing else may ask for one."""
-    value = loss.objective(w.detach(), *data)
-    if not value.requires_grad:
-        return
-    ours = {id(p): name for name, p in loss.module.named_parameters()}
-    ours |= {id(p): name for name, p in original.named_parameters()}
-    tensors = _leaves_of(value)
-    names = [f"parameter {ours[id(x)]!r} of the module" for x in tensors if id(x) in ours]
-    names += [f"a tensor of shape {tuple(x.shape)}" for x in tensors if id(x) not in ours]
-    raise OptionError(
-        f"the loss depends on trainable tensors that no message holds: {', '.join(names[:3])}. "
-        "Pass a penalty on the parameters as penalty=; make other tensors parameters of the "
-        "module, or set requires_grad=False"
-    )
+def check_outside(loss: ModuleLoss, w: Tensor, data: Data) -> None:
+    """With parameters that ask for no gradient, nothing else may; with parameters that do, it must.
+
+    A tensor that a forward pass makes anew each time, as for a derivative by its inputs, is none
+    from outside.
+
+    Raises:
+        OptionError: the loss depends on other trainable tensors, or not on the parameters.
+    """
+    # The tensors of the first pass are held, so that no tensor of the second can take their place.
+    passes = [loss.objective(w.detach(), *(x.clone() for x in data)) for _ in range(2)]
+    once, again = ({id(x): x for x in _leaves_of(value)} for value in passes)
+    outside = [x for key, x in once.items() if key in again]
+    if outside:
+        ours = {id(p): name for name, p in loss.module.named_parameters()}
+        ours |= {id(p): name for name, p in original_of(loss.module).named_parameters()}
+        names = [f"parameter {ours[id(x)]!r} of the module" for x in outside if id(x) in ours]
+        names += [f"a tensor of shape {tuple(x.shape)}" for x in outside if id(x) not in ours]
+        raise OptionError(
+            f"the loss depends on trainable tensors that no message holds: {', '.join(names[:3])}. "
+            "Pass a penalty on the parameters as penalty=; make other tensors parameters of the "
+            "module, or set requires_grad=False; compute in the forward pass what the module keeps"
+        )
+    leaf = w.detach().clone().requires_grad_()
+    if not loss.objective(leaf, *(x.clone() for x in data)).requires_grad:
+        raise OptionError(
+            "the loss cannot be differentiated by the module's parameters; leave no_grad, "
+            "inference_mode, detach, argmax and NumPy out of the forward pass and the loss"
+        )
 
 
 def _leaves_of(value: Tensor) -> list[Tensor]:
+    if not value.requires_grad:
+        return []
     found: dict[int, Tensor] = {}
     seen: set[Any] = set()
     todo: list[Any] = [value.grad_fn]
@@ -138,35 +163,30 @@ def _leaves_of(value: Tensor) -> list[Tensor]:
     return list(found.values())
 
 
-def writes(loss: ModuleLoss, w: Tensor, data: tuple[Tensor, ...]) -> bool:
-    """Whether a forward pass writes into its inputs or its target."""
-    trial = tuple(x.clone() for x in data)
-    with Drawing(0), torch.no_grad():
-        _on_a_copy(loss).objective(w, *trial)
-    return not all(same(old, new) for old, new in zip(data, trial, strict=True))
+def check_mean(loss: ModuleLoss, points: Tensor, data: Data) -> None:
+    """Every row twice and three times: a mean stays as it is, and a sum grows by the same again.
 
-
-def check_mean(loss: ModuleLoss, w: Tensor, data: tuple[Tensor, ...]) -> None:
-    """Every row twice: a mean stays as it is."""
+    Raises:
+        OptionError: the loss, or a part of it, adds up over the rows.
+    """
+    if loss.facts.random:
+        return  # the next draw differs
     alone = ModuleLoss(loss.module, loss.loss)
     alone.facts = loss.facts
-    try:
-        with torch.no_grad():
-            once = float(alone.objective(w, *data))
-            twice = float(alone.objective(w, *(torch.cat([x, x]) for x in data)))
-    except Trouble:
-        return  # a module for so many rows and no others
-    if not loss.facts.random and once and abs(twice / once - 2) < 1e-4:
-        raise OptionError(
-            "the loss adds up over the rows, so that its size depends on how many there are; "
-            'it must be a mean over them, as with reduction="mean"'
-        )
-
-
-def _on_a_copy(loss: ModuleLoss) -> ModuleLoss:
-    made = ModuleLoss(pristine(loss.module), loss.loss, penalty=loss.penalty)
-    made.facts = loss.facts
-    return made
+    for w in points:
+        try:
+            one, two, three = (
+                float(alone.objective(w, *(torch.cat([x] * times) for x in data)).detach())
+                for times in (1, 2, 3)
+            )
+        except Trouble:
+            return  # a module for so many rows and no others
+        size = max(map(abs, (one, two, three)))
+        if abs(two - one) > 1e-3 * size and abs(three - two - (two - one)) < 1e-4 * size:
+            raise OptionError(
+                "the loss, or a part of it, adds up over the rows, so that its size depends on how "
+                'many there are; it must be a mean over them, as with reduction="mean"'
+            )
 
 
 def first(error: BaseException) -> str:

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
+from saddleproof.arrays import plain
+from saddleproof.border import label
 from saddleproof.errors import OptionError
 
 
@@ -42,6 +44,7 @@ class Rows:
             once.
         dtype: what floating-point inputs and targets become.
         device: where they go.
+        names: the workers', for error messages.
 
     Attributes:
         sizes: (m,) rows of each worker.
@@ -51,11 +54,21 @@ class Rows:
         OptionError: an empty shard, or shards that do not fit each other.
     """
 
-    def __init__(self, shards: Sequence[Any], dtype: torch.dtype, device: torch.device) -> None:
-        tensors = [_tensors(shard, dtype, device, i) for i, shard in enumerate(shards)]
-        kinds = {tuple((x.dtype, x.shape[1:]) for x in shard) for shard in tensors}
-        if len(kinds) > 1:
-            raise OptionError(f"the shards differ in more than their number of rows: {kinds}")
+    def __init__(
+        self,
+        shards: Sequence[Any],
+        dtype: torch.dtype,
+        device: torch.device,
+        names: Sequence[str] | None = None,
+    ) -> None:
+        tensors = [_tensors(x, dtype, device, label(names, i)) for i, x in enumerate(shards)]
+        kinds = [", ".join(f"{x.dtype} {tuple(x.shape[1:])}" for x in shard) for shard in tensors]
+        for i, kind in enumerate(kinds):
+            if kind != kinds[0]:
+                raise OptionError(
+                    "all workers' rows need the same dtypes and shapes; got "
+                    f"{kinds[0]} for {label(names, 0)} and {kind} for {label(names, i)}"
+                )
         self.odd = [i for i, shard in enumerate(tensors) if not all(map(_finite, shard))]
         self.sizes = np.array([len(shard[0]) for shard in tensors])
         self._first = np.cumsum(self.sizes) - self.sizes
@@ -67,6 +80,11 @@ class Rows:
         """One worker's rows each, as views."""
         spans = zip(self._first, self._first + self.sizes, strict=True)
         return [tuple(x[a:b] for x in self._storage) for a, b in spans]
+
+    @property
+    def content(self) -> tuple[tuple[Tensor, ...], NDArray[np.int_]]:
+        """All inputs and targets, worker after worker, and how many rows each worker has."""
+        return self._storage, self.sizes
 
     def all(self) -> list[Batch]:
         """Full batches."""
@@ -112,45 +130,54 @@ def _groups(sizes: NDArray[np.int_]) -> list[NDArray[np.intp]]:
 
 
 def _tensors(
-    shard: Any, dtype: torch.dtype, device: torch.device, worker: int
+    shard: Any, dtype: torch.dtype, device: torch.device, worker: str
 ) -> tuple[Tensor, ...]:
     shard = _read(shard, worker)
     if not isinstance(shard, (tuple, list)) or len(shard) < 2:
         raise OptionError(
-            f"worker {worker}'s shard must be a tuple (inputs..., target), or a Dataset or "
+            f"{worker}'s shard must be a tuple (inputs..., target), or a Dataset or "
             f"DataLoader of such tuples; got {type(shard).__name__}"
         )
-    # Arrays are copied: a memory map may be read-only.
-    try:
-        made = [torch.tensor(x) if isinstance(x, np.ndarray) else torch.as_tensor(x) for x in shard]
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise OptionError(f"worker {worker}'s rows must be tensors or arrays: {error}") from error
-    tensors = tuple(x.detach().to(device) for x in made)
-    tensors = tuple(x.to(dtype) if x.is_floating_point() else x for x in tensors)
+    made = [_tensor(x, f"{worker}'s rows").detach().to(device) for x in shard]
+    tensors = tuple(x.to(dtype) if x.is_floating_point() else x for x in made)
     lengths = {len(x) if x.ndim else 0 for x in tensors}
     if len(lengths) > 1 or lengths == {0}:
         raise OptionError(
-            f"worker {worker}'s inputs and target must have one row each for every sample; got "
+            f"{worker}'s inputs and target must have one row each for every sample; got "
             f"shapes {[tuple(x.shape) for x in tensors]}"
         )
     return tensors
 
 
-def _read(shard: Any, worker: int) -> Any:
+def _tensor(x: Any, whose: str) -> Tensor:
+    """Inputs or targets as a tensor with numbers in it; arrays are copied, as a map of a file."""
+    if isinstance(x, Tensor):
+        kind = "nested" if x.is_nested else "meta" if x.is_meta else x.layout
+        if kind != torch.strided:
+            raise OptionError(f"{whose} must be dense tensors; got a {kind} one. Convert it openly")
+        return x
+    if not isinstance(x, np.ndarray) or x.dtype.kind not in "bc":
+        x = plain(x, whose)
+    return torch.tensor(np.ascontiguousarray(x))
+
+
+def _read(shard: Any, worker: str) -> Any:
     """A data set or a loader as one tuple of tensors; anything else as it is."""
     if not isinstance(shard, (Dataset, DataLoader)):
         return shard
     try:
-        if isinstance(shard, DataLoader):
+        if isinstance(shard, DataLoader) and shard.batch_sampler is not None:
             batches = [tuple(map(torch.as_tensor, batch)) for batch in map(_tuple, shard)]
             return tuple(torch.cat(parts) for parts in zip(*batches, strict=True))
+        if isinstance(shard, DataLoader):  # batch_size=None: row by row
+            return tuple(default_collate([_tuple(row) for row in shard]))
         # A map-style data set has a length, though its base class does not say so.
         rows = [_tuple(shard[j]) for j in range(len(shard))]  # type: ignore[arg-type]
         return tuple(default_collate(rows))
-    except (TypeError, ValueError, IndexError, RuntimeError) as error:
+    except Exception as error:  # whatever the user's data set raises
         raise OptionError(
-            f"worker {worker}'s {type(shard).__name__} must give rows of tensors (inputs..., "
-            f"target), all of one shape: {error}"
+            f"{worker}'s {type(shard).__name__} must give rows of tensors (inputs..., "
+            f"target), all of one shape: {type(error).__name__}: {error}"
         ) from error
 
 

@@ -20,14 +20,31 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 _LOCKS: WeakKeyDictionary[nn.Module, threading.RLock] = WeakKeyDictionary()
-#: For the table above, and for switches and generators that are the whole process's.
+#: Copy to the user's own module.
+_ORIGINALS: WeakKeyDictionary[nn.Module, nn.Module] = WeakKeyDictionary()
+#: For the tables above, and for switches and generators that are the whole process's.
 _PROCESS = threading.RLock()
 
 
 def lock_of(module: nn.Module) -> Any:
-    """The lock that a call of this module holds; the same for everybody with this object."""
+    """The lock that a call of this module holds, or of another copy of the same module.
+
+    Both may write into what a hook or a loss closes over.
+    """
     with _PROCESS:
-        return _LOCKS.setdefault(module, threading.RLock())
+        return _LOCKS.setdefault(original_of(module), threading.RLock())
+
+
+def original_of(module: nn.Module) -> nn.Module:
+    """The user's module that this one is a copy of; itself where it is none."""
+    with _PROCESS:
+        return _ORIGINALS.get(module, module)
+
+
+def note_copy(module: nn.Module, copied: nn.Module) -> None:
+    """Remember what a copy was made from."""
+    with _PROCESS:
+        _ORIGINALS[copied] = original_of(module)
 
 
 @contextmanager
@@ -87,11 +104,12 @@ def _arguments(func: Any) -> Any:
 
 
 def _keeps_all(func: Any, args: Any, kwargs: dict[str, Any]) -> bool:
-    """Whether this is an attention or a recurrent layer whose dropout is zero."""
+    """Whether this is a dropout, an attention or a recurrent layer that drops nothing."""
     for i, argument in enumerate(_arguments(func)):
-        if argument.name in ("dropout_p", "dropout"):
+        if argument.name in ("dropout_p", "dropout", "train"):
             given = args[i] if i < len(args) else kwargs.get(argument.name, argument.default_value)
-            return not given
+            if given is not None and not given:
+                return True
     return False
 
 

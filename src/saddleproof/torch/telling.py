@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from saddleproof import arguments
 from saddleproof.result import Progress
 
 Callback = Callable[[Progress], bool | None]
@@ -28,6 +29,6 @@ def shown(bar: Any, callback: Callback | None) -> Callback:
     def after(progress: Progress) -> bool:
         if bar is not None:
             bar.advance(f"||g_hat|| {progress.record.gradient_norm:.3g}")
-        return bool(callback is not None and callback(progress))
+        return callback is not None and arguments.stops(callback(progress))
 
     return after

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
 
+from saddleproof import arguments
 from saddleproof.aggregators.base import Aggregator
 from saddleproof.aggregators.median import Median
 from saddleproof.aggregators.nearest_neighbor_mixing import NearestNeighborMixing
@@ -16,15 +18,19 @@ from saddleproof.arrays import Vector
 from saddleproof.attacks.base import Attack, Coalition
 from saddleproof.certificate import Budget, Certificate
 from saddleproof.certificate import certify as certify_point
+from saddleproof.checkpoint import Checkpoint
+from saddleproof.errors import StoreError
 from saddleproof.fleets.base import Fleet
 from saddleproof.fleets.local import LocalFleet
 from saddleproof.minimize import minimize
 from saddleproof.optimizers.base import Optimizer
 from saddleproof.optimizers.certified import CertifiedPGD
-from saddleproof.optimizers.plateaus import LossTest, PlateauPGD
+from saddleproof.optimizers.plateaus import PlateauPGD
 from saddleproof.result import Progress, Result
+from saddleproof.torch.asked import check_experiment, check_training
 from saddleproof.torch.certifying import GRADIENTS, certificate_of, worth_it
-from saddleproof.torch.judging import judge_of, judged
+from saddleproof.torch.fitted import Fitted
+from saddleproof.torch.judging import arithmetic, judge_of, judged
 from saddleproof.torch.loss import Penalty
 from saddleproof.torch.momentum import WorkerMomentum
 from saddleproof.torch.problem import TorchProblem
@@ -35,39 +41,6 @@ SMALL = 256
 
 Loss = Callable[[Any, Tensor], Tensor]
 Callback = Callable[[Progress], bool | None]
-
-
-@dataclass(frozen=True, repr=False)
-class Fitted(Result):
-    """A `Result` of `fit`.
-
-    Attributes:
-        tests: whether the loss fell, on all rows, every 25 rounds
-            (`saddleproof.optimizers.plateaus`); empty where another optimizer trained.
-    """
-
-    tests: tuple[LossTest, ...] = ()
-
-    @property
-    def inexactness_ratio(self) -> float:
-        """Delta_hat / ||g_hat||, the median over the last quarter of the rounds.
-
-        Above 1 the liars could have turned every aggregate around; beyond about 3 it cannot be
-        told from zero, and more rounds at this batch size will not help. inf where the rule knows
-        no inexactness.
-        """
-        last = self.trace[-max(len(self.trace) // 4, 1) :]
-        ratios = [x.inexactness / x.gradient_norm if x.gradient_norm else np.inf for x in last]
-        return float(np.median(ratios)) if ratios else np.inf
-
-    def __repr__(self) -> str:
-        ratio = f"Delta_hat / ||g_hat|| was {self.inexactness_ratio:.2g} in the last rounds"
-        text = f"{super().__repr__()}\n{'inexactness':>12}: {ratio}"
-        if not self.tests:
-            return text
-        last = self.tests[-1]
-        told = f"[{last.low:.2g}, {last.high:.2g}] from step {last.since} to {last.round}"
-        return f"{text}\n{'loss':>12}: {'fell' if last.fell else 'not certain to fall'}, by {told}"
 
 
 def fit(
@@ -86,9 +59,13 @@ def fit(
     optimizer: Optimizer[Any] | None = None,
     attack: Attack | None = None,
     liars: Iterable[int] | None = None,
-    seed: int | None = None,
+    seed: arguments.Seed = None,
     progress: bool = False,
     callback: Callback | None = None,
+    checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
+    checkpoint_every: int = 1,
+    resume: bool = False,
+    allow: Iterable[str] = (),
     certify: bool | None = None,
     budget: Budget | None = None,
 ) -> tuple[nn.Module, Fitted]:
@@ -123,6 +100,14 @@ def fit(
         seed: for experiments; None draws everything from fresh entropy.
         progress: show a bar on the terminal.
         callback: called after every round; returning True stops the run.
+        checkpoint: file, or any `Checkpoint`, that holds the state after every
+            `checkpoint_every` rounds, momenta included.
+        checkpoint_every: rounds between two checkpoints.
+        resume: go on from `checkpoint` when it holds a state; call with the module that the run
+            was begun with, not with a trained one. With a seed, a run that was killed and resumed
+            ends in the same bytes as one that was not; without, minibatches are drawn anew.
+        allow: what may differ from the checkpoint's run, such as {"momentum"} or {"problem"}; see
+            `saddleproof.minimize`.
         certify: certify the model on all rows in the end. None does so where that costs no more
             gradients than the training did, or next to nothing; `Fitted.message` says so otherwise.
         budget: what the certificate may cost; see `saddleproof.certificate.Budget`.
@@ -133,8 +118,14 @@ def fit(
     Raises:
         BreakdownError: b is more than the rule or the optimizer can hold.
         OptionError: an argument that cannot work.
+        StoreError: see `saddleproof.minimize`. Where a state could not be written, `result` of the
+            error is what would be returned, as far as the training came.
     """
+    check_experiment(aggregator, attack, liars, budget, progress)
+    check_training(optimizer, rounds, lr, momentum, patience, callback, certify)
+    seed = arguments.seed_of(seed)  # once: a Generator gives one number
     problem = TorchProblem(module, loss, shards, penalty=penalty, batch_size=batch_size, seed=seed)
+    b = arguments.liars(b, problem.m)
     # A model that cannot be judged says so now, and not when it has been trained.
     judge = None if certify is False else judge_of(problem)
     fleet: Fleet = LocalFleet(problem)
@@ -153,22 +144,29 @@ def fit(
     def among_liars(honest: Fleet) -> Fleet:
         return honest if attack is None else Coalition(honest, attack, members)
 
-    with steps("rounds", rounds, shown=progress) as advance:
-        found = minimize(
-            among_liars(fleet),
-            optimizer,
-            aggregator=aggregator,
-            b=b,
-            w0=start,
-            seed=seed,
-            max_rounds=rounds,
-            callback=shown(advance, callback),
-            certify=False,
-        )
-    values = {field.name: getattr(found, field.name) for field in fields(found)}
-    values["tests"] = getattr(found.state, "tests", ())
-    trained = problem.load(found.w)
-    if judge and found.status not in ("interrupted", "too_few_workers", "diverged"):
+    try:
+        with steps("rounds", rounds, shown=progress) as advance:
+            found = minimize(
+                among_liars(fleet),
+                optimizer,
+                aggregator=aggregator,
+                b=b,
+                w0=start,
+                seed=seed,
+                max_rounds=rounds,
+                callback=shown(advance, callback),
+                checkpoint=checkpoint,
+                checkpoint_every=checkpoint_every,
+                resume=resume,
+                allow=allow,
+                certify=False,
+            )
+    except StoreError as error:
+        if error.result is not None:  # a state could not be written; the model so far is not lost
+            error.result = problem.load(error.result.w), Fitted(**_values(error.result))
+        raise
+    values, trained = _values(found), problem.load(found.w)
+    if judge and found.status.certifiable:
         budget = Budget() if budget is None else budget
         dear = "" if certify else worth_it(problem, found.trace, budget)
         if dear:
@@ -184,6 +182,7 @@ def fit(
                 budget,
                 seed=seed,
                 progress=progress,
+                assumptions=arithmetic(judge),
             )
     return trained, Fitted(**values)
 
@@ -198,7 +197,7 @@ def certify(
     aggregator: Aggregator | None = None,
     attack: Attack | None = None,
     liars: Iterable[int] | None = None,
-    seed: int | None = None,
+    seed: arguments.Seed = None,
     budget: Budget | None = None,
     progress: bool = False,
 ) -> Certificate:
@@ -235,14 +234,17 @@ def certify(
     Cost: three rounds: at most 60 Hessian-vector products, which take as long as about 150
     gradients on all rows, and one gradient.
     """
+    check_experiment(aggregator, attack, liars, budget, progress)
     problem = judged(module, loss, shards, penalty=penalty)
+    b = arguments.liars(b, problem.m)
+    seed = arguments.seed_of(seed)
     fleet: Fleet = LocalFleet(problem)
     if attack is not None:
         fleet = Coalition(fleet, attack, range(b) if liars is None else liars)
     budget = Budget() if budget is None else budget
     title = f"certifying, about {GRADIENTS * budget.products:.0f} gradients on all rows a worker"
     with steps(title, budget.products, shown=progress) as advance:
-        return certify_point(
+        found = certify_point(
             fleet,
             _start(problem, np.dtype(np.float64)),
             Median() if aggregator is None else aggregator,
@@ -251,6 +253,13 @@ def certify(
             seed=seed,
             progress=None if advance is None else lambda *_: advance.advance(),
         )
+    return replace(found, assumptions=(*found.assumptions, *arithmetic(problem)))
+
+
+def _values(found: Result) -> dict[str, Any]:
+    """The attributes of a `Fitted`, from the loop's result."""
+    values = {field.name: getattr(found, field.name) for field in fields(found)}
+    return values | {"tests": getattr(found.state, "tests", ())}
 
 
 def _start(problem: TorchProblem, dtype: np.dtype[Any]) -> Vector:

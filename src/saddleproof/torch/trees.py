@@ -49,7 +49,7 @@ def aggregate(rule: Aggregator, trees: Sequence[Tree], b: int) -> Tree:
     """
     if len(trees) == 0:
         raise OptionError("an aggregator needs at least one tree; got none")
-    check_breakdown(rule, len(trees), b)
+    b = check_breakdown(rule, len(trees), b)
     rows = [_leaves(tree) for tree in trees]
     usual = Counter(map(_signature, rows)).most_common(1)[0][0]
     _check_kinds(usual)

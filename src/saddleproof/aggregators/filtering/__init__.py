@@ -2,7 +2,8 @@
 
     iterative_filtering.py   the rule, and what it reports
     prune.py                 rows too far from the rest to be an original point leave at once
-    walk.py                  Algorithm 2: score, reweight, drop, stop
+    walk.py                  Algorithm 2: score, reweight, drop, stop; goes on without sigma
+    letter.py                Algorithm 2 to the letter, for a sigma that is given
     rank_one.py              scores for U = v v^T, in closed form: the default
     saddle.py                scores for the maximizing U, to a certified gap: Algorithm 2 verbatim
 

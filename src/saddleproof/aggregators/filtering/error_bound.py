@@ -31,10 +31,13 @@ def error_bound(c: Vector, sigma_hat: Vector, sigma: float, b: int, alpha: float
     """
     m = c.shape[-1]
     n = np.maximum(np.count_nonzero(c, axis=-1), 1)
-    scatter = m * sigma_hat**2 / np.min(c, axis=-1, where=c > 0, initial=1.0)
+    least = np.min(c, axis=-1, where=c > 0, initial=1.0)
+    deviation = sigma_hat * np.sqrt(m / (n * least))  # sqrt(lambda / n), without a square
     kept_lies = np.minimum(b / n, 1.0)
     missing = np.minimum(1 - (n - b) / m, 9 / 7 * alpha)
-    bound: Vector = _odds(kept_lies) * np.sqrt(scatter / n) + _odds(missing) * sigma
+    # Where all kept rows may be lies, they may agree: infinity times zero would be NaN.
+    deviation = np.where(kept_lies < 1, deviation, 1.0)
+    bound: Vector = _odds(kept_lies) * deviation + _odds(missing) * sigma
     return bound
 
 

@@ -17,15 +17,18 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from saddleproof.aggregators.base import Estimate, Rule, check_breakdown
+from saddleproof.aggregators.base import Estimate, Rule, check_breakdown, quiet
 from saddleproof.aggregators.filtering.error_bound import error_bound
+from saddleproof.aggregators.filtering.letter import to_the_letter
 from saddleproof.aggregators.filtering.prune import prune
 from saddleproof.aggregators.filtering.rank_one import rank_one
 from saddleproof.aggregators.filtering.saddle import saddle
-from saddleproof.aggregators.filtering.walk import Walk, walk
+from saddleproof.aggregators.filtering.walk import Walk, budget_of, walk
 from saddleproof.aggregators.gram import combined, grams
 from saddleproof.aggregators.inexactness import stack_inexactness
+from saddleproof.aggregators.units import Gram
 from saddleproof.aggregators.weighted import like
+from saddleproof.arguments import check_options
 from saddleproof.arrays import Array, Vector, as_stack, namespace
 from saddleproof.errors import OptionError
 
@@ -42,13 +45,14 @@ class FilterEstimate(Estimate):
             that are out, at most 1/2 for those that were kept.
         sigma_hat: sqrt(spread / m), an estimate of the sigma of (61).
         primal: an upper bound of the saddle value at the returned state.
-        dual: a lower bound of it, what is compared with 8 m sigma^2.
-        gap: (primal - dual) / primal: 0 where they meet.
+        dual: a lower bound of it, what `rank_one` compares with 8 m sigma^2.
+        gap: (primal - dual) / primal: 0 where they meet. All three are NaN where `saddle` ended
+            with so few rows that no W is feasible.
         rounds: updates of the weights before the returned state.
         suspect_alpha: one step more would have lowered the spread tenfold: more rows are bad
             than alpha allows for. Raise it; an alpha that is too large costs little.
         sigma_too_small: sigma contradicts the rows (more of them stand out than can be
-            Byzantine). It was ignored for this point.
+            Byzantine). `rank_one` then ignores sigma for this point; `saddle` never does.
     """
 
     scores: Array = None
@@ -67,16 +71,19 @@ class IterativeFiltering(Rule):
 
     Conventions: `rank_one` takes U = vv', v the direction of largest variance, which has scores in
     closed form and keeps Lemma 5 (docs/filtering.md); `saddle` takes the maximizing U. Rows with
-    c <= 1/2 are out; the mean of the others is unweighted. Without sigma the stop is not needed: of
+    c <= 1/2 are out; the mean of the others is unweighted. `saddle` with sigma is Algorithm 2 to
+    the letter, whatever sigma is (`saddleproof.aggregators.filtering.letter`). `rank_one` with
+    sigma also leaves out at once what (61) rules out, and goes on as without sigma where sigma
+    contradicts the rows. Without sigma the stop is not needed: of
     the states that removed at most (9/7) alpha m of weight, the one of least spread is returned:
     no more than Algorithm 2 stops with, for any sigma with (61). So honest rows at the edge are
     left out even when nobody lies.
 
     Breakdown: b/m < 1/4, or b <= alpha m when alpha is given. The inexactness with sigma is a proof
     about the original points' mean, given (61); without, it is the rank bound of
-    `saddleproof.aggregators.inexactness`. Rows with NaN, Inf or lengths beyond 1e145 are out from
-    the start and count as Byzantine. Cost: two passes over the messages, O(m^2 d), and at most
-    (9/7) alpha m + 2 eigenvectors of m x m matrices; for `saddle` 10 to 10 000 times O(m^3) each.
+    `saddleproof.aggregators.inexactness`. Rows with NaN or Inf are out from the start and count as
+    Byzantine. Cost: two passes over the messages, O(m^2 d), and at most (9/7) alpha m + 2
+    eigenvectors of m x m matrices; for `saddle` 10 to 10 000 times O(m^3) each.
 
     Args:
         sigma: of (61), in the unit of the messages, > 0: with n samples a worker about
@@ -102,10 +109,9 @@ class IterativeFiltering(Rule):
     tolerance: float = 1e-6
 
     def __post_init__(self) -> None:
+        check_options(self)
         if self.sigma is not None and not 0 < self.sigma < np.inf:
             raise OptionError(f"sigma must be positive and finite, or None; got {self.sigma}")
-        if self.method not in ("rank_one", "saddle"):
-            raise OptionError(f"method must be rank_one or saddle; got {self.method!r}")
         if self.alpha is not None and not 0 <= self.alpha < 0.25:
             raise OptionError(f"alpha must be in [0, 1/4), or None for b/m; got {self.alpha}")
         if not 0 < self.tolerance < 1:
@@ -115,15 +121,17 @@ class IterativeFiltering(Rule):
         """The largest b with b/m < 1/4; with b <= alpha m when alpha is given."""
         return (m - 1) // 4 if self.alpha is None else int(self.alpha * m + 1e-9)
 
+    @quiet
     def __call__(self, messages: Array, b: int) -> Array:
         """The filtered mean alone, (m, d) to (d,), without the cost of an inexactness."""
         stack = as_stack(messages)
-        check_breakdown(self, int(stack.shape[0]), b)
+        b = check_breakdown(self, int(stack.shape[0]), b)
         return self._filtered(stack[None, ...], b).vector[0, ...]
 
-    def weights(self, gram: Vector, b: int) -> Vector:
-        """(m, m) Gram matrix of the messages to (m,) weights, equal at the rows that stay."""
-        found, _ = self._walk(gram[None], b)
+    def weights(self, gram: Gram, b: int) -> Vector:
+        """The Gram matrix of m messages to (m,) weights, equal at the rows that stay."""
+        one = Gram(gram.matrix[None], np.array([gram.exponent]), gram.share[None])
+        found, _ = self._walk(one, b)
         weights: Vector = _even(found)[0]
         return weights
 
@@ -137,35 +145,46 @@ class IterativeFiltering(Rule):
         if self.sigma is None:
             return replace(found, inexactness=stack_inexactness(stack, found.vector, b))
         alpha = self._alpha(b, int(stack.shape[1]))
-        bound = error_bound(1 - found.scores, found.sigma_hat, self.sigma, b, alpha)
+        with np.errstate(all="ignore"):
+            bound = error_bound(1 - found.scores, found.sigma_hat, self.sigma, b, alpha)
         return replace(found, inexactness=np.where(found.sigma_too_small, np.inf, bound))
 
     def _filtered(self, stack: Array, b: int) -> FilterEstimate:
         m = int(stack.shape[1])
-        found, misfit = self._walk(grams(stack), b)
+        given = grams(stack)
+        found, misfit = self._walk(given, b)
+        with np.errstate(over="ignore", under="ignore"):  # squares leave the range before lengths
+            sigma_hat = np.ldexp(np.sqrt(found.spread / m), given.exponent)
+            primal, dual = (np.ldexp(x, 2 * given.exponent) for x in (found.primal, found.dual))
         return FilterEstimate(
             namespace(stack).stack(combined(stack, _even(found))),
             None,
             like(found.c > 0, stack),
             scores=1 - found.c,
-            sigma_hat=np.sqrt(found.spread / m),
-            primal=found.primal,
-            dual=found.dual,
+            sigma_hat=sigma_hat,
+            primal=primal,
+            dual=dual,
             gap=(found.primal - found.dual) / np.where(found.primal > 0, found.primal, 1.0),
             rounds=found.rounds,
             suspect_alpha=found.fell,
             sigma_too_small=misfit if self.sigma is None else misfit | ~found.stopped,
         )
 
-    def _walk(self, grams: Vector, b: int) -> tuple[Walk, NDArray[np.bool_]]:
-        """The walk from (q, m, m) Gram matrices, and where sigma contradicts the rows."""
-        m = grams.shape[-1]
+    def _walk(self, given: Gram, b: int) -> tuple[Walk, NDArray[np.bool_]]:
+        """The walk from q Gram matrices, in their units, and where sigma contradicts the rows."""
+        m, grams = len(given), given.matrix
         alpha = self._alpha(b, m)
-        stays, pruned, misfit = prune(grams, alpha, self.sigma)
-        method = rank_one if self.method == "rank_one" else partial(saddle, self.tolerance)
-        known = 0.0 if self.sigma is None else self.sigma
-        threshold = np.where(misfit, 0.0, FACTOR * m * known**2)
-        return walk(pruned, stays, alpha, threshold, method), misfit
+        sigma = None if self.sigma is None else given.length(self.sigma)
+        stays, pruned, misfit = prune(grams, alpha, sigma)
+        known = np.zeros(len(grams)) if sigma is None else FACTOR * m * sigma * sigma
+        if self.method == "rank_one":
+            return walk(pruned, stays, alpha, np.where(misfit, 0.0, known), rank_one), misfit
+        method = partial(saddle, self.tolerance)
+        if self.sigma is None:
+            return walk(pruned, stays, alpha, np.zeros(len(grams)), method), misfit
+        stays, finite, _ = prune(grams, alpha, None)
+        found = to_the_letter(finite, stays, alpha, known, method)
+        return found, misfit | (m - found.c.sum(axis=1) > budget_of(alpha, m) * (1 + 1e-12))
 
     def _alpha(self, b: int, m: int) -> float:
         return b / m if self.alpha is None else self.alpha

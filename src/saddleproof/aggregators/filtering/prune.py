@@ -19,19 +19,16 @@ from numpy.typing import NDArray
 from saddleproof.aggregators.gram import distances
 from saddleproof.arrays import Vector
 
-#: Squared lengths from which sums of them overflow.
-HUGE = 1e290
-
 
 def prune(
-    gram: Vector, alpha: float, sigma: float | None
+    gram: Vector, alpha: float, sigma: Vector | None
 ) -> tuple[Vector, Vector, NDArray[np.bool_]]:
     """The rows that stay, the Gram matrix without the others, and whether sigma fits the rows.
 
     Args:
-        gram: (q, m, m); rows that overflow or are NaN show in it as entries that are not finite.
+        gram: (q, m, m); rows without a place show in it as entries that are not finite.
         alpha: the share of Byzantine rows.
-        sigma: of (61), in the unit of the rows; None when unknown.
+        sigma: (q,) of (61), in the units of the matrices; None when unknown.
 
     Returns:
         c (q, m), 1 for rows that stay and 0 for the others; the (q, m, m) matrix with zeros at
@@ -39,10 +36,12 @@ def prune(
         than can be Byzantine, and only those that cannot be computed with did.
     """
     m = gram.shape[-1]
-    stays = np.diagonal(gram, axis1=1, axis2=2) < HUGE  # which NaN is not
+    stays = np.isfinite(np.diagonal(gram, axis1=1, axis2=2))
     misfit = np.zeros(len(gram), dtype=bool)
     if sigma is not None:
-        near = np.count_nonzero(distances(gram) <= 2 * m * sigma**2 * (1 + 1e-6), axis=-1)
+        with np.errstate(over="ignore", under="ignore"):
+            reach = 2 * m * (sigma * sigma)[:, None, None] * (1 + 1e-6)
+        near = np.count_nonzero(distances(gram) <= reach, axis=-1)
         quorum = math.ceil((1 - alpha) * m - 1e-9)
         original = stays & (near >= quorum)
         misfit = np.count_nonzero(original, axis=-1) < quorum

@@ -68,7 +68,7 @@ def walk(gram: Vector, start: Vector, alpha: float, threshold: Vector, method: M
         spread among those that have removed at most (9/7) alpha m of weight.
     """
     q, m = start.shape
-    cap, budget = cap_of(alpha, m), 9 / 7 * alpha * m
+    cap, budget = cap_of(alpha, m), budget_of(alpha, m)
     c, at = start.copy(), np.arange(q)  # at: the points that are still under way
     best, spread = start.copy(), np.full(q, np.inf)
     primal, dual, rounds = np.zeros(q), np.zeros(q), np.zeros(q, dtype=int)
@@ -95,6 +95,11 @@ def walk(gram: Vector, start: Vector, alpha: float, threshold: Vector, method: M
         shrunk = c[at] * (1 - tau / highest[:, None])
         c[at] = np.where(shrunk > 0.5, shrunk, 0.0)
     return Walk(best, spread, primal, dual, rounds, stopped, fell)
+
+
+def budget_of(alpha: float, m: int) -> float:
+    """(9/7) alpha m: the most weight that Algorithm 2 removes under (61)."""
+    return 9 / 7 * alpha * m
 
 
 def cap_of(alpha: float, m: int) -> float:

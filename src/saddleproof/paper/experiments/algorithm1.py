@@ -40,7 +40,7 @@ def algorithm1(
     """
     fleet: Any = sp.LocalFleet(landscape)
     if style is not None and budget > 0:
-        fleet = sp.Coalition(fleet, sp.InexactOracle(budget, style), members=[0])
+        fleet = sp.Coalition(fleet, sp.attacks.InexactOracle(budget, style), members=[0])
     return sp.minimize(
         fleet,
         sp.ByzantinePGD(schedule),
