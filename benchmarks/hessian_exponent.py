@@ -35,7 +35,7 @@ import numpy as np
 import saddleproof as sp
 from common import table
 from saddleproof.arrays import Vector
-from saddleproof.optimizers.hessian_pgd import HessianPGD
+from saddleproof.optimizers.hessian.hessian_pgd import HessianPGD
 
 GAMMA, WORKERS, LIARS = 0.5, 20, 6
 #: From where the promise is below gamma: five decades.

@@ -14,7 +14,7 @@ import saddleproof as sp
 from saddleproof import oracle
 from saddleproof.errors import OptionError
 from saddleproof.fleets.base import Announcement, Messages
-from saddleproof.optimizers.value_pgd import ValuePGD
+from saddleproof.optimizers.baselines.value_pgd import ValuePGD
 
 Q, M, D = 2, 7, 3
 ROSTER = tuple(f"w{i}" for i in range(M))

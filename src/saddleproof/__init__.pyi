@@ -26,8 +26,8 @@ from .fleets.grpc.fleet import GrpcFleet
 from .fleets.local import LocalFleet
 from .fleets.ray import RayFleet
 from .minimize import minimize
+from .optimizers.algorithm1 import ByzantinePGD
 from .optimizers.base import Optimizer, Reading
-from .optimizers.byzantine_pgd import ByzantinePGD
 from .optimizers.certified import CertifiedPGD
 from .optimizers.gradient_descent import GradientDescent
 from .optimizers.gradient_only import GradientOnlyPGD

@@ -165,9 +165,7 @@ def _led(
     return loop, status
 
 
-def _result(
-    server: Server, loop: Progressed, status: Status, found: Certificate | None
-) -> Result:
+def _result(server: Server, loop: Progressed, status: Status, found: Certificate | None) -> Result:
     w, ending = np.array(server.optimizer.point(loop.state)), Ending(status.name)
     return Result(
         w, ending, status.message, loop.round, found, loop.trace, loop.excluded, loop.state

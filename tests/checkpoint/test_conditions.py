@@ -8,18 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import saddleproof as sp
 from saddleproof.checkpoint import FileCheckpoint, Progressed
-from saddleproof.cli import main
 from saddleproof.errors import OptionError, StoreError
 from saddleproof.fingerprint import conditions_of, described
 from saddleproof.problems.table import PROBLEMS
-from saddleproof.runs.config import load
-from saddleproof.runs.setup import build
 from saddleproof.runs.store import Store
 
 BASE = sp.problems.Example2(workers=9, seed=0)
@@ -281,38 +277,3 @@ def test_a_file_that_is_not_there_begins_and_one_that_is_empty_is_refused(tmp_pa
     place.write_bytes(b"")
     with pytest.raises(StoreError, match=r"run\.npz: .*it is empty"):
         go_on(place)
-
-
-CONFIG = '[problem]\nname = "example2"\n[run]\nb = 2\nseed = 0\nmax_rounds = 6\n'
-
-
-def test_the_command_refuses_a_run_of_another_version_and_takes_it_with_leave(
-    tmp_path, monkeypatch
-):
-    config = tmp_path / "run.toml"
-    config.write_text(CONFIG)
-    command = ["run", str(config), "--out", str(tmp_path), "--resume"]
-    with Store(tmp_path / "runs.sqlite") as store, monkeypatch.context() as before:
-        before.setattr(sp, "__version__", "0.0.9")
-        build(load(config)).minimize(
-            checkpoint=store.begin(CONFIG, "0.0.9"), callback=lambda p: p.record.round == 2
-        )
-    refused = CliRunner().invoke(main, command)
-    assert refused.exit_code == 1
-    assert "version was 0.0.9 and is" in refused.output
-    taken = CliRunner().invoke(main, [*command, "--allow", "version"])
-    assert "budget" in taken.output or "second_order" in taken.output
-
-
-def test_the_command_prints_the_result_that_could_not_be_kept(tmp_path, monkeypatch):
-    config = tmp_path / "run.toml"
-    config.write_text(CONFIG)
-
-    def fail(*_: Any) -> None:
-        raise StoreError("no space left")
-
-    monkeypatch.setattr(Store, "finish", fail)
-    told = CliRunner().invoke(main, ["run", str(config), "--out", str(tmp_path)])
-    assert told.exit_code == 1
-    assert "certificate:" in told.output
-    assert "no space left" in told.output

@@ -199,7 +199,7 @@ def silence(turns: Callable[[int], Collection[int]], rounds: int, m: int = 20) -
         clock.now += 0.005
         heard = set(range(m)) - set(turns(n))
         while (left := watch.left(heard, ())) > 0:
-            clock.now += left
+            clock.now += left + 1e-9
         patience.learn(ONE_GRADIENT, watch, heard)
         took.append(watch.elapsed)
     return took
@@ -229,7 +229,7 @@ def test_the_budget_comes_back_with_the_time_that_rounds_take() -> None:
         clock.now += honest
         heard = {0, 1} if silent else {0, 1, 2}
         while (left := watch.left(heard, ())) > 0:
-            clock.now += left
+            clock.now += left + 1e-9
         patience.learn(ONE_GRADIENT, watch, heard)
         return watch.elapsed - honest
 

@@ -11,9 +11,9 @@ import pytest
 import saddleproof as sp
 from saddleproof import snapshot
 from saddleproof.errors import OptionError
+from saddleproof.optimizers.algorithm1 import ByzantinePGD, ByzantineState
 from saddleproof.optimizers.base import RUNNING
-from saddleproof.optimizers.byzantine_pgd import ByzantinePGD, ByzantineState
-from saddleproof.optimizers.randomness import Stream
+from saddleproof.optimizers.randomness import RandomKey
 from saddleproof.schedule import Practical, Schedule
 
 FLAT = Schedule(step=0.5, epsilon=0.1, r=1.0, R=100.0, Q=3, T_th=4)
@@ -134,7 +134,7 @@ def test_perturbation_is_uniform_in_the_ball():
     schedule = Schedule(step=1.0, epsilon=0.1, r=2.0, R=9.0, Q=1, T_th=1)
     radii = []
     for seed in range(count):
-        state = ByzantineState(np.zeros(d), Stream.open(seed))
+        state = ByzantineState(np.zeros(d), RandomKey.open(seed))
         told = ByzantinePGD(schedule).tell(state, _Still(d))
         radii.append(np.linalg.norm(told.escape.origin))
     uniform = np.sort(np.array(radii) / schedule.r) ** d  # U^(1/d) to the d

@@ -15,7 +15,7 @@ from saddleproof.optimizers.certified import NEXT, CertifiedState, line
 from saddleproof.optimizers.certified.line import Jump, choose
 from saddleproof.optimizers.certified.propose import Propose
 from saddleproof.optimizers.certified.run import Run
-from saddleproof.optimizers.randomness import Stream
+from saddleproof.optimizers.randomness import RandomKey
 from saddleproof.oracle import Oracle
 from saddleproof.questions import as_question
 from saddleproof.testing import check_optimizer
@@ -219,7 +219,7 @@ def test_one_seed_gives_one_run_and_none_gives_a_start_that_no_liar_knows() -> N
     one, two = (states_of(attacked(problem))[1] for _ in range(2))
     assert snapshot.dumps(one.state) == snapshot.dumps(two.state)
     w = np.zeros(2)
-    assert Propose().question(Run(w, Stream.open(3), 3, m=20)).seed == 3
+    assert Propose().question(Run(w, RandomKey.open(3), 3, m=20)).seed == 3
     states, _ = states_of(attacked(problem), seed=None, max_rounds=20)
     asked = [s for s in states if isinstance(s.phase, Propose)]
     assert asked

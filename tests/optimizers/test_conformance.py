@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from saddleproof.optimizers.accelerated_curvature import AcceleratedCurvature
-from saddleproof.optimizers.accelerated_pgd import AcceleratedPGD
-from saddleproof.optimizers.cubic_newton import CubicNewton
-from saddleproof.optimizers.gauss_psgd import GaussPSGD
-from saddleproof.optimizers.neon import Neon
-from saddleproof.optimizers.neon2 import Neon2
-from saddleproof.optimizers.robust_second_order import RobustSecondOrder
-from saddleproof.optimizers.simplified_pgd import SimplifiedPGD
-from saddleproof.optimizers.value_pgd import ValuePGD
+from saddleproof.optimizers.baselines.accelerated_curvature import AcceleratedCurvature
+from saddleproof.optimizers.baselines.accelerated_pgd import AcceleratedPGD
+from saddleproof.optimizers.baselines.cubic_newton import CubicNewton
+from saddleproof.optimizers.baselines.gauss_psgd import GaussPSGD
+from saddleproof.optimizers.baselines.neon import Neon
+from saddleproof.optimizers.baselines.neon2 import Neon2
+from saddleproof.optimizers.baselines.robust_second_order import RobustSecondOrder
+from saddleproof.optimizers.baselines.simplified_pgd import SimplifiedPGD
+from saddleproof.optimizers.baselines.value_pgd import ValuePGD
 from saddleproof.testing import check_optimizer
 
 MEMBERS = [

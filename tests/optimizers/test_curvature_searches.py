@@ -8,9 +8,9 @@ from numpy.polynomial.chebyshev import chebval
 
 import saddleproof as sp
 from saddleproof.errors import OptionError
-from saddleproof.optimizers.accelerated_curvature import AcceleratedCurvature
-from saddleproof.optimizers.neon import Neon
-from saddleproof.optimizers.neon2 import Neon2
+from saddleproof.optimizers.baselines.accelerated_curvature import AcceleratedCurvature
+from saddleproof.optimizers.baselines.neon import Neon
+from saddleproof.optimizers.baselines.neon2 import Neon2
 
 D = 100
 

@@ -12,7 +12,7 @@ import saddleproof as sp
 from saddleproof import oracle
 from saddleproof.arrays import Vector
 from saddleproof.errors import BreakdownError, OptionError
-from saddleproof.optimizers.hessian_pgd import HessianPGD
+from saddleproof.optimizers.hessian.hessian_pgd import HessianPGD
 from saddleproof.testing import check_optimizer
 
 B, RHO = 6, 0.5

@@ -16,9 +16,9 @@ from saddleproof import oracle
 from saddleproof.arrays import Vector
 from saddleproof.curvature.stencils import Measurement, points_of, steps_of, worker_hessians
 from saddleproof.fleets.base import Messages
-from saddleproof.optimizers.hessian_facts import measured_facts
-from saddleproof.optimizers.hessian_pgd import HessianPGD
-from saddleproof.optimizers.hessian_round import line_batch, line_changes
+from saddleproof.optimizers.hessian.facts import measured_facts
+from saddleproof.optimizers.hessian.hessian_pgd import HessianPGD
+from saddleproof.optimizers.hessian.round import line_batch, line_changes
 
 M, B = 20, 6
 NAMES = tuple(map(str, range(M)))

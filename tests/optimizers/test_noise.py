@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from saddleproof.errors import OptionError
-from saddleproof.optimizers.gauss_psgd import GaussPSGD
-from saddleproof.optimizers.simplified_pgd import SimplifiedPGD
+from saddleproof.optimizers.baselines.gauss_psgd import GaussPSGD
+from saddleproof.optimizers.baselines.simplified_pgd import SimplifiedPGD
 
 
 def quartic(x):

@@ -7,8 +7,8 @@ import pytest
 
 import saddleproof as sp
 from saddleproof.errors import OptionError
-from saddleproof.optimizers.projected_sgd import ProjectedSGD
-from saddleproof.optimizers.randomness import Stream
+from saddleproof.optimizers.baselines.projected_sgd import ProjectedSGD
+from saddleproof.optimizers.randomness import RandomKey
 from saddleproof.testing import check_optimizer
 
 
@@ -95,7 +95,7 @@ def test_safeguard_sgd_is_the_printed_algorithm() -> None:
         max_rounds=30,
         certify=False,
     )
-    problem, x, stream = Noisy(), np.zeros(d), Stream.open(7)
+    problem, x, stream = Noisy(), np.zeros(d), RandomKey.open(7)
     for _ in range(30):
         g = problem.gradients(x[None])[0]
         generator, stream = stream.draw()

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 import saddleproof as sp
 from saddleproof.curvature.stencils import around, hessian
 from saddleproof.errors import OptionError
-from saddleproof.optimizers.cubic_newton import CubicNewton, cubic_step
-from saddleproof.optimizers.robust_second_order import RobustSecondOrder
+from saddleproof.optimizers.baselines.cubic_newton import CubicNewton, cubic_step
+from saddleproof.optimizers.baselines.robust_second_order import RobustSecondOrder
 
 CURVES = np.array([-1.0, 0.5, 1.0])
 

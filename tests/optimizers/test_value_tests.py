@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from saddleproof.errors import OptionError
-from saddleproof.optimizers.accelerated_pgd import AcceleratedPGD
-from saddleproof.optimizers.value_pgd import ValuePGD
+from saddleproof.optimizers.baselines.accelerated_pgd import AcceleratedPGD
+from saddleproof.optimizers.baselines.value_pgd import ValuePGD
 
 A = np.array([-1.0, 1.0, 1.5, 2.0])
 

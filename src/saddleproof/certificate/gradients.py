@@ -38,8 +38,8 @@ from saddleproof.curvature.stencils import (
     steps_of,
     wide,
 )
-from saddleproof.optimizers.hessian_facts import measured_facts, rated_facts
-from saddleproof.optimizers.randomness import Stream
+from saddleproof.optimizers.hessian.facts import measured_facts, rated_facts
+from saddleproof.optimizers.randomness import RandomKey
 from saddleproof.oracle import MessageReading, Oracle, TooFewWorkers
 from saddleproof.questions import Gradients
 from saddleproof.words import Level
@@ -62,7 +62,7 @@ def certificate(
     """By differences of the workers' gradients, up to `largest` parameters; else by a direction."""
     try:
         facts, step = (
-            _whole(rounds, w) if len(w) <= largest else _direction(rounds, w, Stream.open(seed))
+            _whole(rounds, w) if len(w) <= largest else _direction(rounds, w, RandomKey.open(seed))
         )
     except _Overflow as error:
         return failed(str(error), rounds.count)
@@ -94,7 +94,7 @@ def _whole(rounds: _Rounds, w: Vector) -> tuple[CurvatureFacts, float]:
     return measured_facts(measurement.best), measurement.share
 
 
-def _direction(rounds: _Rounds, w: Vector, stream: Stream) -> tuple[CurvatureFacts, float]:
+def _direction(rounds: _Rounds, w: Vector, stream: RandomKey) -> tuple[CurvatureFacts, float]:
     """A Krylov space over aggregates proposes a direction, and the workers rate it."""
     space = Krylov.begin(stream.draw()[0], len(w))
     while space.rounds < ROUNDS and len(space.block) and space.finite:

@@ -1,21 +1,21 @@
-from .accelerated_curvature import AcceleratedCurvature
-from .accelerated_pgd import AcceleratedPGD
+from .algorithm1 import ByzantinePGD
 from .base import Answers, Evidence, Optimizer, Reading, Status
-from .byzantine_pgd import ByzantinePGD
+from .baselines.accelerated_curvature import AcceleratedCurvature
+from .baselines.accelerated_pgd import AcceleratedPGD
+from .baselines.cubic_newton import CubicNewton
+from .baselines.gauss_psgd import GaussPSGD
+from .baselines.neon import Neon
+from .baselines.neon2 import Neon2
+from .baselines.projected_sgd import ProjectedSGD
+from .baselines.robust_second_order import RobustSecondOrder
+from .baselines.simplified_pgd import SimplifiedPGD
+from .baselines.value_pgd import ValuePGD
 from .certified import CertifiedPGD
-from .cubic_newton import CubicNewton
-from .gauss_psgd import GaussPSGD
 from .gradient_descent import GradientDescent
 from .gradient_only import GradientOnlyPGD
-from .hessian_pgd import HessianPGD
-from .neon import Neon
-from .neon2 import Neon2
+from .hessian.hessian_pgd import HessianPGD
 from .pgd import PGD
 from .plateaus import PlateauPGD
-from .projected_sgd import ProjectedSGD
-from .robust_second_order import RobustSecondOrder
-from .simplified_pgd import SimplifiedPGD
-from .value_pgd import ValuePGD
 
 __all__ = [
     "PGD",

@@ -29,7 +29,7 @@ from saddleproof.errors import OptionError
 from saddleproof.optimizers.base import RUNNING, Answers, Machine, Status
 from saddleproof.optimizers.certified.line import Stride
 from saddleproof.optimizers.certified.run import Run
-from saddleproof.optimizers.randomness import Stream
+from saddleproof.optimizers.randomness import RandomKey
 from saddleproof.questions import Changes, Gradients, Question
 from saddleproof.words import Ending
 
@@ -211,7 +211,7 @@ class GradientDescent(Machine):
 def _run(now: Descent) -> Run:
     """What a `Stride` needs to know."""
     w = np.asarray(now.w[0], dtype=float)
-    return Run(w, Stream.open(0), gradient=np.asarray(now.gradient[0], dtype=float))
+    return Run(w, RandomKey.open(0), gradient=np.asarray(now.gradient[0], dtype=float))
 
 
 def _gradient(run: Run) -> Vector:

@@ -27,7 +27,7 @@ from saddleproof.optimizers.gradient_descent import (
     check_positive,
     stationary,
 )
-from saddleproof.optimizers.randomness import Stream, sphere
+from saddleproof.optimizers.randomness import RandomKey, sphere
 from saddleproof.words import Ending
 
 #: Admitted probability of being wrong in the evidence.
@@ -58,7 +58,7 @@ class PGDState:
     """Perturbed gradient descent between two rounds."""
 
     descent: Descent
-    stream: Stream
+    stream: RandomKey
     trial: Trial | None = None
 
 
@@ -104,7 +104,7 @@ class PGD(Machine):
     ) -> PGDState:
         """The state before the first round."""
         step = FIRST_STEP if self.step is None else self.step
-        return PGDState(begin(w0[None, :], step), Stream.open(seed))
+        return PGDState(begin(w0[None, :], step), RandomKey.open(seed))
 
     def ask(self, state: PGDState) -> Vector:
         """(1, d): where the descent wants a gradient."""

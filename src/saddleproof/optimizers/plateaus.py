@@ -26,7 +26,7 @@ from saddleproof.optimizers.certified.line import Line
 from saddleproof.optimizers.certified.propose import Propose, Verify
 from saddleproof.optimizers.certified.run import Run
 from saddleproof.optimizers.gradient_descent import check_positive
-from saddleproof.optimizers.randomness import Stream
+from saddleproof.optimizers.randomness import RandomKey
 from saddleproof.questions import QUESTIONS, Changes, Gradients, Question
 from saddleproof.ranks import mean_bounds, median_bounds
 from saddleproof.words import Ending
@@ -134,7 +134,7 @@ class PlateauPGD(Machine):
         """The state before the first round; the dtype of w0 is the dtype of training."""
         exact = np.asarray(w0, dtype=np.float64)
         seed = seed_of(seed)
-        run = Run(exact, Stream.open(seed), seed)
+        run = Run(exact, RandomKey.open(seed), seed)
         return PlateauState(run, w0, Train(), 0, exact, 0, wait=self.every)
 
     def ask(self, state: PlateauState) -> Question:

@@ -1,7 +1,7 @@
 """The server's random numbers: unpredictable to workers, yet replayable from the state.
 
 The paper asks one thing (Section 3): the adversary cannot predict the server's random numbers.
-A `Stream` is a 256-bit key of operating-system entropy and a counter; draw k is a generator
+A `RandomKey` is a 256-bit key of operating-system entropy and a counter; draw k is a generator
 seeded by BLAKE2b(key, k). Whoever sees the outcome of every earlier draw learns nothing about the
 next one without inverting the hash. Key and counter are in the state, so a saved run continues in
 the same bytes, and a stored run replays.
@@ -20,7 +20,7 @@ from saddleproof.arrays import Vector
 
 
 @dataclass(frozen=True)
-class Stream:
+class RandomKey:
     """A keyed sequence of generators.
 
     Attributes:
@@ -32,15 +32,15 @@ class Stream:
     count: int = 0
 
     @classmethod
-    def open(cls, seed: int | np.random.Generator | None = None) -> Stream:
-        """A stream from fresh entropy, or, for experiments, from `seed`."""
+    def open(cls, seed: int | np.random.Generator | None = None) -> RandomKey:
+        """A key of fresh entropy, or, for experiments, from `seed`."""
         seed = seed_of(seed)
         if seed is None:
             return cls(secrets.token_hex(32))
         return cls(hashlib.blake2b(str(seed).encode(), digest_size=32).hexdigest())
 
-    def draw(self) -> tuple[np.random.Generator, Stream]:
-        """The next generator, and the stream after it."""
+    def draw(self) -> tuple[np.random.Generator, RandomKey]:
+        """The next generator, and the key after it."""
         digest = hashlib.blake2b(
             self.count.to_bytes(8, "big"), key=bytes.fromhex(self.key), digest_size=32
         ).digest()

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from saddleproof.optimizers.accelerated_curvature import AcceleratedCurvature
-from saddleproof.optimizers.accelerated_pgd import AcceleratedPGD
+from saddleproof.optimizers.algorithm1 import ByzantinePGD
 from saddleproof.optimizers.base import Optimizer
-from saddleproof.optimizers.byzantine_pgd import ByzantinePGD
+from saddleproof.optimizers.baselines.accelerated_curvature import AcceleratedCurvature
+from saddleproof.optimizers.baselines.accelerated_pgd import AcceleratedPGD
+from saddleproof.optimizers.baselines.cubic_newton import CubicNewton
+from saddleproof.optimizers.baselines.gauss_psgd import GaussPSGD
+from saddleproof.optimizers.baselines.neon import Neon
+from saddleproof.optimizers.baselines.neon2 import Neon2
+from saddleproof.optimizers.baselines.projected_sgd import ProjectedSGD
+from saddleproof.optimizers.baselines.robust_second_order import RobustSecondOrder
+from saddleproof.optimizers.baselines.simplified_pgd import SimplifiedPGD
+from saddleproof.optimizers.baselines.value_pgd import ValuePGD
 from saddleproof.optimizers.certified import CertifiedPGD
-from saddleproof.optimizers.cubic_newton import CubicNewton
-from saddleproof.optimizers.gauss_psgd import GaussPSGD
 from saddleproof.optimizers.gradient_descent import GradientDescent
 from saddleproof.optimizers.gradient_only import GradientOnlyPGD
-from saddleproof.optimizers.hessian_pgd import HessianPGD
-from saddleproof.optimizers.neon import Neon
-from saddleproof.optimizers.neon2 import Neon2
+from saddleproof.optimizers.hessian.hessian_pgd import HessianPGD
 from saddleproof.optimizers.pgd import PGD
-from saddleproof.optimizers.projected_sgd import ProjectedSGD
-from saddleproof.optimizers.robust_second_order import RobustSecondOrder
-from saddleproof.optimizers.simplified_pgd import SimplifiedPGD
-from saddleproof.optimizers.value_pgd import ValuePGD
 
 OPTIMIZERS: dict[str, type[Optimizer[Any]]] = {
     "accelerated_curvature": AcceleratedCurvature,

@@ -106,8 +106,7 @@ class Desk:
         broken network left behind.
         """
         if line.name not in self._voted:
-            self._notes[self.count(line.name, "refused")] = "not on the roster"
-            return "not on the roster"
+            return self.refuse(line.name, "not on the roster")
         if line.name in self.bad:
             self.count(line.name, "refused")
             return f"proved bad: {self.bad[line.name]}"
@@ -120,6 +119,11 @@ class Desk:
             before.assembly = None  # it may last, if its peer does not read
             before.drop("another connection with this certificate took its place")
         return None
+
+    def refuse(self, name: str, reason: str) -> str:
+        """Count and note a connection that was refused; the reason."""
+        self._notes[self.count(name, "refused")] = reason
+        return reason
 
     def disconnect(self, line: Line) -> None:
         """The connection is gone; an answer that it had begun is lost."""

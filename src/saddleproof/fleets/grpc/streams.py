@@ -11,20 +11,26 @@ from typing import Any
 
 from saddleproof.fleets.grpc import transport
 from saddleproof.fleets.grpc.desk import Desk, Line
+from saddleproof.fleets.grpc.door import Door, identity
 from saddleproof.fleets.grpc.header import DONE, Header
 
 _log = logging.getLogger(__name__)
 #: Connections of one name at a time: one, its replacement, and what takes its time to end.
 _STREAMS = 4
+#: Connections of one name that were replaced before it is an alarm: a broken network does not
+#: break so often just when the worker dials in again.
+_THEFT = 3
 
 
 class Stream(Line):
     """A connection, and what its writer has to hear of."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, certificate: bytes = b"") -> None:
         super().__init__(name)
+        self.certificate = certificate
         self.news = asyncio.Event()
         self.reason: str | None = None
+        self.for_good = False
         self.over: bool | None = None
 
     @property
@@ -40,6 +46,11 @@ class Stream(Line):
         """Another connection took this one's place."""
         self.reason = reason
         self.news.set()
+
+    def expel(self, reason: str) -> None:
+        """The worker is turned away, and need not dial in again."""
+        self.for_good = True
+        self.drop(reason)
 
     def end(self, *, done: bool) -> None:
         """The server hangs up; with a word of farewell when the run is done."""
@@ -59,18 +70,20 @@ class Streams:
     def __init__(self, desk: Desk, changed: asyncio.Event, voted: Callable[[], None]) -> None:
         self._desk, self._changed, self._voted = desk, changed, voted
         self._open: Counter[str] = Counter()
+        self._told: Counter[str] = Counter()
+        self.door = Door()
 
     async def talk(self, _requests: Any, context: Any) -> None:
         """One connection, from its first frame to its last."""
         codes = transport.library().StatusCode
-        name = _name(context)
+        name, certificate = identity(context)
         if self._open[name] >= _STREAMS:
             self._desk.count(name, "refused")
             await _abort(context, codes.RESOURCE_EXHAUSTED, "too many connections with this name")
-        line = Stream(name)
-        refused = self._desk.connect(line)
+        line = Stream(name, certificate)
+        refused = self._refused(line)
         if refused is not None:
-            _log.warning("%r: %s", name, refused, extra={"saddle_worker": name})
+            self._tell(name, refused)
             await _abort(context, codes.PERMISSION_DENIED, refused)
         _log.info("%s connected", name, extra={"saddle_worker": name})
         self._open[name] += 1
@@ -94,9 +107,43 @@ class Streams:
             _log.info("%s is gone", name, extra={"saddle_worker": name})
         why = (not reading.cancelled() and reading.result()) or writing.result()
         if why is not None:
-            _log.warning("%s: %s", name, why, extra={"saddle_worker": name})
-            code = codes.ABORTED if line.reason else codes.INVALID_ARGUMENT
-            await _abort(context, code, why)
+            again = line.reason is not None and not line.for_good
+            self._tell(name, why, alarm=again)
+            await _abort(context, codes.ABORTED if again else codes.PERMISSION_DENIED, why)
+
+    def inspect(self) -> None:
+        """The door has changed: hang up on those who would not come in through it now."""
+        for line in list(self._desk.lines.values()):
+            if isinstance(line, Stream) and line.certificate:
+                refused = self.door.refusal(line.name, line.certificate)
+                if refused is not None:
+                    line.expel(refused)
+
+    def _refused(self, line: Stream) -> str | None:
+        """Why this peer does not come in."""
+        if not line.name:
+            return self._desk.refuse("", "a certificate needs exactly one common name")
+        refusal = self.door.refusal(line.name, line.certificate)
+        if refusal is not None:
+            return self._desk.refuse(line.name, refusal)
+        return self._desk.connect(line)
+
+    def _tell(self, name: str, why: str, *, alarm: bool = False) -> None:
+        """Log what a peer did, the first time and then ever more rarely: it may do so for ever."""
+        key = name if name in self._desk.workers else ""
+        self._told[key] += 1
+        times, replaced = self._told[key], 0
+        if alarm:
+            replaced = self._desk.counters()[name]["replaced"]
+            if replaced >= _THEFT:
+                why += (
+                    f", {replaced} times by now. If its owner runs one process, its key is stolen:"
+                    " revoke it (saddleproof keys revoke)"
+                )
+        if times & (times - 1) == 0:
+            level = logging.ERROR if replaced >= _THEFT else logging.WARNING
+            told = {"saddle_worker": name, "saddle_times": times}
+            _log.log(level, "%r: %s (line %d of its kind)", name, why, times, extra=told)
 
     async def _read(self, line: Stream, context: Any) -> str | None:
         end = transport.library().aio.EOF
@@ -124,12 +171,6 @@ class Streams:
                 if frame is None or line.ending:
                     break
                 await context.write(frame)
-
-
-def _name(context: Any) -> str:
-    """The name in the client's certificate; "" when there is not exactly one."""
-    names = context.auth_context().get("x509_common_name", [])
-    return names[0].decode(errors="replace") if len(names) == 1 else ""
 
 
 async def _abort(context: Any, code: Any, why: str) -> None:

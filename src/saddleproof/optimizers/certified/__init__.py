@@ -27,7 +27,7 @@ from saddleproof.optimizers.certified.descend import Descend
 from saddleproof.optimizers.certified.line import Ended, Line, Stride
 from saddleproof.optimizers.certified.propose import Propose, Verify
 from saddleproof.optimizers.certified.run import Run
-from saddleproof.optimizers.randomness import Stream
+from saddleproof.optimizers.randomness import RandomKey
 from saddleproof.questions import QUESTIONS, Question
 from saddleproof.words import Ending
 
@@ -107,7 +107,7 @@ class CertifiedPGD(Machine):
         """
         w = np.asarray(w0, dtype=np.float64)
         seed = seed_of(seed)
-        run = Run(w, Stream.open(seed), seed, step=self.step or 0.0)
+        run = Run(w, RandomKey.open(seed), seed, step=self.step or 0.0)
         return CertifiedState(run, Descend.afresh(w))
 
     def ask(self, state: CertifiedState) -> Question:

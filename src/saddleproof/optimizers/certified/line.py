@@ -105,14 +105,14 @@ class Line:
             if self.negative and not self.wide:
                 return run, replace(self, wide=True)
             return replace(run, event="no way down is proved"), Ended()
-        direction, stream = jump.direction, run.stream
+        direction, random = jump.direction, run.random
         if jump.drawn:
-            generator, stream = stream.draw()
+            generator, random = random.draw()
             direction += self.pairs * int(generator.integers(2))
         w = self.question(run).along(direction)[jump.length]
         run = replace(
             run.moved(w, jump.event),
-            stream=stream,
+            random=random,
             largest=max(run.largest, jump.gain),
             jumps=run.jumps + 1,
             proved=run.proved + (jump.proved and not jump.drawn),

@@ -67,9 +67,9 @@ class Verify:
         step = min(run.step, SAFE / size) if size > 0 and run.step > 0 else run.step
         if step == 0 and size > 0:
             step = SAFE / size
-        generator, stream = run.stream.draw()
+        generator, random = run.random.draw()
         directions, pairs, negative = candidates(run, facts, reading.b, generator)
         run = replace(
-            run, curvature=facts, step=step, stream=stream, event="workers rated the proposals"
+            run, curvature=facts, step=step, random=random, event="workers rated the proposals"
         )
         return run, Line(directions, pairs, negative)

@@ -10,7 +10,7 @@ from saddleproof.arrays import Vector
 from saddleproof.claims import CurvatureFacts, GradientFacts
 from saddleproof.claims.order import typical_distance
 from saddleproof.optimizers.base import Reading
-from saddleproof.optimizers.randomness import Stream
+from saddleproof.optimizers.randomness import RandomKey
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Run:
         reach: length of the longest jump or stride so far; 0 before the first.
         own: (k, d) gradients of single workers that most workers agree with, for the next line.
         facts: what the workers said of their gradients at w.
-        stream: the server's secret random numbers.
+        random: the server's secret random numbers.
         seed: for experiments; see `saddleproof.questions.LeastCurvature`.
         m: workers that were heard in the last round.
         largest: the largest decrease of a jump or stride so far, as proved.
@@ -34,7 +34,7 @@ class Run:
     """
 
     w: Vector
-    stream: Stream
+    random: RandomKey
     seed: int | None = None
     gradient: Vector | None = None
     inexactness: float = np.inf

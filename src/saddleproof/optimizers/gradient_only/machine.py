@@ -48,7 +48,7 @@ from saddleproof.optimizers.gradient_only.state import (
     MachineState,
 )
 from saddleproof.optimizers.gradient_only.trajectory import Trajectory, advance
-from saddleproof.optimizers.randomness import Stream, sphere
+from saddleproof.optimizers.randomness import RandomKey, sphere
 from saddleproof.words import Ending
 
 T = TypeVar("T")
@@ -71,7 +71,7 @@ class DefaultMachine(Machine):
             phase=FIRST,
             round=0,
             max_rounds=sys.maxsize if max_rounds is None else max_rounds,
-            random=Stream.open(seed),
+            random=RandomKey.open(seed),
             main=main,
             plain=None,
             landed=None,

@@ -8,7 +8,7 @@ from saddleproof.arrays import Vector
 from saddleproof.optimizers.base import Evidence, Status
 from saddleproof.optimizers.gradient_only.escape import EscapeSearch
 from saddleproof.optimizers.gradient_only.trajectory import Trajectory
-from saddleproof.optimizers.randomness import Stream
+from saddleproof.optimizers.randomness import RandomKey
 
 #: First look at w0; search for the step; descend; survey the anchor; escape from the anchor;
 #: descend because the noise hid the answer; compare with plain descent; the same as the last round.
@@ -48,7 +48,7 @@ class MachineState:
     phase: str
     round: int
     max_rounds: int
-    random: Stream
+    random: RandomKey
     main: Trajectory
     plain: Trajectory | None
     landed: Vector | None

@@ -27,9 +27,9 @@ from saddleproof.arrays import Vector
 from saddleproof.curvature.stencils import around, hessian
 from saddleproof.errors import OptionError
 from saddleproof.optimizers.base import RUNNING, Combined, Machine, Reading, Status
+from saddleproof.optimizers.baselines.threshold import small
 from saddleproof.optimizers.gradient_descent import check_positive
-from saddleproof.optimizers.randomness import Stream
-from saddleproof.optimizers.threshold import small
+from saddleproof.optimizers.randomness import RandomKey
 from saddleproof.words import Ending
 
 #: epsilon_H over the inexactness of H~ that the scheme admits, 2 epsilon_H / 9.
@@ -49,7 +49,7 @@ class SecondOrderState:
     """
 
     w: Vector
-    stream: Stream
+    stream: RandomKey
     measuring: bool = False
     lowest: float = math.nan
     tolerance: float = math.nan
@@ -99,7 +99,7 @@ class RobustSecondOrder(Machine):
         self, w0: Vector, *, seed: int | None = None, max_rounds: int | None = None
     ) -> SecondOrderState:
         """The state before the first round."""
-        return SecondOrderState(w0, Stream.open(seed))
+        return SecondOrderState(w0, RandomKey.open(seed))
 
     def ask(self, state: SecondOrderState) -> Vector:
         """(1, d): w; or (2d + 1, d): w and its neighbours."""

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from saddleproof.arrays import Vector
-from saddleproof.optimizers.curvature_search import CurvatureSearch, Leap, Search
+from saddleproof.optimizers.baselines.curvature_search import CurvatureSearch, Leap, Search
 from saddleproof.optimizers.gradient_descent import check_positive
 from saddleproof.optimizers.randomness import ball
 
@@ -44,7 +44,7 @@ class AcceleratedCurvature(CurvatureSearch):
         OptionError: an option outside its range.
 
     Cost: one gradient of every worker a round of descent, two a round of search.
-    Guarantee: exact gradients only; under attack see `saddleproof.optimizers.curvature_search`.
+    Guarantee: exact gradients only; under attack see `saddleproof.optimizers.baselines.curvature_search`.
 
     Reference: Zhang, Li 2021, "Escape saddle points by a simple gradient-descent based
     algorithm", Algorithm 2, as quoted in later work.

@@ -45,8 +45,8 @@ from saddleproof.optimizers.gradient_descent import (
     stationary,
 )
 from saddleproof.optimizers.gradient_only.batch import Batch
-from saddleproof.optimizers.hessian_facts import measured_facts, rated_facts
-from saddleproof.optimizers.hessian_round import (
+from saddleproof.optimizers.hessian.facts import measured_facts, rated_facts
+from saddleproof.optimizers.hessian.round import (
     Found,
     by_aggregates,
     by_direction,
@@ -55,7 +55,7 @@ from saddleproof.optimizers.hessian_round import (
     line_changes,
     overflows,
 )
-from saddleproof.optimizers.hessian_state import (
+from saddleproof.optimizers.hessian.state import (
     Descend,
     Ended,
     HessianState,
@@ -64,7 +64,7 @@ from saddleproof.optimizers.hessian_state import (
     Rate,
     Search,
 )
-from saddleproof.optimizers.randomness import Stream
+from saddleproof.optimizers.randomness import RandomKey
 from saddleproof.ranks import inflatable
 from saddleproof.words import Ending
 
@@ -137,7 +137,7 @@ class HessianPGD(Machine):
     ) -> HessianState:
         """The state before the first round."""
         step = FIRST_STEP if self.step is None else self.step
-        return HessianState(begin(w0[None, :], step), Stream.open(seed), Descend())
+        return HessianState(begin(w0[None, :], step), RandomKey.open(seed), Descend())
 
     def breakdown(self, m: int) -> int:
         """Where workers steer the run, b < m/3; with a known inexactness, what the rule holds."""

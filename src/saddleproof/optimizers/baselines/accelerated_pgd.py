@@ -28,9 +28,9 @@ import numpy as np
 from saddleproof.arguments import check_options
 from saddleproof.arrays import Vector
 from saddleproof.optimizers.base import RUNNING, Machine, Reading, Status
+from saddleproof.optimizers.baselines.threshold import small
 from saddleproof.optimizers.gradient_descent import check_positive
-from saddleproof.optimizers.randomness import Stream, ball
-from saddleproof.optimizers.threshold import small
+from saddleproof.optimizers.randomness import RandomKey, ball
 from saddleproof.words import Ending
 
 
@@ -51,7 +51,7 @@ class AcceleratedState:
 
     w: Vector
     v: Vector
-    stream: Stream
+    stream: RandomKey
     anchor: Vector | None = None
     energy: float = math.nan
     since: int = 0
@@ -169,7 +169,7 @@ class AcceleratedPGD(Machine):
         self, w0: Vector, *, seed: int | None = None, max_rounds: int | None = None
     ) -> AcceleratedState:
         """The state before the first round, at rest."""
-        return AcceleratedState(w0, np.zeros_like(w0), Stream.open(seed))
+        return AcceleratedState(w0, np.zeros_like(w0), RandomKey.open(seed))
 
     def ask(self, state: AcceleratedState) -> Vector:
         """(2, d): x and y; (3, d): x and x +- s v/|v|."""

@@ -26,9 +26,9 @@ import numpy as np
 from saddleproof.arguments import check_options
 from saddleproof.arrays import Vector
 from saddleproof.optimizers.base import RUNNING, Machine, Reading, Status
+from saddleproof.optimizers.baselines.threshold import small
 from saddleproof.optimizers.gradient_descent import check_positive
-from saddleproof.optimizers.randomness import Stream, ball
-from saddleproof.optimizers.threshold import small
+from saddleproof.optimizers.randomness import RandomKey, ball
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class SimplifiedState:
     """
 
     w: Vector
-    stream: Stream
+    stream: RandomKey
     since: int | None = None
 
 
@@ -118,7 +118,7 @@ class SimplifiedPGD(Machine):
         self, w0: Vector, *, seed: int | None = None, max_rounds: int | None = None
     ) -> SimplifiedState:
         """The state before the first round."""
-        return SimplifiedState(w0, Stream.open(seed))
+        return SimplifiedState(w0, RandomKey.open(seed))
 
     def ask(self, state: SimplifiedState) -> Vector:
         """(1, d): x_t."""

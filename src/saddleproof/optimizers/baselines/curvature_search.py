@@ -28,10 +28,10 @@ from saddleproof.arguments import check_options
 from saddleproof.arrays import Vector
 from saddleproof.errors import OptionError
 from saddleproof.optimizers.base import RUNNING, Evidence, Machine, Reading, Status
+from saddleproof.optimizers.baselines.threshold import small
 from saddleproof.optimizers.evidence import failed_escapes
 from saddleproof.optimizers.gradient_descent import check_positive
-from saddleproof.optimizers.randomness import Stream
-from saddleproof.optimizers.threshold import small
+from saddleproof.optimizers.randomness import RandomKey
 from saddleproof.words import Ending
 
 Differences = Literal["aggregates", "workers"]
@@ -86,7 +86,7 @@ class SearchState:
     """
 
     w: Vector
-    stream: Stream
+    stream: RandomKey
     search: Search | None = None
     leaps: int = 0
 
@@ -132,7 +132,7 @@ class CurvatureSearch(Machine):
         self, w0: Vector, *, seed: int | None = None, max_rounds: int | None = None
     ) -> SearchState:
         """The state before the first round."""
-        return SearchState(w0, Stream.open(seed))
+        return SearchState(w0, RandomKey.open(seed))
 
     def ask(self, state: SearchState) -> Vector:
         """(1, d): w while it descends; (2, d): w and w + y while it searches."""

@@ -22,10 +22,10 @@ import numpy as np
 from saddleproof.arguments import check_options
 from saddleproof.arrays import Vector
 from saddleproof.optimizers.base import RUNNING, Evidence, Machine, Reading, Status
+from saddleproof.optimizers.baselines.threshold import small
 from saddleproof.optimizers.evidence import failed_escapes
 from saddleproof.optimizers.gradient_descent import check_positive
-from saddleproof.optimizers.randomness import Stream, ball
-from saddleproof.optimizers.threshold import small
+from saddleproof.optimizers.randomness import RandomKey, ball
 from saddleproof.words import Ending
 
 #: Admitted probability of being wrong in the evidence.
@@ -47,7 +47,7 @@ class ValueState:
     """
 
     w: Vector
-    stream: Stream
+    stream: RandomKey
     anchor: Vector | None = None
     value: float = math.inf
     inexactness: float = math.inf
@@ -144,7 +144,7 @@ class ValuePGD(Machine):
         self, w0: Vector, *, seed: int | None = None, max_rounds: int | None = None
     ) -> ValueState:
         """The state before the first round."""
-        return ValueState(w0, Stream.open(seed))
+        return ValueState(w0, RandomKey.open(seed))
 
     def ask(self, state: ValueState) -> Vector:
         """(1, d): x_t."""

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from saddleproof.arrays import Vector
-from saddleproof.optimizers.curvature_search import CurvatureSearch, Leap, Search
+from saddleproof.optimizers.baselines.curvature_search import CurvatureSearch, Leap, Search
 from saddleproof.optimizers.gradient_descent import check_positive
 from saddleproof.optimizers.randomness import sphere
 
@@ -46,7 +46,7 @@ class Neon(CurvatureSearch):
         OptionError: an option outside its range.
 
     Cost: one gradient of every worker a round of descent, two a round of search.
-    Guarantee: exact gradients only; under attack see `saddleproof.optimizers.curvature_search`.
+    Guarantee: exact gradients only; under attack see `saddleproof.optimizers.baselines.curvature_search`.
 
     Reference: Xu, Jin, Yang 2018, "First-order stochastic algorithms for escaping from saddle
     points in almost linear time", Algorithm 1 (NEON).

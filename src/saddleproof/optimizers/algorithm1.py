@@ -21,7 +21,7 @@ from saddleproof.arrays import Vector
 from saddleproof.errors import OptionError
 from saddleproof.optimizers.base import RUNNING, Evidence, Machine, Reading, Status
 from saddleproof.optimizers.evidence import failed_escapes
-from saddleproof.optimizers.randomness import Stream, ball
+from saddleproof.optimizers.randomness import RandomKey, ball
 from saddleproof.schedule import Schedule
 from saddleproof.words import Ending
 
@@ -64,7 +64,7 @@ class ByzantineState:
     """
 
     w: Vector
-    stream: Stream
+    stream: RandomKey
     escape: Escape | None = None
     escaped: int = 0
 
@@ -108,7 +108,7 @@ class ByzantinePGD(Machine):
         self, w0: Vector, *, seed: int | None = None, max_rounds: int | None = None
     ) -> ByzantineState:
         """The state before the first round."""
-        return ByzantineState(w0, Stream.open(seed))
+        return ByzantineState(w0, RandomKey.open(seed))
 
     def ask(self, state: ByzantineState) -> Vector:
         """(1, d): w, or w' during an escape."""

@@ -10,8 +10,8 @@ from saddleproof.curvature.stencils import Measurement
 from saddleproof.errors import StoreError
 from saddleproof.optimizers.base import Status
 from saddleproof.optimizers.gradient_descent import Descent
-from saddleproof.optimizers.hessian_round import Found
-from saddleproof.optimizers.randomness import Stream
+from saddleproof.optimizers.hessian.round import Found
+from saddleproof.optimizers.randomness import RandomKey
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class HessianState:
     """
 
     descent: Descent
-    stream: Stream
+    stream: RandomKey
     phase: Descend | Measure | Search | Rate | Line | Ended
     found: Found | None = None
     unseen: float | None = None

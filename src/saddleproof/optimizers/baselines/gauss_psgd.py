@@ -21,9 +21,9 @@ import numpy as np
 from saddleproof.arguments import check_options
 from saddleproof.arrays import Vector
 from saddleproof.optimizers.base import RUNNING, Machine, Reading, Status
+from saddleproof.optimizers.baselines.threshold import small
 from saddleproof.optimizers.gradient_descent import check_positive
-from saddleproof.optimizers.randomness import Stream
-from saddleproof.optimizers.threshold import small
+from saddleproof.optimizers.randomness import RandomKey
 from saddleproof.words import Ending
 
 
@@ -55,7 +55,7 @@ class GaussState:
     """
 
     w: Vector
-    stream: Stream
+    stream: RandomKey
     drift: Drift | None = None
 
 
@@ -122,7 +122,7 @@ class GaussPSGD(Machine):
         self, w0: Vector, *, seed: int | None = None, max_rounds: int | None = None
     ) -> GaussState:
         """The state before the first round."""
-        return GaussState(w0, Stream.open(seed))
+        return GaussState(w0, RandomKey.open(seed))
 
     def ask(self, state: GaussState) -> Vector:
         """(1, d): x_t, or where an escape stands."""

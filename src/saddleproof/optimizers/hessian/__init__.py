@@ -1,0 +1,1 @@
+"""`HessianPGD`: steps along negative curvature that workers' own Hessians prove, for small d."""
