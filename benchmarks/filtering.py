@@ -32,7 +32,7 @@ import numpy as np
 
 import saddleproof as sp
 from common import table
-from saddleproof.aggregators.gram import gram
+from saddleproof.aggregators.engine.gram import gram
 
 BASE = {"m": 100, "d": 200, "alpha": 0.1}
 SWEEPS = {

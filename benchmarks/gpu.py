@@ -20,8 +20,8 @@ import torch
 
 import saddleproof as sp
 from common import table
-from saddleproof.aggregators import device_sort
 from saddleproof.aggregators.coordinatewise import CoordinateWise, average
+from saddleproof.aggregators.engine import device_sort
 
 RULES: dict[str, CoordinateWise] = {
     "median": sp.Median(),

@@ -19,7 +19,7 @@ import numpy as np
 
 from saddleproof import Median
 from saddleproof.aggregators import MultiKrum
-from saddleproof.aggregators.streams import stream
+from saddleproof.aggregators.engine.streams import stream
 
 RULES = {"Median": Median(), "MultiKrum": MultiKrum()}
 

@@ -21,8 +21,8 @@ import numpy as np
 
 from common import table
 from saddleproof import Median
-from saddleproof.aggregators import kernels_compiled as kernel
-from saddleproof.aggregators.networks import network
+from saddleproof.aggregators.engine import kernels_compiled as kernel
+from saddleproof.aggregators.engine.networks import network
 
 SIZES = (8, 20, 50, 100, 300, 1000)
 NOTHING = np.empty(0, np.int64)

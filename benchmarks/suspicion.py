@@ -60,12 +60,14 @@ OPTIMIZERS = {"CertifiedPGD": sp.CertifiedPGD, "GradientOnlyPGD": sp.GradientOnl
 #: Problem to rules: all of them on the one with unequal data, some on others.
 PROBLEMS: dict[str, tuple[str, ...]] = {
     "hetero10": tuple(RULES),
-    "two_layer": ("median",),
-    "example2": ("trimmed mean",),
-    "tensor": ("median",),
+    "two_layer": ("median", "trimmed mean", "krum"),
+    "example2": ("trimmed mean", "filtering"),
+    "tensor": ("median", "krum"),
+    "gmm12": ("trimmed mean",),
+    "pca_digits": ("median",),
 }
 #: Problems of more runs without liars: unequal data, and kinks.
-HONEST = ("gmm12", "logistic", "robust_regression", "relu")
+HONEST = ("phase", "logistic", "robust_regression", "relu")
 
 
 @dataclass

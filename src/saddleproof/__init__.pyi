@@ -11,8 +11,8 @@ from . import (
     theory,
     torch,
 )
+from .aggregators.algorithm2.iterative_filtering import IterativeFiltering
 from .aggregators.base import Aggregator, Estimate
-from .aggregators.filtering.iterative_filtering import IterativeFiltering
 from .aggregators.mean import Mean
 from .aggregators.median import Median
 from .aggregators.nearest_neighbor_mixing import NearestNeighborMixing

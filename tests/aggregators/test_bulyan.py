@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saddleproof.aggregators.bulyan import Bulyan, selection
-from saddleproof.aggregators.gram import gram
+from saddleproof.aggregators.engine.gram import gram
 from saddleproof.aggregators.krum import Krum
 from saddleproof.errors import BreakdownError
 from saddleproof.testing import check_aggregator

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 import saddleproof as sp
-from saddleproof.aggregators import coordinatewise, device_sort, kernels
+from saddleproof.aggregators import coordinatewise
+from saddleproof.aggregators.engine import device_sort, kernels
 from saddleproof.aggregators.coordinatewise import CoordinateWise
-from saddleproof.aggregators.networks import ALONE
+from saddleproof.aggregators.engine.networks import ALONE
 
 torch = pytest.importorskip("torch")
 

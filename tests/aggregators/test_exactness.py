@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from saddleproof.aggregators import Mean, Median, TrimmedMean, kernels
+from saddleproof.aggregators import Mean, Median, TrimmedMean
+from saddleproof.aggregators.engine import kernels
 from saddleproof.aggregators.mean_around_median import MeanAroundMedian
 
 COLUMNS = 1000  # not a multiple of the kernel's block

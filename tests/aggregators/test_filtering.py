@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 import saddleproof as sp
 from saddleproof.aggregators import Median
-from saddleproof.aggregators.filtering import IterativeFiltering
-from saddleproof.aggregators.filtering.error_bound import error_bound
-from saddleproof.aggregators.filtering.prune import prune
-from saddleproof.aggregators.filtering.rank_one import leading, rank_one, rank_one_scores
-from saddleproof.aggregators.filtering.saddle import solve_saddle
-from saddleproof.aggregators.filtering.walk import cap_of, walk
-from saddleproof.aggregators.gram import gram
+from saddleproof.aggregators.algorithm2 import IterativeFiltering
+from saddleproof.aggregators.algorithm2.error_bound import error_bound
+from saddleproof.aggregators.algorithm2.prune import prune
+from saddleproof.aggregators.algorithm2.rank_one import leading, rank_one, rank_one_scores
+from saddleproof.aggregators.algorithm2.reweighting import cap_of, reweight
+from saddleproof.aggregators.algorithm2.saddle import solve_saddle
+from saddleproof.aggregators.engine.gram import gram
 from saddleproof.errors import BreakdownError, OptionError
 from saddleproof.testing import check_aggregator
 
@@ -138,7 +138,7 @@ def test_without_sigma_the_spread_is_at_most_that_of_any_sigma_that_holds(seed: 
     m, b = 25, 5
     whole, start = gram(rows).products[None], np.ones((1, m))
     free, known = (
-        walk(whole, start, b / m, np.array([threshold]), rank_one)
+        reweight(whole, start, b / m, np.array([threshold]), rank_one)
         for threshold in (0.0, 8 * m * sigma**2)
     )
     assert known.stopped[0]
@@ -310,7 +310,7 @@ def test_far_rows_of_all_sizes_cost_the_others_no_digits() -> None:
 
 
 def test_lanczos_and_the_whole_decomposition_agree() -> None:
-    from saddleproof.aggregators.filtering import rank_one as module
+    from saddleproof.aggregators.algorithm2 import rank_one as module
 
     rows, _, _ = attacked(0, m=module.LANCZOS_FROM, d=20, b=40)
     found = FREE.estimate(rows, 40)

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from saddleproof.aggregators.filtering import IterativeFiltering
-from saddleproof.aggregators.filtering.rank_one import leading, rank_one
-from saddleproof.aggregators.filtering.saddle import saddle, solve_saddle
-from saddleproof.aggregators.filtering.walk import cap_of, walk
-from saddleproof.aggregators.gram import gram
+from saddleproof.aggregators.algorithm2 import IterativeFiltering
+from saddleproof.aggregators.algorithm2.rank_one import leading, rank_one
+from saddleproof.aggregators.algorithm2.reweighting import cap_of, reweight
+from saddleproof.aggregators.algorithm2.saddle import saddle, solve_saddle
+from saddleproof.aggregators.engine.gram import gram
 
 VECTORS = json.loads((Path(__file__).parents[1] / "data" / "filter_vectors.json").read_text())
 METHODS = {"rank_one": rank_one, "saddle": partial(saddle, 1e-6)}
@@ -30,7 +30,9 @@ def walked(case: dict[str, Any], method: str, sigma: float | None) -> Any:
     x = np.array(case["X"])
     m = len(x)
     threshold = np.array([0.0 if sigma is None else 8 * m * sigma**2])
-    return walk(gram(x).products[None], np.ones((1, m)), case["alpha"], threshold, METHODS[method])
+    return reweight(
+        gram(x).products[None], np.ones((1, m)), case["alpha"], threshold, METHODS[method]
+    )
 
 
 @cases

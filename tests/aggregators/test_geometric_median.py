@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from saddleproof.aggregators.engine.gram import gram
 from saddleproof.aggregators.geometric_median import GeometricMedian, weiszfeld
-from saddleproof.aggregators.gram import gram
 from saddleproof.aggregators.median_of_means import MedianOfMeans
 from saddleproof.errors import BreakdownError, OptionError
 from saddleproof.testing import check_aggregator

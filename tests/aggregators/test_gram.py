@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saddleproof.aggregators import gram as gram_module
-from saddleproof.aggregators import row_blocks
-from saddleproof.aggregators.gram import combine, distances, gram, grams, mixed
+from saddleproof.aggregators.engine import gram as gram_module
+from saddleproof.aggregators.engine import row_blocks
+from saddleproof.aggregators.engine.gram import combine, distances, gram, grams, mixed
 from saddleproof.aggregators.multi_krum import MultiKrum
 
 

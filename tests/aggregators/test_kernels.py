@@ -11,12 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saddleproof.aggregators import Mean, Median, TrimmedMean, kernels
-from saddleproof.aggregators.inexactness import rank_inexactness, stack_inexactness
-from saddleproof.aggregators.kernels_compiled import LANES
-from saddleproof.aggregators.kernels_rows import rows_of
-from saddleproof.aggregators.mean_around_median import MeanAroundMedian
-from saddleproof.aggregators.networks import (
+from saddleproof.aggregators import Mean, Median, TrimmedMean
+from saddleproof.aggregators.engine import kernels
+from saddleproof.aggregators.engine.kernels_compiled import LANES
+from saddleproof.aggregators.engine.kernels_rows import rows_of
+from saddleproof.aggregators.engine.networks import (
     ALONE,
     BUTTERFLY,
     UNUSED,
@@ -25,6 +24,8 @@ from saddleproof.aggregators.networks import (
     pairwise,
     prune,
 )
+from saddleproof.aggregators.inexactness import rank_inexactness, stack_inexactness
+from saddleproof.aggregators.mean_around_median import MeanAroundMedian
 from saddleproof.errors import OptionError
 
 RULES = (Mean(), Median(), TrimmedMean(), MeanAroundMedian())

@@ -43,7 +43,7 @@ def test_krum_is_its_definition(seed: int, m: int, omit: int, data: st.DataObjec
 
 
 def test_by_hand() -> None:
-    from saddleproof.aggregators.gram import gram
+    from saddleproof.aggregators.engine.gram import gram
 
     found = gram(LINE)
     # Two neighbours each: 1 + 4, 1 + 1, .25 + 1, .25 + 2.25, 87.5^2 + 88^2.

@@ -13,8 +13,8 @@ from saddleproof.aggregators import Mean, Median, TrimmedMean
 from saddleproof.aggregators.bucketing import Bucketing
 from saddleproof.aggregators.bulyan import Bulyan
 from saddleproof.aggregators.clipping import Clipping
+from saddleproof.aggregators.engine.gram import combine, gram
 from saddleproof.aggregators.geometric_median import GeometricMedian
-from saddleproof.aggregators.gram import combine, gram
 from saddleproof.aggregators.krum import Krum
 from saddleproof.aggregators.mixing import Mixing
 from saddleproof.aggregators.nearest_neighbor_mixing import NearestNeighborMixing

@@ -11,19 +11,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from saddleproof.aggregators.algorithm2.iterative_filtering import IterativeFiltering
 from saddleproof.aggregators.base import Aggregator, Estimate, Rule
 from saddleproof.aggregators.bucketing import Bucketing
 from saddleproof.aggregators.byzantine_sgd import ByzantineSGD
 from saddleproof.aggregators.centered_clipping import CenteredClipping
 from saddleproof.aggregators.clipping import Clipping
-from saddleproof.aggregators.filtering.iterative_filtering import IterativeFiltering
+from saddleproof.aggregators.engine.streams import stream
 from saddleproof.aggregators.geometric_median import GeometricMedian
 from saddleproof.aggregators.krum import Krum
 from saddleproof.aggregators.median_of_means import MedianOfMeans
 from saddleproof.aggregators.multi_krum import MultiKrum
 from saddleproof.aggregators.nearest_neighbor_mixing import NearestNeighborMixing
 from saddleproof.aggregators.safeguard_sgd import SafeguardSGD
-from saddleproof.aggregators.streams import stream
 from saddleproof.aggregators.table import AGGREGATORS
 from saddleproof.aggregators.weighted import weighted_sums
 from saddleproof.errors import BreakdownError, OptionError
@@ -221,6 +221,7 @@ def test_messages_that_require_a_gradient_are_aggregated(name: str) -> None:
 TRACED = {"mean", "median", "trimmed_mean", "mean_around_median", "centered_clipping"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", AGGREGATORS)
 def test_jax_traces_a_rule_or_is_told_that_it_cannot(name: str) -> None:
     jax = pytest.importorskip("jax")

@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from saddleproof.aggregators.algorithm2 import IterativeFiltering
 from saddleproof.aggregators.base import Rule
 from saddleproof.aggregators.bucketing import Bucketing
 from saddleproof.aggregators.bulyan import Bulyan
 from saddleproof.aggregators.clipping import Clipping
-from saddleproof.aggregators.filtering import IterativeFiltering
+from saddleproof.aggregators.engine.row_blocks import forget
+from saddleproof.aggregators.engine.streams import stream
 from saddleproof.aggregators.geometric_median import GeometricMedian
 from saddleproof.aggregators.krum import Krum
 from saddleproof.aggregators.mean import Mean
@@ -22,9 +24,7 @@ from saddleproof.aggregators.median import Median
 from saddleproof.aggregators.median_of_means import MedianOfMeans
 from saddleproof.aggregators.multi_krum import MultiKrum
 from saddleproof.aggregators.nearest_neighbor_mixing import NearestNeighborMixing
-from saddleproof.aggregators.row_blocks import forget
 from saddleproof.aggregators.sever import Sever
-from saddleproof.aggregators.streams import stream
 from saddleproof.aggregators.trimmed_mean import TrimmedMean
 from saddleproof.errors import BreakdownError, OptionError
 
@@ -131,7 +131,7 @@ from pathlib import Path
 import numpy as np
 from saddleproof import Median
 from saddleproof.aggregators import MultiKrum
-from saddleproof.aggregators.streams import stream
+from saddleproof.aggregators.engine.streams import stream
 rule = {"median": Median(), "multi_krum": MultiKrum()}[sys.argv[2]]
 def resident(kind):  # bytes
     return int(Path("/proc/self/status").read_text().split(kind)[1].split()[1]) * 1024

@@ -149,7 +149,7 @@ class _Still:
 
 def test_default_randomness_is_fresh_entropy():
     one, two = (ByzantinePGD(FLAT).init(np.zeros(2)) for _ in range(2))
-    assert one.stream.key != two.stream.key
+    assert one.random.key != two.random.key
 
 
 def test_escape_budget_ends_false_escapes(drive):

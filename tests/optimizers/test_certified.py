@@ -224,7 +224,7 @@ def test_one_seed_gives_one_run_and_none_gives_a_start_that_no_liar_knows() -> N
     asked = [s for s in states if isinstance(s.phase, Propose)]
     assert asked
     assert all(s.phase.question(s.run).seed is None for s in asked)
-    keys = {sp.CertifiedPGD().init(w).run.stream.key for _ in range(2)}
+    keys = {sp.CertifiedPGD().init(w).run.random.key for _ in range(2)}
     assert len(keys) == 2
 
 

@@ -95,10 +95,10 @@ def test_safeguard_sgd_is_the_printed_algorithm() -> None:
         max_rounds=30,
         certify=False,
     )
-    problem, x, stream = Noisy(), np.zeros(d), RandomKey.open(7)
+    problem, x, random = Noisy(), np.zeros(d), RandomKey.open(7)
     for _ in range(30):
         g = problem.gradients(x[None])[0]
-        generator, stream = stream.draw()
+        generator, random = random.draw()
         xi = nu * generator.standard_normal(d)
         x = x - eta * (g.mean(axis=0) + xi)
     np.testing.assert_allclose(found.w, x, atol=1e-12)

@@ -1,3 +1,4 @@
+from .algorithm2.iterative_filtering import FilterEstimate, IterativeFiltering
 from .base import Aggregator, Estimate
 from .bucketing import Bucketing
 from .bulyan import Bulyan
@@ -5,7 +6,7 @@ from .byzantine_sgd import ByzantineSGD
 from .centered_clipping import CenteredClipping
 from .clipping import Clipping
 from .draco import Draco
-from .filtering.iterative_filtering import FilterEstimate, IterativeFiltering
+from .engine.streams import stream
 from .geometric_median import GeometricMedian, GeometricMedianEstimate
 from .krum import Krum
 from .mean import Mean
@@ -17,7 +18,6 @@ from .nearest_neighbor_mixing import NearestNeighborMixing
 from .norm_trimming import NormTrimming
 from .safeguard_sgd import SafeguardSGD
 from .sever import Sever, Severed, sever_samples
-from .streams import stream
 from .trimmed_mean import TrimmedMean
 
 __all__ = [

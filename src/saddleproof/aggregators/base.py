@@ -15,7 +15,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar, runtime_checkable
 import numpy as np
 
 from saddleproof import arguments
-from saddleproof.aggregators.row_blocks import detached, is_traced
+from saddleproof.aggregators.engine.row_blocks import detached, is_traced
 from saddleproof.arrays import Array, as_stack, namespace
 from saddleproof.errors import BreakdownError, OptionError
 from saddleproof.ranks import inflatable

@@ -10,10 +10,10 @@ from typing import ClassVar
 import numpy as np
 
 from saddleproof.aggregators.base import Aggregator
+from saddleproof.aggregators.engine.row_blocks import Rows, to_numpy
+from saddleproof.aggregators.engine.units import Gram, exponents_of
 from saddleproof.aggregators.median import Median
 from saddleproof.aggregators.mixing import Mixing
-from saddleproof.aggregators.row_blocks import Rows, to_numpy
-from saddleproof.aggregators.units import Gram, exponents_of
 from saddleproof.arrays import Array, Vector
 from saddleproof.errors import OptionError
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saddleproof.aggregators.base import Estimate, Rule, quiet
-from saddleproof.aggregators.gram import distances, gram, grams
-from saddleproof.aggregators.row_blocks import Rows, to_numpy
-from saddleproof.aggregators.units import Gram
+from saddleproof.aggregators.engine.gram import distances, gram, grams
+from saddleproof.aggregators.engine.row_blocks import Rows, to_numpy
+from saddleproof.aggregators.engine.units import Gram
 from saddleproof.aggregators.weighted import estimate_of, points, require, vectors_of
 from saddleproof.arrays import Array, namespace
 

@@ -3,10 +3,10 @@
 Each of them averages a window of the m sorted numbers of a coordinate; a rule is its window.
 Two ways lead there:
 
-- the block kernel (`saddleproof.aggregators.kernels`), for arrays of any library in main memory
+- the block kernel (`engine/kernels.py`), for arrays of any library in main memory
   and for lists of separate rows, without copying them;
 - a sort in the arrays' own library: on a device, inside its gradients, and for little data
-  (`saddleproof.aggregators.device_sort`).
+  (`saddleproof.aggregators.engine.device_sort`).
 
 Medians are NumPy's to the bit on both. Sums are exact but for the last rounding: the kernel adds
 float32 in float64, and anything else carries along what each addition loses (Knuth's two-sum).
@@ -21,12 +21,12 @@ from typing import Any
 
 import numpy as np
 
-from saddleproof.aggregators import kernels
 from saddleproof.aggregators.base import Estimate, Rule, check_breakdown, quiet, scalar
-from saddleproof.aggregators.device_sort import in_order
+from saddleproof.aggregators.engine import kernels
+from saddleproof.aggregators.engine.device_sort import in_order
+from saddleproof.aggregators.engine.kernels import Scan, Window
+from saddleproof.aggregators.engine.kernels_rows import as_like, is_16_bit, rows_of
 from saddleproof.aggregators.inexactness import bound_from_norms, rank_inexactness, refusal
-from saddleproof.aggregators.kernels import Scan, Window
-from saddleproof.aggregators.kernels_rows import as_like, is_16_bit, rows_of
 from saddleproof.arguments import check_options
 from saddleproof.arrays import Array, as_stack, namespace
 from saddleproof.errors import OptionError

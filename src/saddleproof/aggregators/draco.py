@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saddleproof.aggregators.base import Estimate, Rule
-from saddleproof.aggregators.gram import combine
+from saddleproof.aggregators.engine.gram import combine
 from saddleproof.aggregators.memory import Recalled, Remembering, positions
 from saddleproof.aggregators.weighted import like, points
 from saddleproof.arguments import check_options

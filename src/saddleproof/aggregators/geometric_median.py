@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saddleproof.aggregators.base import Estimate, scalar
-from saddleproof.aggregators.gram import distances, grams
-from saddleproof.aggregators.units import Gram
+from saddleproof.aggregators.engine.gram import distances, grams
+from saddleproof.aggregators.engine.units import Gram
 from saddleproof.aggregators.weighted import WeightedRule, weighted_sums
 from saddleproof.arguments import check_options, real, whole
 from saddleproof.arrays import Array, Vector, as_stack

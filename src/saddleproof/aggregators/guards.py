@@ -31,8 +31,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saddleproof.aggregators.base import quiet
-from saddleproof.aggregators.gram import distances, gram
-from saddleproof.aggregators.units import lengths
+from saddleproof.aggregators.engine.gram import distances, gram
+from saddleproof.aggregators.engine.units import lengths
 from saddleproof.arrays import Vector
 from saddleproof.errors import BreakdownError, OptionError
 from saddleproof.ranks import rank_bounds

@@ -32,11 +32,11 @@ from math import sqrt
 
 import numpy as np
 
-from saddleproof.aggregators import kernels
 from saddleproof.aggregators.base import BEYOND_A_THIRD, norms
-from saddleproof.aggregators.device_sort import in_order
-from saddleproof.aggregators.kernels_rows import as_like, is_16_bit, rows_of
-from saddleproof.aggregators.row_blocks import detached, is_traced, to_numpy
+from saddleproof.aggregators.engine import kernels
+from saddleproof.aggregators.engine.device_sort import in_order
+from saddleproof.aggregators.engine.kernels_rows import as_like, is_16_bit, rows_of
+from saddleproof.aggregators.engine.row_blocks import detached, is_traced, to_numpy
 from saddleproof.arrays import Array, Vector, namespace
 from saddleproof.ranks import MAD_TO_SIGMA, MEDIAN_EFFICIENCY, inflatable, middle, rank_bounds
 

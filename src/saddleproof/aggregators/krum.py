@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from saddleproof.aggregators.base import Rule
-from saddleproof.aggregators.gram import distances
-from saddleproof.aggregators.units import Gram
+from saddleproof.aggregators.engine.gram import distances
+from saddleproof.aggregators.engine.units import Gram
 from saddleproof.aggregators.weighted import WeightedRule
 from saddleproof.arguments import check_options
 from saddleproof.arrays import Vector

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from saddleproof.aggregators.coordinatewise import CoordinateWise
-from saddleproof.aggregators.kernels import Window
+from saddleproof.aggregators.engine.kernels import Window
 
 
 @dataclass(frozen=True)

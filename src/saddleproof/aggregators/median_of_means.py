@@ -7,9 +7,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from saddleproof.aggregators.engine.gram import mixed
+from saddleproof.aggregators.engine.units import Gram
 from saddleproof.aggregators.geometric_median import weiszfeld
-from saddleproof.aggregators.gram import mixed
-from saddleproof.aggregators.units import Gram
 from saddleproof.aggregators.weighted import WeightedRule
 from saddleproof.arguments import check_options, real, whole
 from saddleproof.arrays import Vector

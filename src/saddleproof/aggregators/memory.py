@@ -35,7 +35,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saddleproof.aggregators.base import Aggregator, Estimate, Rule, quiet, scalar
-from saddleproof.aggregators.row_blocks import Rows, to_numpy
+from saddleproof.aggregators.engine.row_blocks import Rows, to_numpy
 from saddleproof.aggregators.weighted import points as split
 from saddleproof.aggregators.weighted import weighted_sums
 from saddleproof.arrays import Array, Vector, as_stack, namespace

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from saddleproof import arguments
 from saddleproof.aggregators.base import Aggregator, Estimate, Rule, check_breakdown, quiet
-from saddleproof.aggregators.gram import combine, gram, grams, mixed
-from saddleproof.aggregators.row_blocks import to_numpy
-from saddleproof.aggregators.units import Gram
+from saddleproof.aggregators.engine.gram import combine, gram, grams, mixed
+from saddleproof.aggregators.engine.row_blocks import to_numpy
+from saddleproof.aggregators.engine.units import Gram
 from saddleproof.aggregators.weighted import WeightedRule, estimate_of, points, vectors_of
 from saddleproof.arrays import Array, Vector
 

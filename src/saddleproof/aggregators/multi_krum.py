@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from saddleproof.aggregators.engine.units import Gram
 from saddleproof.aggregators.krum import NEEDS, check_omit, most, scores
-from saddleproof.aggregators.units import Gram
 from saddleproof.aggregators.weighted import WeightedRule
 from saddleproof.arguments import check_options
 from saddleproof.arrays import Vector

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from saddleproof.aggregators.base import Aggregator
-from saddleproof.aggregators.gram import distances
+from saddleproof.aggregators.engine.gram import distances
+from saddleproof.aggregators.engine.units import Gram
 from saddleproof.aggregators.mixing import Mixing
 from saddleproof.aggregators.trimmed_mean import TrimmedMean
-from saddleproof.aggregators.units import Gram
 from saddleproof.arrays import Array, Vector
 
 

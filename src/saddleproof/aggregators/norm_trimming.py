@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from saddleproof.aggregators.base import Estimate, Rule
-from saddleproof.aggregators.row_blocks import Rows, to_numpy
-from saddleproof.aggregators.units import exponents_of
+from saddleproof.aggregators.engine.row_blocks import Rows, to_numpy
+from saddleproof.aggregators.engine.units import exponents_of
 from saddleproof.aggregators.weighted import points, require, weighted_sums
 from saddleproof.arguments import check_options
 from saddleproof.arrays import Array, Vector, namespace

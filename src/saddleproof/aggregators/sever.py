@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saddleproof import arguments
-from saddleproof.aggregators.filtering.prune import prune
-from saddleproof.aggregators.filtering.rank_one import leading
-from saddleproof.aggregators.units import Gram
+from saddleproof.aggregators.algorithm2.prune import prune
+from saddleproof.aggregators.algorithm2.rank_one import leading
+from saddleproof.aggregators.engine.units import Gram
 from saddleproof.aggregators.weighted import WeightedRule
 from saddleproof.arguments import check_options
 from saddleproof.arrays import Vector

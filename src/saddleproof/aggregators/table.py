@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from saddleproof.aggregators.algorithm2.iterative_filtering import IterativeFiltering
 from saddleproof.aggregators.base import Rule
 from saddleproof.aggregators.bucketing import Bucketing
 from saddleproof.aggregators.bulyan import Bulyan
 from saddleproof.aggregators.byzantine_sgd import ByzantineSGD
 from saddleproof.aggregators.centered_clipping import CenteredClipping
 from saddleproof.aggregators.clipping import Clipping
-from saddleproof.aggregators.filtering.iterative_filtering import IterativeFiltering
 from saddleproof.aggregators.geometric_median import GeometricMedian
 from saddleproof.aggregators.krum import Krum
 from saddleproof.aggregators.mean import Mean

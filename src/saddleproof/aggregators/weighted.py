@@ -1,7 +1,7 @@
 """Rules whose answer is a weighted sum of rows, with weights that distances alone decide.
 
 Such a rule is one function from the Gram matrix to weights, `weights(K, b)`; everything else is
-the same for all of them: one pass over the messages for K (`saddleproof.aggregators.gram`),
+the same for all of them: one pass over the messages for K (`saddleproof.aggregators.engine.gram`),
 m-sized work, one pass for sum_i w_i x_i. They are rotation-equivariant.
 
 What bounds the error of a coordinate-wise rule bounds theirs: the rank bound of
@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from saddleproof import arguments
 from saddleproof.aggregators.base import Estimate, Rule, quiet
-from saddleproof.aggregators.gram import combine, combined, gram, grams
+from saddleproof.aggregators.engine.gram import combine, combined, gram, grams
+from saddleproof.aggregators.engine.units import Gram
 from saddleproof.aggregators.inexactness import stack_inexactness
-from saddleproof.aggregators.units import Gram
 from saddleproof.arrays import Array, Vector, as_stack, namespace
 from saddleproof.errors import BreakdownError
 
@@ -36,7 +36,7 @@ class WeightedRule(Rule):
     def weights(self, gram: Gram, b: int) -> Vector:
         """The Gram matrix of m messages to (m,) weights, not negative, of sum 1.
 
-        They must not depend on the unit that the matrix is in (`saddleproof.aggregators.units`).
+        They must not depend on the unit that the matrix is in (`engine/units.py`).
         """
         raise NotImplementedError
 

@@ -58,13 +58,13 @@ class ByzantineState:
 
     Attributes:
         w: (d,) w in the main loop, w~ during an escape.
-        stream: the server's random numbers.
+        random: the server's random numbers.
         escape: the running escape, or None in the main loop.
         escaped: how many escapes succeeded.
     """
 
     w: Vector
-    stream: RandomKey
+    random: RandomKey
     escape: Escape | None = None
     escaped: int = 0
 
@@ -187,6 +187,6 @@ class ByzantinePGD(Machine):
 
 def _perturb(state: ByzantineState, escape: Escape) -> ByzantineState:
     """The start of round escape.k: w' <- w'_0 <- w~ + p, p uniform in the ball of radius r."""
-    generator, stream = state.stream.draw()
+    generator, random = state.random.draw()
     start = state.w + escape.schedule.r * ball(generator, 1, len(state.w))[0]
-    return replace(state, stream=stream, escape=replace(escape, origin=start, w=start, t=0))
+    return replace(state, random=random, escape=replace(escape, origin=start, w=start, t=0))

@@ -58,7 +58,7 @@ class PGDState:
     """Perturbed gradient descent between two rounds."""
 
     descent: Descent
-    stream: RandomKey
+    random: RandomKey
     trial: Trial | None = None
 
 
@@ -125,13 +125,13 @@ class PGD(Machine):
         return replace(state, trial=replace(trial, t=t, failed=t > self.horizon))
 
     def _perturb(self, state: PGDState) -> PGDState:
-        generator, stream = state.stream.draw()
+        generator, random = state.random.draw()
         now = state.descent
         w = now.w[0]
         start = w + self.radius * sphere(generator, 1, len(w))[0]
         trial = Trial(w, float(now.inexactness[0]), start)
         descent = begin(start[None, :], float(now.step[0]))
-        return PGDState(descent, stream, trial)
+        return PGDState(descent, random, trial)
 
     def status(self, state: PGDState) -> Status:
         """Running, or "no_escape_found" once a perturbation led nowhere."""

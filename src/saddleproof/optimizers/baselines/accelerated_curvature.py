@@ -44,7 +44,7 @@ class AcceleratedCurvature(CurvatureSearch):
         OptionError: an option outside its range.
 
     Cost: one gradient of every worker a round of descent, two a round of search.
-    Guarantee: exact gradients only; under attack see `saddleproof.optimizers.baselines.curvature_search`.
+    Guarantee: exact gradients only; under attack see `CurvatureSearch`.
 
     Reference: Zhang, Li 2021, "Escape saddle points by a simple gradient-descent based
     algorithm", Algorithm 2, as quoted in later work.

@@ -41,7 +41,7 @@ class AcceleratedState:
     Attributes:
         w: (d,) x_t.
         v: (d,) v_t.
-        stream: the server's random numbers.
+        random: the server's random numbers.
         anchor: (d,) where the last perturbation began; None before the first one.
         energy: E at the perturbed point; NaN until it has been read.
         since: steps since the last perturbation.
@@ -51,7 +51,7 @@ class AcceleratedState:
 
     w: Vector
     v: Vector
-    stream: RandomKey
+    random: RandomKey
     anchor: Vector | None = None
     energy: float = math.nan
     since: int = 0
@@ -194,9 +194,9 @@ class AcceleratedPGD(Machine):
         if tested and energy > state.energy - self.decrease:
             return replace(state, failed=True)
         if rested and small(reading, self.epsilon):
-            generator, stream = state.stream.draw()
+            generator, random = state.random.draw()
             xi = self.radius * ball(generator, 1, len(state.w))[0]
-            return replace(state, w=state.w + xi, stream=stream, anchor=state.w, since=0)
+            return replace(state, w=state.w + xi, random=random, anchor=state.w, since=0)
         return self._step(replace(state, since=state.since + 1), points[1], values, reading)
 
     def _step(

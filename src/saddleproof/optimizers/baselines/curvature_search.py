@@ -80,13 +80,13 @@ class SearchState:
 
     Attributes:
         w: (d,) where it stands.
-        stream: the server's random numbers.
+        random: the server's random numbers.
         search: the running search, or None while it descends.
         leaps: directions found and followed so far.
     """
 
     w: Vector
-    stream: RandomKey
+    random: RandomKey
     search: Search | None = None
     leaps: int = 0
 
@@ -146,8 +146,8 @@ class CurvatureSearch(Machine):
         if state.search is not None:
             return self._search(state, state.search, reading)
         if small(reading, self.epsilon):
-            generator, stream = state.stream.draw()
-            return replace(state, stream=stream, search=self._begin(generator, len(state.w)))
+            generator, random = state.random.draw()
+            return replace(state, random=random, search=self._begin(generator, len(state.w)))
         return replace(state, w=state.w - self.step * reading.gradient[0])
 
     def _search(self, state: SearchState, now: Search, reading: Reading) -> SearchState:
@@ -159,11 +159,11 @@ class CurvatureSearch(Machine):
             return replace(state, search=replace(now, failed=True))
         if isinstance(found, Search):
             return replace(state, search=found)
-        generator, stream = state.stream.draw()
+        generator, random = state.random.draw()
         uphill = reading.gradient[0] @ found.v > 0
         back = generator.random() < 0.5 if found.fair else uphill
         w = state.w + (-found.length if back else found.length) * found.v
-        return SearchState(w, stream, leaps=state.leaps + 1)
+        return SearchState(w, random, leaps=state.leaps + 1)
 
     def _change(self, reading: Reading) -> tuple[Vector, float]:
         """g_hat(w + y) - g_hat(w), and how far it may be off."""

@@ -50,12 +50,12 @@ class GaussState:
 
     Attributes:
         w: (d,) x_t, from which an escape starts and to which it returns.
-        stream: the server's random numbers.
+        random: the server's random numbers.
         drift: the running escape, or None.
     """
 
     w: Vector
-    stream: RandomKey
+    random: RandomKey
     drift: Drift | None = None
 
 
@@ -134,18 +134,18 @@ class GaussPSGD(Machine):
         now = state.drift
         if now is None and small(reading, self.epsilon):
             now = Drift(state.w)
-        generator, stream = state.stream.draw()
+        generator, random = state.random.draw()
         xi = self.noise * generator.standard_normal(len(state.w))
         move = -self.step * (reading.gradient[0] + xi)
         if now is None:
-            return GaussState(state.w + move, stream)
+            return GaussState(state.w + move, random)
         if np.linalg.norm(now.w - state.w) >= self.distance:
-            return GaussState(now.w + move, stream)
+            return GaussState(now.w + move, random)
         if now.t < self.horizon:
-            return GaussState(state.w, stream, replace(now, w=now.w + move, t=now.t + 1))
+            return GaussState(state.w, random, replace(now, w=now.w + move, t=now.t + 1))
         if now.k < self.rounds:
-            return GaussState(state.w, stream, Drift(state.w, k=now.k + 1))
-        return GaussState(state.w, stream, replace(now, failed=True))
+            return GaussState(state.w, random, Drift(state.w, k=now.k + 1))
+        return GaussState(state.w, random, replace(now, failed=True))
 
     def status(self, state: GaussState) -> Status:
         """Running, or "no_escape_found" once Q rounds led nowhere."""

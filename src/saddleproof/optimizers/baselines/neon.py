@@ -46,7 +46,7 @@ class Neon(CurvatureSearch):
         OptionError: an option outside its range.
 
     Cost: one gradient of every worker a round of descent, two a round of search.
-    Guarantee: exact gradients only; under attack see `saddleproof.optimizers.baselines.curvature_search`.
+    Guarantee: exact gradients only; under attack see `CurvatureSearch`.
 
     Reference: Xu, Jin, Yang 2018, "First-order stochastic algorithms for escaping from saddle
     points in almost linear time", Algorithm 1 (NEON).

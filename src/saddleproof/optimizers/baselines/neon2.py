@@ -46,7 +46,7 @@ class Neon2(CurvatureSearch):
         OptionError: an option outside its range.
 
     Cost: one gradient of every worker a round of descent, two a round of search.
-    Guarantee: exact gradients only; under attack see `saddleproof.optimizers.baselines.curvature_search`.
+    Guarantee: exact gradients only; under attack see `CurvatureSearch`.
 
     Reference: Allen-Zhu, Li 2018, "Neon2: finding local minima via first-order oracles",
     Algorithm Neon2^det; O(1/sqrt(delta)) full gradients a search.

@@ -42,14 +42,14 @@ class SecondOrderState:
 
     Attributes:
         w: (d,).
-        stream: the server's random numbers.
+        random: the server's random numbers.
         measuring: whether the next round asks for a Hessian.
         lowest: lambda_min(H~) at w where it ended the run, -inf without an H~; NaN before.
         tolerance: epsilon_H that it was held against.
     """
 
     w: Vector
-    stream: RandomKey
+    random: RandomKey
     measuring: bool = False
     lowest: float = math.nan
     tolerance: float = math.nan
@@ -125,10 +125,10 @@ class RobustSecondOrder(Machine):
         lowest = float(eigenvalues[0])
         if lowest >= -tolerance:
             return replace(state, lowest=lowest, tolerance=tolerance)
-        generator, stream = state.stream.draw()
+        generator, random = state.random.draw()
         side = 1.0 if generator.random() < 0.5 else -1.0
         leap = side * 2 * abs(lowest) / self.hessian_lipschitz
-        return SecondOrderState(state.w + leap * V[:, 0], stream)
+        return SecondOrderState(state.w + leap * V[:, 0], random)
 
     def _tolerance(self, found: Combined) -> float:
         if self.curvature is not None:

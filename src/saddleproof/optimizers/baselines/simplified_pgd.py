@@ -37,12 +37,12 @@ class SimplifiedState:
 
     Attributes:
         w: (d,) x_t.
-        stream: the server's random numbers.
+        random: the server's random numbers.
         since: steps since the last perturbation of variant (ii); None before the first.
     """
 
     w: Vector
-    stream: RandomKey
+    random: RandomKey
     since: int | None = None
 
 
@@ -129,14 +129,14 @@ class SimplifiedPGD(Machine):
         """One noisy step; or, in variant (ii), one jump or one step."""
         d, g = len(state.w), reading.gradient[0]
         if self.rest is None:
-            generator, stream = state.stream.draw()
+            generator, random = state.random.draw()
             xi = self.radius / math.sqrt(d) * generator.standard_normal(d)
-            return SimplifiedState(state.w - self.step * (g + xi), stream)
+            return SimplifiedState(state.w - self.step * (g + xi), random)
         rested = state.since is None or state.since >= self.rest
         if rested and small(reading, self.epsilon):
-            generator, stream = state.stream.draw()
+            generator, random = state.random.draw()
             xi = self.radius * ball(generator, 1, d)[0]
-            return SimplifiedState(state.w - self.step * xi, stream, since=0)
+            return SimplifiedState(state.w - self.step * xi, random, since=0)
         since = None if state.since is None else state.since + 1
         return replace(state, w=state.w - self.step * g, since=since)
 

@@ -38,7 +38,7 @@ class ValueState:
 
     Attributes:
         w: (d,) x_t.
-        stream: the server's random numbers.
+        random: the server's random numbers.
         anchor: (d,) x~, where the last perturbation began; None before the first one.
         value: F_hat(x~).
         inexactness: Delta_hat(x~).
@@ -47,7 +47,7 @@ class ValueState:
     """
 
     w: Vector
-    stream: RandomKey
+    random: RandomKey
     anchor: Vector | None = None
     value: float = math.inf
     inexactness: float = math.inf
@@ -159,10 +159,10 @@ class ValuePGD(Machine):
             return replace(state, failed=True)
         free = not perturbed or state.since > self.horizon
         if free and small(reading, self.epsilon):
-            generator, stream = state.stream.draw()
+            generator, random = state.random.draw()
             xi = self.radius * ball(generator, 1, len(state.w))[0]
             return ValueState(
-                state.w + xi, stream, state.w, value, float(reading.inexactness[0]), since=0
+                state.w + xi, random, state.w, value, float(reading.inexactness[0]), since=0
             )
         w = state.w - self.step * reading.gradient[0]
         return replace(state, w=w, since=state.since + 1)

@@ -33,7 +33,7 @@ class MachineState:
     Attributes:
         phase: what the coming round is for.
         round: rounds done; `max_rounds` of them are granted.
-        random: the server's secret stream.
+        random: the server's secret random.
         main: the trajectory whose point is returned.
         landed: (d,) where the last jump went; None before a jump.
         plain: robust gradient descent as if no jump had ever been made; None before a jump.

@@ -193,8 +193,8 @@ class HessianPGD(Machine):
         if self.hessian == "full" or (self.hessian == "auto" and state.w.size <= FULL_HESSIAN):
             many = None if self.inexactness is not None else Measurement.begin(state.w)
             return replace(state, phase=Measure(many))
-        generator, stream = state.stream.draw()
-        return replace(state, phase=Search(Krylov.begin(generator, state.w.size)), stream=stream)
+        generator, random = state.random.draw()
+        return replace(state, phase=Search(Krylov.begin(generator, state.w.size)), random=random)
 
     def _wide(self, steps: Vector) -> Vector:
         if self.inexactness is None or self.rho is None:
@@ -262,13 +262,13 @@ class HessianPGD(Machine):
         jump = choose(changes, reading.b, state.largest, 1)
         if jump is None:
             return _ended(state, state.known.end)
-        way, stream = jump.direction, state.stream
+        way, random = jump.direction, state.random
         if jump.drawn:
-            generator, stream = stream.draw()
+            generator, random = random.draw()
             way += int(generator.integers(2))
         w = batch.blocks["ends"][way * changes.shape[1] + jump.length]
         largest = max(state.largest, jump.gain)
-        return self._from(replace(state, stream=stream, largest=largest), w, jump.event)
+        return self._from(replace(state, random=random, largest=largest), w, jump.event)
 
     def _from(self, state: HessianState, w: Vector, event: str) -> HessianState:
         """On from w, proved to be lower."""

@@ -62,7 +62,7 @@ class HessianState:
 
     Attributes:
         descent: the trajectory, k = 1.
-        stream: the server's random numbers, for the start of a Krylov space and for the coin.
+        random: the server's random numbers, for the start of a Krylov space and for the coin.
         phase: what the coming round is for.
         found: what is known of the Hessian at the point where the run stands.
         unseen: what a Krylov search may have missed there; see `Krylov.unseen`.
@@ -72,7 +72,7 @@ class HessianState:
     """
 
     descent: Descent
-    stream: RandomKey
+    random: RandomKey
     phase: Descend | Measure | Search | Rate | Line | Ended
     found: Found | None = None
     unseen: float | None = None

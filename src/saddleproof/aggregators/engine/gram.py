@@ -11,11 +11,11 @@ lost, and a mean would be wherever a single liar wants it. So r is the row whose
 the others is least, on a sample of columns; liars who know the sample and hide elsewhere are seen
 in K itself, and the coordinate-wise median takes the place of r.
 
-K is kept in a unit of its own, so that rows of every length do (`saddleproof.aggregators.units`).
+K is kept in a unit of its own, so that rows of every length do (`engine/units.py`).
 Products are first taken of the rows as they come. Only if that lost something to the range of
 numbers do the rows pass again, twice: for the exponent of each, and scaled by it.
 
-Rows are read in blocks of columns (`saddleproof.aggregators.row_blocks`), many query points with
+Rows are read in blocks of columns (`engine/row_blocks.py`), many query points with
 few numbers each all at once. NumPy, and PyTorch and JAX on the CPU, go through BLAS (its symmetric
 half, syrk); arrays on a device stay there, and only K leaves it.
 """
@@ -28,8 +28,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from saddleproof.aggregators.row_blocks import Rows, Seen, to_numpy
-from saddleproof.aggregators.units import Exponents, Gram, exponents_of, in_units, plain
+from saddleproof.aggregators.engine.row_blocks import Rows, Seen, to_numpy
+from saddleproof.aggregators.engine.units import Exponents, Gram, exponents_of, in_units, plain
 from saddleproof.arrays import Array, Vector, namespace
 
 #: Numbers in the messages of one point up to which many points go together: 256 KB.

@@ -17,16 +17,16 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from saddleproof.aggregators.algorithm2.as_printed import to_the_letter
+from saddleproof.aggregators.algorithm2.error_bound import error_bound
+from saddleproof.aggregators.algorithm2.prune import prune
+from saddleproof.aggregators.algorithm2.rank_one import rank_one
+from saddleproof.aggregators.algorithm2.reweighting import Reweighting, budget_of, reweight
+from saddleproof.aggregators.algorithm2.saddle import saddle
 from saddleproof.aggregators.base import Estimate, Rule, check_breakdown, quiet
-from saddleproof.aggregators.filtering.error_bound import error_bound
-from saddleproof.aggregators.filtering.letter import to_the_letter
-from saddleproof.aggregators.filtering.prune import prune
-from saddleproof.aggregators.filtering.rank_one import rank_one
-from saddleproof.aggregators.filtering.saddle import saddle
-from saddleproof.aggregators.filtering.walk import Walk, budget_of, walk
-from saddleproof.aggregators.gram import combined, grams
+from saddleproof.aggregators.engine.gram import combined, grams
+from saddleproof.aggregators.engine.units import Gram
 from saddleproof.aggregators.inexactness import stack_inexactness
-from saddleproof.aggregators.units import Gram
 from saddleproof.aggregators.weighted import like
 from saddleproof.arguments import check_options
 from saddleproof.arrays import Array, Vector, as_stack, namespace
@@ -72,7 +72,7 @@ class IterativeFiltering(Rule):
     Conventions: `rank_one` takes U = vv', v the direction of largest variance, which has scores in
     closed form and keeps Lemma 5 (docs/filtering.md); `saddle` takes the maximizing U. Rows with
     c <= 1/2 are out; the mean of the others is unweighted. `saddle` with sigma is Algorithm 2 to
-    the letter, whatever sigma is (`saddleproof.aggregators.filtering.letter`). `rank_one` with
+    the letter, whatever sigma is (`saddleproof.aggregators.algorithm2.as_printed`). `rank_one` with
     sigma also leaves out at once what (61) rules out, and goes on as without sigma where sigma
     contradicts the rows. Without sigma the stop is not needed: of
     the states that removed at most (9/7) alpha m of weight, the one of least spread is returned:
@@ -131,7 +131,7 @@ class IterativeFiltering(Rule):
     def weights(self, gram: Gram, b: int) -> Vector:
         """The Gram matrix of m messages to (m,) weights, equal at the rows that stay."""
         one = Gram(gram.matrix[None], np.array([gram.exponent]), gram.share[None])
-        found, _ = self._walk(one, b)
+        found, _ = self._reweighted(one, b)
         weights: Vector = _even(found)[0]
         return weights
 
@@ -152,7 +152,7 @@ class IterativeFiltering(Rule):
     def _filtered(self, stack: Array, b: int) -> FilterEstimate:
         m = int(stack.shape[1])
         given = grams(stack)
-        found, misfit = self._walk(given, b)
+        found, misfit = self._reweighted(given, b)
         with np.errstate(over="ignore", under="ignore"):  # squares leave the range before lengths
             sigma_hat = np.ldexp(np.sqrt(found.spread / m), given.exponent)
             primal, dual = (np.ldexp(x, 2 * given.exponent) for x in (found.primal, found.dual))
@@ -170,18 +170,18 @@ class IterativeFiltering(Rule):
             sigma_too_small=misfit if self.sigma is None else misfit | ~found.stopped,
         )
 
-    def _walk(self, given: Gram, b: int) -> tuple[Walk, NDArray[np.bool_]]:
-        """The walk from q Gram matrices, in their units, and where sigma contradicts the rows."""
+    def _reweighted(self, given: Gram, b: int) -> tuple[Reweighting, NDArray[np.bool_]]:
+        """The weights for q Gram matrices, in their units, and where sigma contradicts the rows."""
         m, grams = len(given), given.matrix
         alpha = self._alpha(b, m)
         sigma = None if self.sigma is None else given.length(self.sigma)
         stays, pruned, misfit = prune(grams, alpha, sigma)
         known = np.zeros(len(grams)) if sigma is None else FACTOR * m * sigma * sigma
         if self.method == "rank_one":
-            return walk(pruned, stays, alpha, np.where(misfit, 0.0, known), rank_one), misfit
+            return reweight(pruned, stays, alpha, np.where(misfit, 0.0, known), rank_one), misfit
         method = partial(saddle, self.tolerance)
         if self.sigma is None:
-            return walk(pruned, stays, alpha, np.zeros(len(grams)), method), misfit
+            return reweight(pruned, stays, alpha, np.zeros(len(grams)), method), misfit
         stays, finite, _ = prune(grams, alpha, None)
         found = to_the_letter(finite, stays, alpha, known, method)
         return found, misfit | (m - found.c.sum(axis=1) > budget_of(alpha, m) * (1 + 1e-12))
@@ -190,7 +190,7 @@ class IterativeFiltering(Rule):
         return b / m if self.alpha is None else self.alpha
 
 
-def _even(found: Walk) -> Vector:
+def _even(found: Reweighting) -> Vector:
     """(q, m): the plain mean of the rows that are in, as weights."""
     kept = found.c > 0
     with np.errstate(invalid="ignore"):  # where no row is finite, the answer is NaN

@@ -20,16 +20,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saddleproof import arguments
-from saddleproof.aggregators import kernels
+from saddleproof.aggregators.algorithm2.iterative_filtering import IterativeFiltering
 from saddleproof.aggregators.base import Estimate, Rule, check_breakdown, quiet
 from saddleproof.aggregators.coordinatewise import CoordinateWise, finished, single
-from saddleproof.aggregators.filtering.iterative_filtering import IterativeFiltering
-from saddleproof.aggregators.gram import combine, gram, mixed
-from saddleproof.aggregators.kernels_rows import Rows as KernelRows
-from saddleproof.aggregators.kernels_rows import rows_of
+from saddleproof.aggregators.engine import kernels
+from saddleproof.aggregators.engine.gram import combine, gram, mixed
+from saddleproof.aggregators.engine.kernels_rows import Rows as KernelRows
+from saddleproof.aggregators.engine.kernels_rows import rows_of
+from saddleproof.aggregators.engine.row_blocks import forget
+from saddleproof.aggregators.engine.units import Gram, lengths
 from saddleproof.aggregators.mixing import Mixing
-from saddleproof.aggregators.row_blocks import forget
-from saddleproof.aggregators.units import Gram, lengths
 from saddleproof.aggregators.weighted import WeightedRule
 from saddleproof.arrays import Vector
 from saddleproof.errors import OptionError

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from saddleproof.aggregators.filtering import IterativeFiltering
+from saddleproof.aggregators.algorithm2 import IterativeFiltering
 
 GOLDEN = (np.sqrt(5) - 1) / 2
 #: A decision is one where both sides differ by more than a solution to a gap of 1e-6 may be off.
@@ -159,8 +159,8 @@ def test_in_two_dimensions_it_is_algorithm_2_whatever_sigma_is(seed: int, share:
 
 
 def test_the_judge_finds_the_solvers_value() -> None:
-    from saddleproof.aggregators.filtering.saddle import solve_saddle
-    from saddleproof.aggregators.gram import gram
+    from saddleproof.aggregators.algorithm2.saddle import solve_saddle
+    from saddleproof.aggregators.engine.gram import gram
 
     for seed in range(2):
         x, b, _ = draw(seed, 2)

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from saddleproof.aggregators.filtering.rank_one import Scores, View, capped_weights
+from saddleproof.aggregators.algorithm2.rank_one import Scores, View, capped_weights
 from saddleproof.arrays import Vector
 
 CHECK_EVERY = 10

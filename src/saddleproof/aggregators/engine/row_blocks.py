@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 from array_api_compat import is_jax_array, is_torch_array, to_device
 
-from saddleproof.aggregators.kernels_rows import is_16_bit
+from saddleproof.aggregators.engine.kernels_rows import is_16_bit
 from saddleproof.arrays import Array, Vector, namespace
 from saddleproof.errors import OptionError
 

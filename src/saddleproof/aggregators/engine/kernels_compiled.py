@@ -1,10 +1,10 @@
 """The block kernel: sorts the m numbers of each coordinate, 256 coordinates at a time.
 
-Importing this file imports numba; `saddleproof.aggregators.kernels` does so when it is first
+Importing this file imports numba; `saddleproof.aggregators.engine.kernels` does so when it is first
 needed. What is compiled is kept on disk, so a process compiles only where none did before.
 
 A block of columns of all m rows is copied into a scratch that fits the cache, sorted by a network
-of comparators between whole rows (`saddleproof.aggregators.networks`), and everything that is
+of comparators between whole rows (`engine/networks.py`), and everything that is
 asked of the coordinates is read off it: each number comes from memory once. Blocks know nothing
 of each other, so neither the order they are done in nor who does them changes a bit.
 """
@@ -19,7 +19,7 @@ import numpy as np
 from llvmlite import ir
 from numba.extending import intrinsic, register_jitable
 
-from saddleproof.aggregators.networks import BUTTERFLY, PAIR
+from saddleproof.aggregators.engine.networks import BUTTERFLY, PAIR
 
 #: Columns of a block. A row of it is 1 or 2 kB; shorter rows cost loop overhead, longer ones cache.
 LANES = 256

@@ -16,14 +16,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from saddleproof.aggregators.filtering.rank_one import leading
-from saddleproof.aggregators.filtering.walk import Method, Walk, cap_of
+from saddleproof.aggregators.algorithm2.rank_one import leading
+from saddleproof.aggregators.algorithm2.reweighting import Method, Reweighting, cap_of
 from saddleproof.arrays import Vector
 
 
 def to_the_letter(
     gram: Vector, start: Vector, alpha: float, threshold: Vector, method: Method
-) -> Walk:
+) -> Reweighting:
     """Follow Algorithm 2 from weights `start`, each query point by itself.
 
     Args:
@@ -34,18 +34,18 @@ def to_the_letter(
         method: makes the scores.
 
     Returns:
-        Walk: the states where Algorithm 2 returns. `stopped` is False where one of the two things
-        of this file's head happened. Where no W is feasible, `primal` and `dual` are NaN.
+        Reweighting: the states where Algorithm 2 returns. `stopped` is False where one of the two
+        things of this file's head happened. Where no W is feasible, `primal` and `dual` are NaN.
     """
     each = [
         _one(gram[k : k + 1], start[k : k + 1], cap_of(alpha, start.shape[1]), threshold[k], method)
         for k in range(len(start))
     ]
     joined = {name: np.concatenate([vars(one)[name] for one in each]) for name in vars(each[0])}
-    return Walk(**joined)
+    return Reweighting(**joined)
 
 
-def _one(gram: Vector, c: Vector, cap: float, threshold: float, method: Method) -> Walk:
+def _one(gram: Vector, c: Vector, cap: float, threshold: float, method: Method) -> Reweighting:
     """`to_the_letter` for one query point: arrays with a leading 1."""
     unknown = np.full(1, np.nan)
     for step in range(c.shape[1] + 1):  # every update drops the row of the largest score
@@ -65,6 +65,6 @@ def _one(gram: Vector, c: Vector, cap: float, threshold: float, method: Method) 
 
 def _ended(
     c: Vector, spread: Vector, primal: Vector, dual: Vector, rounds: int, *, stopped: bool
-) -> Walk:
+) -> Reweighting:
     no = np.zeros(1, dtype=bool)
-    return Walk(c, spread, primal, dual, np.array([rounds]), no | stopped, no)
+    return Reweighting(c, spread, primal, dual, np.array([rounds]), no | stopped, no)

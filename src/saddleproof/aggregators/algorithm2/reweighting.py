@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from saddleproof.aggregators.filtering.rank_one import Scores, View, leading
+from saddleproof.aggregators.algorithm2.rank_one import Scores, View, leading
 from saddleproof.arrays import Vector
 
 #: A fall of the spread by more than this, one step beyond the budget, is no tail of honest rows.
@@ -32,7 +32,7 @@ Method = Callable[[View], Scores]
 
 
 @dataclass(frozen=True)
-class Walk:
+class Reweighting:
     """The states that were chosen, one a query point.
 
     Attributes:
@@ -53,7 +53,9 @@ class Walk:
     fell: NDArray[np.bool_]
 
 
-def walk(gram: Vector, start: Vector, alpha: float, threshold: Vector, method: Method) -> Walk:
+def reweight(
+    gram: Vector, start: Vector, alpha: float, threshold: Vector, method: Method
+) -> Reweighting:
     """Follow Algorithm 2 from weights `start`, each query point on its own path.
 
     Args:
@@ -64,8 +66,8 @@ def walk(gram: Vector, start: Vector, alpha: float, threshold: Vector, method: M
         method: makes the scores.
 
     Returns:
-        Walk, with the first state at the threshold where `stopped`, else with the state of least
-        spread among those that have removed at most (9/7) alpha m of weight.
+        Reweighting, with the first state at the threshold where `stopped`, else with the state of
+        least spread among those that have removed at most (9/7) alpha m of weight.
     """
     q, m = start.shape
     cap, budget = cap_of(alpha, m), budget_of(alpha, m)
@@ -94,7 +96,7 @@ def walk(gram: Vector, start: Vector, alpha: float, threshold: Vector, method: M
         at, tau, highest = at[~done], scores.tau[~done], highest[~done]
         shrunk = c[at] * (1 - tau / highest[:, None])
         c[at] = np.where(shrunk > 0.5, shrunk, 0.0)
-    return Walk(best, spread, primal, dual, rounds, stopped, fell)
+    return Reweighting(best, spread, primal, dual, rounds, stopped, fell)
 
 
 def budget_of(alpha: float, m: int) -> float:

@@ -1,7 +1,7 @@
 """One pass over the messages for every coordinate-wise rule: vector, inexactness and kept.
 
 All of them average order statistics of the m numbers of a coordinate. A `Window` says which; the
-block kernel (`saddleproof.aggregators.kernels_compiled`) sorts just as much as that needs, and
+block kernel (`engine/kernels_compiled.py`) sorts just as much as that needs, and
 reads each message once. Beyond the answer it takes m + 8 rows of 256 numbers for each thread.
 
 The kernel is compiled on its first call in float32 or float64, which takes some seconds, and kept
@@ -21,9 +21,9 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from saddleproof.aggregators.kernels_rows import Rows
-from saddleproof.aggregators.networks import ALONE, UNUSED, network
-from saddleproof.aggregators.units import lengths
+from saddleproof.aggregators.engine.kernels_rows import Rows
+from saddleproof.aggregators.engine.networks import ALONE, UNUSED, network
+from saddleproof.aggregators.engine.units import lengths
 from saddleproof.arrays import Vector
 from saddleproof.ranks import inflatable, rank_bounds
 
@@ -125,7 +125,7 @@ def _pass(
     power: int = 0,
 ) -> tuple[NDArray[Any], NDArray[np.bool_], Vector | None]:
     """Vector, kept, and (q, 2) sums of squares, each times 4^power; see `scan`."""
-    from saddleproof.aggregators import kernels_compiled as kernel
+    from saddleproof.aggregators.engine import kernels_compiled as kernel
 
     (q, m), d = rows.addresses.shape, rows.d
     bounded = b is not None and not inflatable(m, b)

@@ -16,7 +16,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from saddleproof.aggregators.gram import distances
+from saddleproof.aggregators.engine.gram import distances
 from saddleproof.arrays import Vector
 
 

@@ -1,7 +1,7 @@
 """Sorting the m numbers of each coordinate on a device, by whichever way is quicker there.
 
 A library's sort moves numbers and their places; a network of comparators
-(`saddleproof.aggregators.networks`) is a few hundred minima and maxima of whole rows, pruned to
+(`engine/networks.py`) is a few hundred minima and maxima of whole rows, pruned to
 the ranks that a rule asks for. Which one wins depends on the device, the dtype and m, so both are
 timed once for each, on random numbers, and the choice is kept while the process lives.
 
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from saddleproof.aggregators.networks import ALONE, pairwise, prune
+from saddleproof.aggregators.engine.networks import ALONE, pairwise, prune
 from saddleproof.arrays import Array, namespace
 
 #: Columns on which the two ways are timed: 80 MB of float32 at m = 20.
