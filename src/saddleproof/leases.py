@@ -55,6 +55,8 @@ class Owner:
         return born is not None and born in ("", self.born)
 
 
+#: How often a lock file that another process just removed is made anew.
+_TRIES = 100
 #: Tokens of the leases that this process holds.
 _LEADING: set[str] = set()
 
@@ -145,7 +147,7 @@ def led(path: Path) -> Iterator[FileLease]:
 
 
 def _acquired(path: Path, lock: Path) -> int:
-    while True:
+    for _ in range(_TRIES):
         handle = os.open(lock, os.O_RDWR | os.O_CREAT | files.SAFE, files.MODE)
         try:
             locked = _locked(handle)
@@ -164,6 +166,7 @@ def _acquired(path: Path, lock: Path) -> int:
                 f"{path} is led by {owner or 'another process'}. Wait for its end or stop it, or "
                 "take another checkpoint"
             )
+    raise StoreError(f"{lock} is replaced again and again; it cannot be held")
 
 
 def _locked(handle: int) -> bool:

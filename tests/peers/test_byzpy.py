@@ -19,7 +19,7 @@ import pytest
 
 from saddleproof import aggregators as rules
 from saddleproof import attacks
-from saddleproof.aggregators.gram import gram
+from saddleproof.aggregators.engine.gram import gram
 from saddleproof.attacks import AttackView
 
 pytestmark = pytest.mark.slow  # one download

@@ -104,6 +104,14 @@ class AnsweringFleet(Fleet, Protocol):
         """All workers' answers to one question: one broadcast and one gather."""
 
 
+@runtime_checkable
+class ExcludingFleet(Fleet, Protocol):
+    """A fleet that need not ask those who were proved bad, nor wait for them."""
+
+    def exclude(self, excluded: Mapping[str, str]) -> None:
+        """Take the seats of workers: name to how it was proved bad; twice is as good as once."""
+
+
 def collect(
     workers: tuple[str, ...],
     answers: Iterable[tuple[str, Any]],

@@ -9,7 +9,7 @@ from typing import Any
 from saddleproof.aggregators.base import Aggregator
 from saddleproof.aggregators.memory import RememberingRule
 from saddleproof.errors import OptionError
-from saddleproof.fleets.base import Announcement, Fleet
+from saddleproof.fleets.base import Announcement, ExcludingFleet, Fleet
 from saddleproof.oracle.admission import admit, read
 from saddleproof.oracle.answers import AnswerReading
 from saddleproof.oracle.gradients import MessageReading
@@ -79,6 +79,8 @@ class Oracle:
                 than the rule needs.
         """
         known = self.proved_bad
+        if known and isinstance(self.fleet, ExcludingFleet):
+            self.fleet.exclude(known)
         if isinstance(question, Gradients):
             messages = self.fleet.round(question.points, round_id=self.round, timeout=self.timeout)
             reading: MessageReading | AnswerReading = read(

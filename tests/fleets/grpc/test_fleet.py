@@ -213,12 +213,28 @@ def test_who_dies_is_dead_and_who_comes_back_is_heard(begun, start, answers, unt
     assert begun.round(POINTS, round_id=2).status == ("ok",) * 5
 
 
-def test_a_worker_that_is_pushed_out_says_so(fleet, start, answers, until):
+def test_a_worker_that_is_pushed_out_says_so_and_dials_in_again(
+    fleet, start, answers, until, caplog
+):
     first = start(fleet, "worker-2", answers[2])
     until(lambda: fleet.counters()["worker-2"]["connected"] == 1)
-    start(fleet, "worker-2", answers[2])
-    first.thread.join(60)
-    assert "took its place" in first.refusal
+    thief = start(fleet, "worker-2", answers[2])
+    until(lambda: fleet.counters()["worker-2"]["replaced"] == 2)
+    thief.stop()
+    thief.thread.join(60)
+    until(lambda: "took its place; dialing in again" in caplog.text)
+    until(lambda: "worker-2" in fleet._desk.lines)
+    assert (first.refusal, first.thread.is_alive()) == (None, True)
+
+
+def test_a_connection_that_is_replaced_again_and_again_is_an_alarm(fleet, start, answers, caplog, until):
+    for _ in range(2):
+        start(fleet, "worker-2", answers[2])
+    until(lambda: "its key is stolen: revoke it" in caplog.text, 60)
+    alarms = [r for r in caplog.records if "its key is stolen" in r.getMessage()]
+    assert {record.levelname for record in alarms} == {"ERROR"}
+    fleet.announce(Announcement(sp.Median().estimates, 2))
+    assert fleet.round(POINTS, round_id=0, timeout=0.1).refused["worker-2"] >= 3
 
 
 def test_a_round_waits_for_those_who_dial_in_again_when_too_few_are_left(

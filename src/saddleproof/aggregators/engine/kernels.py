@@ -5,13 +5,15 @@ block kernel (`engine/kernels_compiled.py`) sorts just as much as that needs, an
 reads each message once. Beyond the answer it takes m + 8 rows of 256 numbers for each thread.
 
 The kernel is compiled on its first call in float32 or float64, which takes some seconds, and kept
-on disk. Small messages never need it: below `SMALL` numbers the array library's own sort is used
-instead. Which way is taken depends on the shape alone, so a run repeats.
+on disk. Where numba (the extra `fast`) is missing, `engine/kernels_plain.py` computes the same bits
+with NumPy, more slowly. Small messages need neither: below `SMALL` numbers the array library's own
+sort is used instead. Which way is taken depends on the shape alone, so a run repeats.
 """
 
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,7 +23,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from saddleproof.aggregators.engine.kernels_rows import Rows
+from saddleproof.aggregators.engine.kernels_rows import LANES, Rows
 from saddleproof.aggregators.engine.networks import ALONE, UNUSED, network
 from saddleproof.aggregators.engine.units import lengths
 from saddleproof.arrays import Vector
@@ -125,14 +127,12 @@ def _pass(
     power: int = 0,
 ) -> tuple[NDArray[Any], NDArray[np.bool_], Vector | None]:
     """Vector, kept, and (q, 2) sums of squares, each times 4^power; see `scan`."""
-    from saddleproof.aggregators.engine import kernels_compiled as kernel
-
     (q, m), d = rows.addresses.shape, rows.d
     bounded = b is not None and not inflatable(m, b)
     steps = network((ALONE,) * m if b is not None or window is None else window.labels(m))
     out = np.empty((q, d), rows.dtype) if vector is None else vector
     kept = np.zeros((q, m if b is not None and window is not None else 0), np.bool_)
-    squares = np.zeros((q, -(-d // kernel.LANES), 2))
+    squares = np.zeros((q, -(-d // LANES), 2))
     task = (
         rows.addresses,
         rows.stride,
@@ -142,14 +142,35 @@ def _pass(
         2.0**power,
     )
 
+    block_kernel = _block_kernel()
+
     def work(pieces: Iterator[tuple[int, int]]) -> None:
-        scratch = _aligned((m + 4, kernel.LANES), rows.dtype)
-        sums = _aligned((2, kernel.LANES), np.dtype(np.float64))
+        scratch = _aligned((m + 4, LANES), rows.dtype)
+        sums = _aligned((2, LANES), np.dtype(np.float64))
         for first, last in pieces:
-            kernel.scan(scratch[:m], scratch[m:], sums, *task, first, last, out, kept, squares)
+            block_kernel(scratch[:m], scratch[m:], sums, *task, first, last, out, kept, squares)
 
     _share(work, q * squares.shape[1], min(thread_count(threads), 1 + q * m * d // SHARE))
     return out, kept, squares.sum(axis=1) if bounded else None
+
+
+@lru_cache(maxsize=1)
+def _block_kernel() -> Callable[..., None]:
+    """The compiled kernel, or NumPy's where numba is missing or does not load."""
+    try:
+        from saddleproof.aggregators.engine.kernels_compiled import scan as compiled
+    except ImportError as error:  # numba raises it too where NumPy is newer than it knows
+        from saddleproof.aggregators.engine.kernels_plain import scan as plain
+
+        if not isinstance(error, ModuleNotFoundError):
+            warnings.warn(
+                f"numba is installed but does not load ({error}); aggregation takes the same "
+                "values with NumPy, and longer. Install versions of numba and NumPy that fit.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        return plain
+    return cast(Callable[..., None], compiled)
 
 
 def thread_count(threads: int | None) -> int:

@@ -19,10 +19,9 @@ import numpy as np
 from llvmlite import ir
 from numba.extending import intrinsic, register_jitable
 
+from saddleproof.aggregators.engine.kernels_rows import LANES
 from saddleproof.aggregators.engine.networks import BUTTERFLY, PAIR
 
-#: Columns of a block. A row of it is 1 or 2 kB; shorter rows cost loop overhead, longer ones cache.
-LANES = 256
 #: Bytes that come from memory at a time.
 LINE = 64
 INF = np.inf

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from saddleproof.arrays import Array, namespace
 
+#: Columns of a block. A row of it is 1 or 2 kB; shorter rows cost loop overhead, longer ones cache.
+LANES = 256
 #: DLPack's number for main memory.
 MAIN_MEMORY = 1
 

@@ -7,14 +7,14 @@ import logging
 import queue
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from saddleproof.arrays import Vector
 from saddleproof.curvature.lanczos import STEPS
 from saddleproof.errors import FleetError
 from saddleproof.fleets.cost import cost_of
-from saddleproof.fleets.grpc import transport
+from saddleproof.fleets.grpc import certificates, transport
 from saddleproof.fleets.grpc.frames import Assembly, answer_to, decode, frames
 from saddleproof.fleets.grpc.header import DONE, QUESTION, FrameError, Header
 from saddleproof.fleets.grpc.keys import Credentials
@@ -46,7 +46,8 @@ class Client:
     Args:
         answer: what it says; `honest(Worker(loss, data))` for a loss on this worker's own data.
         server: "host:port" of the fleet.
-        credentials: this worker's, whose certificate names it.
+        credentials: this worker's, whose certificate names it; or a function that reads them, which
+            is called before every attempt to dial in, so that a renewed certificate is shown.
         largest: bytes that it is ready to hold, of a question, of its answer, or of the numbers
             that it needs on the way.
         passes: the most passes over its data that it is ready to spend on one question. A whole
@@ -63,7 +64,7 @@ class Client:
         self,
         answer: Answer,
         server: str,
-        credentials: Credentials,
+        credentials: Credentials | Callable[[], Credentials],
         *,
         largest: int = 1 << 32,
         passes: int = 250_000,
@@ -82,15 +83,16 @@ class Client:
         """Work until the server says that the run is done, or `stop`; "done" or "stopped".
 
         Raises:
-            FleetError: the server refuses this worker for good: its name is not on the roster,
-                another process has its certificate, or an answer of it was proved bad. Or this
-                worker refuses the server: it sends no questions, or larger ones than `largest`.
+            FleetError: the server refuses this worker for good: its name is not on the roster, its
+                certificate is revoked, or an answer of it was proved bad. Or this worker refuses
+                the server: it sends no questions, or larger ones than `largest`. Or this worker's
+                certificate has expired.
         """
         grpc = transport.library()
         delay = _FIRST
         while not self._stopped.is_set():
             with contextlib.closing(
-                transport.channel(self.server, self.credentials, self.keepalive)
+                transport.channel(self.server, self._shown(), self.keepalive)
             ) as channel:
                 try:
                     if self._session(channel):
@@ -111,11 +113,26 @@ class Client:
         if self._call is not None:
             self._call.cancel()
 
+    def _shown(self) -> Credentials:
+        """The credentials to show.
+
+        Raises:
+            FleetError: they cannot be read, or the certificate has expired.
+        """
+        read = self.credentials
+        shown = read if isinstance(read, Credentials) else read()
+        cure = "Get a new one (`saddleproof keys renew`), put it in the place of the old one, and "
+        certificates.check_in_time(shown.certificate, "this worker", cure + "start again")
+        return shown
+
     def _after(self, error: Any, delay: float, codes: Any) -> float:
         """How long to wait after a connection that broke; longer each time that none came about."""
         code, details = error.code(), error.details()
-        if code in (codes.PERMISSION_DENIED, codes.ABORTED, codes.INVALID_ARGUMENT):
+        if code in (codes.PERMISSION_DENIED, codes.INVALID_ARGUMENT):
             raise FleetError(f"the server at {self.server} refuses this worker: {details}")
+        if code == codes.ABORTED:  # a thief's connection must not end the owner's process
+            _log.warning("%s; dialing in again", details)
+            return min(2 * delay, self.pause)
         failed = not self._answered and delay < self.pause <= 2 * delay  # so often: tell it, once
         told = logging.WARNING if failed else logging.INFO
         _log.log(told, "no connection to %s: %s (%s)", self.server, code.name, details)

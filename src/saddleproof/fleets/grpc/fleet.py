@@ -21,9 +21,11 @@ from saddleproof.arrays import Vector
 from saddleproof.errors import FleetError, OptionError
 from saddleproof.fleets.base import Announcement, Messages
 from saddleproof.fleets.deadline import Deadline, Patience
-from saddleproof.fleets.grpc import transport
+from saddleproof.fleets.grpc import certificates, transport
 from saddleproof.fleets.grpc.desk import Desk
+from saddleproof.fleets.grpc.door import Door
 from saddleproof.fleets.grpc.keys import Credentials, load
+from saddleproof.fleets.grpc.roster import Roster
 from saddleproof.fleets.grpc.streams import Stream, Streams
 from saddleproof.fleets.logs import log_messages
 from saddleproof.questions import QUESTIONS, Gradients, Question
@@ -42,7 +44,8 @@ class GrpcFleet:
     that workers may send, and `Deadline` for when a round ends without them.
 
     Args:
-        workers: the roster, names as issued by `saddleproof keys issue`.
+        workers: the roster, names as issued by `saddleproof keys issue`; or a `Roster`, which may
+            pin their keys.
         keys: the folder with authority.pem, server.pem and server.key, or the credentials.
         listen: host and port to listen at; port 0 takes a free one, see `address`.
         deadline: how long a round waits for the last workers; the first round also waits up to
@@ -57,7 +60,8 @@ class GrpcFleet:
 
     Raises:
         OptionError: no workers, or one name twice.
-        FleetError: the keys cannot be read, or the port cannot be had.
+        FleetError: the keys cannot be read, the server's certificate has expired, the port cannot
+            be had, or this process may not open enough files for the roster's connections.
 
     Workers may stay away: those without a connection are "dead" in a round, those that were
     silent "late". The rounds of a `Desk` are numbered by itself, so `round_id` may repeat.
@@ -69,29 +73,32 @@ class GrpcFleet:
 
     def __init__(
         self,
-        workers: Iterable[str],
+        workers: Iterable[str] | Roster,
         keys: str | os.PathLike[str] | Credentials,
         *,
         listen: str = "127.0.0.1:0",
         deadline: Deadline | None = None,
         keepalive: float = 10.0,
     ) -> None:
-        self.workers = tuple(workers)
+        roster = workers if isinstance(workers, Roster) else Roster(tuple(workers))
+        self.workers = roster.names
         if not self.workers or len(set(self.workers)) != len(self.workers):
             raise OptionError(f"a roster needs workers of different names; got {self.workers}")
         self.deadline = Deadline() if deadline is None else deadline
-        credentials = keys if isinstance(keys, Credentials) else load(keys)
+        self._keys = keys
+        credentials = self._credentials()
+        door = self._door(roster, credentials)
         self._desk = Desk(self.workers)
         self._patience = Patience(len(self.workers))
         self._b, self._losses, self._begun, self._closed = 0, False, False, False
         self.handshakes, self._beginning = 0, threading.Lock()
+        self._renewed: Credentials | None = None
         self._loop = asyncio.new_event_loop()
         self._changed = asyncio.Event()
         self._turn = asyncio.Lock()
         self._streams = Streams(self._desk, self._changed, self._wake)
-        self._thread = threading.Thread(
-            target=self._loop.run_forever, name="saddleproof-grpc", daemon=True
-        )
+        self._streams.door = door
+        self._thread = threading.Thread(target=self._lead, name="saddleproof-grpc", daemon=True)
         self._thread.start()
         try:
             self._server, self.address = self._wait(self._start(listen, credentials, keepalive))
@@ -137,11 +144,51 @@ class GrpcFleet:
         self._begun = True
         return missing
 
+    def exclude(self, excluded: Mapping[str, str]) -> None:
+        """Take the seats of workers that were proved bad: name to reason.
+
+        They are not asked any more, their connections are refused, and no round waits for them.
+        Names that are not on the roster are left alone.
+        """
+        for name, reason in excluded.items():
+            if name in self.workers and name not in self._desk.bad and not self._closed:
+                self._loop.call_soon_threadsafe(self._desk.expel, name, reason)
+
+    def reload(self, roster: Roster | None = None) -> tuple[str, ...]:
+        """Read the keys' folder again, and take up another roster; from any thread.
+
+        Later handshakes show the server's certificate as it is now. Connections whose certificate
+        is revoked, pinned otherwise or no longer named are closed. The number of workers of a run
+        is fixed: a worker that the roster names no more is dead, and a new one is not let in.
+
+        Args:
+            roster: the new one; None leaves names and pins as they are.
+
+        Returns:
+            The names of `roster` that were not on the roster at the start.
+
+        Raises:
+            FleetError: the keys cannot be read, or the server's certificate has expired. Nothing
+                has changed then.
+        """
+        self._open()
+        credentials = self._credentials()
+        before = self._streams.door
+        if roster is None:
+            kept = tuple(name for name in self.workers if name not in before.left)
+            roster = Roster(kept, before.pins)
+        door = self._door(roster, credentials)
+        with self._beginning:
+            self._renewed = credentials
+        self._loop.call_soon_threadsafe(self._let_in, door)
+        return tuple(name for name in roster.names if name not in self.workers)
+
     def counters(self) -> Mapping[str, Mapping[str, int]]:
         """Worker, or stranger, to what was counted since the start; see `desk.COUNTERS`.
 
         answered, late (rounds that ended without it), stale (answers after their round), malformed
-        (proofs that it is bad), refused (connections), connected (connections).
+        (proofs that it is bad), refused (connections), connected (connections), replaced
+        (connections whose place another one took; many of them mean a stolen key).
         """
         return self._desk.counters()
 
@@ -173,21 +220,43 @@ class GrpcFleet:
             future.cancel()  # Ctrl-C: the round is closed, and the next may come
             raise
 
-    def _began(self) -> None:
+    def _began(self) -> Credentials | None:
+        """Count a handshake; what the server shows from now on, when that has changed."""
         with self._beginning:
             self.handshakes += 1
+            renewed, self._renewed = self._renewed, None
+        return renewed
+
+    def _credentials(self) -> Credentials:
+        found = self._keys if isinstance(self._keys, Credentials) else load(self._keys)
+        renew = "Renew it with `saddleproof keys renew FOLDER NAME`"
+        certificates.check_in_time(found.authority, "the authority", renew)
+        certificates.check_in_time(found.certificate, "the server", renew)
+        return found
+
+    def _door(self, roster: Roster, credentials: Credentials) -> Door:
+        return Door(
+            dict(roster.pins),
+            frozenset(self.workers) - frozenset(roster.names),
+            certificates.revoked(credentials.revocations, credentials.authority),
+        )
+
+    def _lead(self) -> None:
+        """The loop's thread; it also ends the loop, since the caller's may have one that runs."""
+        self._loop.run_forever()
+        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        self._loop.close()
 
     def _stop_loop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
-        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-        self._loop.close()
 
     # --- in the loop's thread ---
 
     async def _start(self, listen: str, keys: Credentials, keepalive: float) -> tuple[Any, str]:
         grpc = transport.library()
-        server = grpc.aio.server(options=transport.server_options(keepalive))
+        most = transport.most_connections(len(self.workers))
+        server = grpc.aio.server(options=transport.server_options(keepalive, most))
         handler = grpc.stream_stream_rpc_method_handler(self._streams.talk)
         server.add_generic_rpc_handlers(
             (grpc.method_handlers_generic_handler(transport.SERVICE, {transport.METHOD: handler}),)
@@ -208,13 +277,17 @@ class GrpcFleet:
                 line.end(done=done)
         await self._server.stop(_FAREWELL if done else 0)
 
+    def _let_in(self, door: Door) -> None:
+        self._streams.door = door
+        self._streams.inspect()
+
     async def _gather(self, timeout: float) -> tuple[str, ...]:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
-                while len(self._desk.lines) < len(self.workers):
+                while self._desk.away():
                     self._changed.clear()
                     await self._changed.wait()
-        return tuple(name for name in self.workers if name not in self._desk.lines)
+        return tuple(self.workers[i] for i in self._desk.away())
 
     async def _round(self, question: Question, round_id: int, timeout: float | None) -> Messages:
         async with self._turn:  # a round that Ctrl-C broke off closes before the next one opens
@@ -231,7 +304,7 @@ class GrpcFleet:
         desk.open(question, losses=self._losses, round_id=round_id)
         watch = self._patience.watch(question, deadline, b=self._b, clock=self._loop.time)
         try:
-            while (left := watch.left(desk.heard(), self._gone())) > 0:
+            while (left := watch.left(desk.heard(), self._gone(), desk.out())) > 0:
                 self._changed.clear()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._changed.wait(), left)
@@ -247,10 +320,13 @@ class GrpcFleet:
         Never so many that no robust rule could go on, which takes more than 2b and a majority:
         then it is the network that is broken, and the round waits for those who dial in again.
         """
-        m = len(self.workers)
-        return self._desk.away()[: m - max(2 * self._b + 1, m // 2 + 1)]
+        out = len(self._desk.bad)
+        m, b = len(self.workers) - out, max(self._b - out, 0)
+        return self._desk.away()[: max(m - max(2 * b + 1, m // 2 + 1), 0)]
 
     def _wake(self) -> None:
         """After every vote: wake the round if this may have been the one that it waits for."""
-        if len(self._desk.heard()) + len(self._gone()) + self._b >= len(self.workers):
+        out = len(self._desk.bad)
+        over = len(self._desk.heard()) + len(self._gone()) + out + max(self._b - out, 0)
+        if over >= len(self.workers):
             self._changed.set()

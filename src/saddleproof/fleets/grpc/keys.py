@@ -41,6 +41,7 @@ class Credentials:
     authority: bytes
     certificate: bytes
     key: bytes = field(repr=False)
+    revocations: bytes = field(default=b"", repr=False)
 
 
 def init(folder: str | os.PathLike[str], *, days: int = 365) -> tuple[Path, ...]:
@@ -104,14 +105,18 @@ def issue(
 
 
 def load(folder: str | os.PathLike[str], name: str = SERVER) -> Credentials:
-    """One party's credentials from its files.
+    """One party's credentials from its files, and the revocation list where there is one.
 
     Raises:
         FleetError: a file is missing; the message names it.
     """
     home = _folder(folder)
+    revocations = home / f"{AUTHORITY}.crl"
     return Credentials(
-        _read(home / f"{AUTHORITY}.pem"), _read(home / f"{name}.pem"), _read(home / f"{name}.key")
+        _read(home / f"{AUTHORITY}.pem"),
+        _read(home / f"{name}.pem"),
+        _read(home / f"{name}.key"),
+        _read(revocations) if revocations.exists() else b"",
     )
 
 

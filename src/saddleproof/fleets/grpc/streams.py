@@ -107,9 +107,12 @@ class Streams:
             _log.info("%s is gone", name, extra={"saddle_worker": name})
         why = (not reading.cancelled() and reading.result()) or writing.result()
         if why is not None:
-            again = line.reason is not None and not line.for_good
-            self._tell(name, why, alarm=again)
-            await _abort(context, codes.ABORTED if again else codes.PERMISSION_DENIED, why)
+            replaced = line.reason is not None and not line.for_good
+            self._tell(name, why, alarm=replaced)
+            code = codes.INVALID_ARGUMENT if name in self._desk.bad else codes.PERMISSION_DENIED
+            if not line.for_good:  # what was wrong is over with the connection
+                code = codes.ABORTED if replaced else codes.UNAVAILABLE
+            await _abort(context, code, why)
 
     def inspect(self) -> None:
         """The door has changed: hang up on those who would not come in through it now."""

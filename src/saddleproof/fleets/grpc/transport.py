@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Callable
 from typing import Any
 
-from saddleproof.errors import MissingExtraError
+from saddleproof.errors import FleetError, MissingExtraError
 from saddleproof.fleets.grpc.header import LONGEST
 from saddleproof.fleets.grpc.keys import SERVER_NAME, Credentials
 
@@ -28,31 +30,92 @@ _BOTH: tuple[tuple[str, Any], ...] = (
 )
 
 
-def server_options(keepalive: float) -> list[tuple[str, Any]]:
-    """Options of the server; a silent connection is dead after two `keepalive` seconds."""
+#: Seconds until a connection that does not shake hands, or has no stream, is closed.
+_HANDSHAKE, _IDLE = 10.0, 5.0
+#: Seconds after which a connection may open no further stream; the stream that it has goes on.
+_AGE = 60.0
+#: Descriptors that connections never take: a save, a log and an import need some.
+_RESERVE = 64
+
+
+def most_connections(m: int) -> int:
+    """How many connections a server of m workers holds at a time.
+
+    Sixteen a worker and at least 256, as far as the process may open files. A peer that floods the
+    port takes none of the descriptors that are kept back.
+
+    Raises:
+        FleetError: there are not two for each worker, the second for who dials in again.
+    """
+    most = max(256, 16 * m)
+    try:
+        import resource
+    except ImportError:  # Windows, which has no such limit
+        return most
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if soft == resource.RLIM_INFINITY:
+        return most
+    room = soft - len(_descriptors()) - _RESERVE
+    if room < 2 * m:
+        raise FleetError(
+            f"this process may open {soft} files, which leaves {max(room, 0)} connections; a server"
+            f" of {m} workers needs {2 * m}. Raise the limit (ulimit -n {soft + 2 * m - room})"
+        )
+    return min(most, room)
+
+
+def _descriptors() -> list[str]:
+    """The descriptors that are open now."""
+    for folder in ("/proc/self/fd", "/dev/fd"):
+        with contextlib.suppress(OSError):
+            return os.listdir(folder)
+    return []
+
+
+def server_options(keepalive: float, connections: int = 256) -> list[tuple[str, Any]]:
+    """Options of the server.
+
+    Args:
+        keepalive: a silent connection is dead after two of these seconds.
+        connections: the most that it holds at a time; a further one is closed at once.
+    """
     return [
         *_BOTH,
         *_keepalive(keepalive),
         ("grpc.http2.min_ping_interval_without_data_ms", 1000),
         ("grpc.max_concurrent_streams", 2),  # a worker has one; the second is its replacement
-        ("grpc.server_handshake_timeout_ms", 10_000),
+        ("grpc.max_allowed_incoming_connections", connections),
+        ("grpc.server_handshake_timeout_ms", int(_HANDSHAKE * 1000)),
+        ("grpc.max_connection_idle_ms", int(_IDLE * 1000)),
+        ("grpc.max_connection_age_ms", int(_AGE * 1000)),
         ("grpc.so_reuseport", 0),  # two servers on one port would share the workers
     ]
 
 
-def server_credentials(credentials: Credentials, began: Callable[[], None]) -> Any:
+def server_credentials(
+    credentials: Credentials, began: Callable[[], Credentials | None]
+) -> Any:
     """TLS that shows the server's certificate and asks for one of the same authority.
 
     Args:
         credentials: the server's.
-        began: called before every handshake, in a thread of gRPC's. How it ends is never told.
+        began: called before every handshake, in a thread of gRPC's. How it ends is never told. It
+            returns new credentials, or None to leave those that are shown.
     """
     grpc = library()
-    shown = grpc.ssl_server_certificate_configuration(
-        [(credentials.key, credentials.certificate)], root_certificates=credentials.authority
+
+    def shown(mine: Credentials) -> Any:
+        return grpc.ssl_server_certificate_configuration(
+            [(mine.key, mine.certificate)], root_certificates=mine.authority
+        )
+
+    def fetched() -> Any:
+        renewed = began()
+        return None if renewed is None else shown(renewed)
+
+    return grpc.dynamic_ssl_server_credentials(
+        shown(credentials), fetched, require_client_authentication=True
     )
-    # It may hand over a new certificate; None leaves the one that is shown.
-    return grpc.dynamic_ssl_server_credentials(shown, began, require_client_authentication=True)
 
 
 def channel(address: str, credentials: Credentials, keepalive: float = 10.0) -> Any:
@@ -79,6 +142,8 @@ def library() -> Any:
     Raises:
         MissingExtraError: it is not installed.
     """
+    # Its own lines on stderr, one for every handshake that fails, would let a peer fill a disk.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         import grpc
     except ImportError as error:

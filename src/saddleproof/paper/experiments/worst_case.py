@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from saddleproof.aggregators.filtering.iterative_filtering import IterativeFiltering
+from saddleproof.aggregators.algorithm2.iterative_filtering import IterativeFiltering
 from saddleproof.aggregators.median import Median
 from saddleproof.aggregators.trimmed_mean import TrimmedMean
 from saddleproof.arrays import Vector
