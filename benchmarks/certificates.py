@@ -35,8 +35,8 @@ import saddleproof as sp
 from common import BYZANTINE, honest_lambda_min, table
 from saddleproof.attacks.answers import Way
 from saddleproof.attacks.base import Attack
+from saddleproof.lab.shares import wilson
 from saddleproof.problems.table import PROBLEMS
-from saddleproof.runs.shares import wilson
 
 PLACES = ("saddle", "minimum", "between", "flat")
 LEVELS = ("proved", "conditional", "majority", "saddle", "open")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import saddleproof as sp
-from saddleproof.runs.shares import wilson
+from saddleproof.lab.shares import wilson
 
 #: Liars among the 20 workers of a benchmark, unless it says otherwise.
 BYZANTINE = 6

@@ -3,7 +3,7 @@
     python benchmarks/durability.py [--faults 1000] [--bytes 1500]
 
 Faults. A run is led with a checkpoint, and one system call of a save fails: for a file each call
-that `saddleproof.files` makes, with ENOSPC, EDQUOT, EMFILE, EROFS, EIO or EACCES; for a store
+that `saddleproof.storage.files` makes, with ENOSPC, EDQUOT, EMFILE, EROFS, EIO or EACCES; for a store
 SQLite's own page budget (SQLITE_FULL), and the process's limit on the size of a file, which fails
 a write at any byte. Counted: saves that raised anything but a StoreError; committed rounds that a
 fresh reader does not find; results that the error does not carry. All three should be 0.
@@ -32,10 +32,11 @@ from typing import Any
 
 import numpy as np
 
-from saddleproof import files, minimize, optimizers, problems
+from saddleproof import minimize, optimizers, problems
 from saddleproof.checkpoint import Checkpoint, FileCheckpoint, Progressed, RoundRecord
 from saddleproof.errors import StoreError
 from saddleproof.runs.store import RunCheckpoint, Store
+from saddleproof.storage import files
 
 PROBLEM = problems.Example2(workers=9, seed=0)
 OPTIMIZER = optimizers.GradientDescent(step=0.1)
@@ -44,7 +45,7 @@ ERRORS = (
     *(errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.EROFS),
     *(errno.EIO, errno.EACCES),
 )
-#: The calls of a save, as `saddleproof.files` makes them.
+#: The calls of a save, as `saddleproof.storage.files` makes them.
 CALLS = ("open", "write", "fsync", "close", "replace", "fchmod")
 CONFIG = "the text of a configuration, which is long enough to be hit by some of the changes"
 

@@ -31,12 +31,12 @@ from pathlib import Path
 from saddleproof.cli.run import ended
 from saddleproof.cli.serve import lead
 from saddleproof.cli.worker import from_config
+from saddleproof.config.parse import load
+from saddleproof.config.setup import build
 from saddleproof.fleets.deadline import Deadline
 from saddleproof.fleets.grpc import keys
 from saddleproof.fleets.grpc.client import Client
 from saddleproof.fleets.grpc.fleet import GrpcFleet
-from saddleproof.runs.config import load
-from saddleproof.runs.setup import build
 from saddleproof.runs.store import Store
 
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # every kill is news to it; read when it starts

@@ -28,8 +28,8 @@ import numpy as np
 
 import saddleproof as sp
 from common import table
+from saddleproof.lab.shares import wilson
 from saddleproof.ranks import interval, mean_bounds
-from saddleproof.runs.shares import wilson
 
 WORKERS, SHARES = (20, 50, 100, 200), (0.05, 0.1, 0.2, 0.3)
 LEVELS = ("proved", "conditional", "majority", "saddle", "open")

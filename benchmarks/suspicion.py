@@ -44,8 +44,8 @@ from common import table
 from liars import attacks, poisoned
 from saddleproof.attacks.base import remembered
 from saddleproof.errors import OptionError
+from saddleproof.lab.shares import wilson
 from saddleproof.problems.table import ALL_PROBLEMS
-from saddleproof.runs.shares import wilson
 from saddleproof.suspicion import LIMIT, judge
 
 MAX_ROUNDS = 40

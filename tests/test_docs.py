@@ -10,8 +10,8 @@ import pytest
 
 import saddleproof as sp
 from saddleproof.cli import main
+from saddleproof.config import parse as config
 from saddleproof.optimizers.certified import NEXT
-from saddleproof.runs import config
 from saddleproof.words import Ending, Level
 
 ROOT = Path(__file__).parents[1]

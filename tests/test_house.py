@@ -84,7 +84,7 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         sp.nothing  # noqa: B018 - reading it is the test
 
 
-@pytest.mark.parametrize("first", ["import saddleproof.minimize", "saddleproof.Result", "pass"])
+@pytest.mark.parametrize("first", ["import saddleproof.loop", "saddleproof.Result", "pass"])
 def test_minimize_is_the_function_whatever_was_imported_before(first: str) -> None:
     code = f"import saddleproof\n{first}\nassert saddleproof.minimize.__name__ == 'minimize'"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -16,9 +16,7 @@ from __future__ import annotations
 
 import importlib
 import logging
-import sys
 import warnings
-from types import ModuleType
 from typing import Any
 
 import lazy_loader
@@ -49,20 +47,3 @@ def __getattr__(name: str) -> Any:
 
 # A library is silent until its user sets up logging.
 logging.getLogger(__name__).addHandler(logging.NullHandler())
-
-
-class _Package(ModuleType):
-    """This package, in which `minimize` and `redteam` are always the functions.
-
-    Importing a submodule binds it to its name in the package, and these functions live in modules
-    of the same name: without this, what `sp.minimize` means would depend on who imported what
-    before.
-    """
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name in ("minimize", "redteam") and isinstance(value, ModuleType):
-            value = getattr(value, name)
-        super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

@@ -25,7 +25,7 @@ from .fleets.base import Fleet
 from .fleets.grpc.fleet import GrpcFleet
 from .fleets.local import LocalFleet
 from .fleets.ray import RayFleet
-from .minimize import minimize
+from .loop import minimize
 from .optimizers.algorithm1 import ByzantinePGD
 from .optimizers.base import Optimizer, Reading
 from .optimizers.certified import CertifiedPGD

@@ -11,9 +11,9 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, Protocol, runtime_checkable
 
-from saddleproof import files, snapshot
 from saddleproof.errors import StoreError
-from saddleproof.leases import FileLease, led
+from saddleproof.storage import files, snapshot
+from saddleproof.storage.leases import FileLease, led
 from saddleproof.suspicion import Said
 
 

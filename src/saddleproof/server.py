@@ -4,7 +4,7 @@
     reading  = oracle.ask(question)
     state    = optimizer.tell(state, reading)
 
-The loop around it, with its budgets, callbacks and checkpoints, is `saddleproof.minimize`.
+The loop around it, with its budgets, callbacks and checkpoints, is `saddleproof.loop`.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ import pytest
 
 import saddleproof as sp
 from saddleproof.aggregators import coordinatewise
-from saddleproof.aggregators.engine import device_sort, kernels
 from saddleproof.aggregators.coordinatewise import CoordinateWise
+from saddleproof.aggregators.engine import device_sort, kernels
 from saddleproof.aggregators.engine.networks import ALONE
 
 torch = pytest.importorskip("torch")

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from saddleproof.aggregators import Mean, Median, TrimmedMean
 from saddleproof.aggregators.engine import kernels
-from saddleproof.aggregators.engine.kernels_compiled import LANES
-from saddleproof.aggregators.engine.kernels_rows import rows_of
+from saddleproof.aggregators.engine.kernels_rows import LANES, rows_of
 from saddleproof.aggregators.engine.networks import (
     ALONE,
     BUTTERFLY,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import saddleproof as sp
-from saddleproof import oracle, snapshot
+from saddleproof import oracle
 from saddleproof.aggregators.byzantine_sgd import ByzantineSGD
 from saddleproof.aggregators.centered_clipping import CenteredClipping
 from saddleproof.aggregators.memory import Recalled, RememberingRule
@@ -19,6 +19,7 @@ from saddleproof.arrays import Vector
 from saddleproof.errors import StoreError
 from saddleproof.fleets.base import LATE, Messages
 from saddleproof.runs.store import Store
+from saddleproof.storage import snapshot
 from saddleproof.testing import check_memory
 
 RULES = [

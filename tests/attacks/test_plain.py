@@ -22,8 +22,8 @@ from saddleproof.attacks import (
     SignFlip,
     Vote,
 )
+from saddleproof.config import parse as config
 from saddleproof.errors import OptionError
-from saddleproof.runs import config
 from saddleproof.testing import Bowl
 
 MakeView = Callable[..., Any]

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 import saddleproof as sp
 from saddleproof import columns
 from saddleproof.aggregators.table import AGGREGATORS
+from saddleproof.config.parse import parse
 from saddleproof.errors import ConfigError, OptionError
-from saddleproof.runs.config import parse
 
 
 def toml(b: Any) -> Any:

@@ -17,7 +17,7 @@ from saddleproof import columns
 from saddleproof.arguments import seed_of
 from saddleproof.errors import OptionError
 from saddleproof.questions import LeastCurvature
-from saddleproof.snapshot import dumps
+from saddleproof.storage.snapshot import dumps
 
 
 def ended(seed: Any, **options: Any) -> bytes:

@@ -17,10 +17,10 @@ import saddleproof.testing as suites
 from saddleproof.arguments import FAMILIES
 from saddleproof.arguments.options import _types as annotations
 from saddleproof.certificate import Budget
+from saddleproof.config.records import RunOptions
 from saddleproof.errors import BreakdownError, OptionError
 from saddleproof.fleets.deadline import Deadline
 from saddleproof.optimizers.plateaus import PlateauPGD
-from saddleproof.runs.records import RunOptions
 
 #: What has to be given, for members that cannot do without; by its name.
 NEEDED = {

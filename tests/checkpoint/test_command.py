@@ -8,9 +8,9 @@ from click.testing import CliRunner
 
 import saddleproof as sp
 from saddleproof.cli import main
+from saddleproof.config.parse import load
+from saddleproof.config.setup import build
 from saddleproof.errors import StoreError
-from saddleproof.runs.config import load
-from saddleproof.runs.setup import build
 from saddleproof.runs.store import Store
 
 CONFIG = '[problem]\nname = "example2"\n[run]\nb = 2\nseed = 0\nmax_rounds = 6\n'

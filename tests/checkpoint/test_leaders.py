@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 
 import saddleproof as sp
-from saddleproof import leases as owners
 from saddleproof.arrays import Vector
 from saddleproof.checkpoint import FileCheckpoint, Progressed, RoundRecord
 from saddleproof.errors import StoreError
 from saddleproof.runs import leases
 from saddleproof.runs.store import Store
+from saddleproof.storage import leases as owners
 
 PROBLEM = sp.problems.RotatedQuartic(d=4, workers=9, seed=0)
 DESCENT = sp.GradientDescent(step=0.01)

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import saddleproof as sp
-from saddleproof import files
 from saddleproof.checkpoint import FileCheckpoint
 from saddleproof.errors import StoreError
 from saddleproof.runs.store import Store
+from saddleproof.storage import files
 
 PROBLEM = sp.problems.Example2(workers=9, seed=0)
 

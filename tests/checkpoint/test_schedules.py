@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from saddleproof import leases as owners
 from saddleproof.arrays import Vector
 from saddleproof.checkpoint import Progressed, RoundRecord
 from saddleproof.errors import StoreError
 from saddleproof.runs import leases
 from saddleproof.runs.store import Store
+from saddleproof.storage import leases as owners
 
 
 @dataclass(frozen=True)

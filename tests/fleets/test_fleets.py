@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from saddleproof import snapshot
 from saddleproof.attacks import Coalition, SignFlip
+from saddleproof.config.parse import load
+from saddleproof.config.setup import build
 from saddleproof.errors import FleetError
 from saddleproof.fleets import LocalFleet, Messages, collect
 from saddleproof.fleets.table import FLEETS
@@ -18,8 +19,7 @@ from saddleproof.fleets.worker import workers_of
 from saddleproof.problems.pca import PCADigits
 from saddleproof.problems.table import ALL_PROBLEMS
 from saddleproof.questions import Changes, Curvatures, Gradients, LeastCurvature
-from saddleproof.runs.config import load
-from saddleproof.runs.setup import build
+from saddleproof.storage import snapshot
 from saddleproof.testing import Bowl, check_fleet
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

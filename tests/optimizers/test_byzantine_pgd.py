@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 import saddleproof as sp
-from saddleproof import snapshot
 from saddleproof.errors import OptionError
 from saddleproof.optimizers.algorithm1 import ByzantinePGD, ByzantineState
 from saddleproof.optimizers.base import RUNNING
 from saddleproof.optimizers.randomness import RandomKey
 from saddleproof.schedule import Practical, Schedule
+from saddleproof.storage import snapshot
 
 FLAT = Schedule(step=0.5, epsilon=0.1, r=1.0, R=100.0, Q=3, T_th=4)
 

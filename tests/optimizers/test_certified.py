@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 import saddleproof as sp
-from saddleproof import snapshot
 from saddleproof.errors import OptionError
 from saddleproof.optimizers.certified import NEXT, CertifiedState, line
 from saddleproof.optimizers.certified.line import Jump, choose
@@ -18,6 +17,7 @@ from saddleproof.optimizers.certified.run import Run
 from saddleproof.optimizers.randomness import RandomKey
 from saddleproof.oracle import Oracle
 from saddleproof.questions import as_question
+from saddleproof.storage import snapshot
 from saddleproof.testing import check_optimizer
 
 B = 6

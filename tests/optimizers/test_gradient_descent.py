@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 import saddleproof as sp
-from saddleproof import snapshot
 from saddleproof.errors import OptionError
 from saddleproof.optimizers.gradient_descent import (
     GradientDescent,
@@ -16,6 +15,7 @@ from saddleproof.optimizers.gradient_descent import (
     advance,
     begin,
 )
+from saddleproof.storage import snapshot
 from saddleproof.testing import check_optimizer
 
 BOWL = np.array([4.0, 1.0])  # L = 4

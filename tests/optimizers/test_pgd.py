@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import saddleproof as sp
-from saddleproof import snapshot
 from saddleproof.errors import OptionError
 from saddleproof.optimizers.pgd import PGD, PGDState
+from saddleproof.storage import snapshot
 
 
 def quartic(points):

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from saddleproof.cli import main
-from saddleproof.runs.config import load
+from saddleproof.config.parse import load
 
 CONFIG = """
 problem = "example2"

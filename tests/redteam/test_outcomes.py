@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from saddleproof.claims import Bracket, Certificate
+from saddleproof.config.parse import parse
+from saddleproof.config.setup import Setup, build
 from saddleproof.problems.table import PROBLEMS
 from saddleproof.redteam import truth as judge
 from saddleproof.redteam.outcomes import Outcome, Watch, judged
 from saddleproof.redteam.truth import false_claims, truth
 from saddleproof.result import Result
-from saddleproof.runs.config import parse
-from saddleproof.runs.setup import Setup, build
 from saddleproof.words import Level
 
 LIARS = tuple(range(6))

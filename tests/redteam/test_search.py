@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 import saddleproof as sp
+from saddleproof.config.parse import parse
+from saddleproof.config.setup import build
 from saddleproof.errors import ConfigError, OptionError, StoreError
+from saddleproof.lab.compare import rows, run_trials
 from saddleproof.redteam import Attempt, Findings
 from saddleproof.redteam.outcomes import Outcome
 from saddleproof.redteam.search import Progress
-from saddleproof.runs.compare import rows, run_trials
-from saddleproof.runs.config import parse
-from saddleproof.runs.setup import build
 
 GD = """
 problem = "example1"

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saddleproof.attacks.table import ATTACKS
+from saddleproof.config.parse import parse
 from saddleproof.errors import ConfigError
 from saddleproof.redteam.bench import Bench
 from saddleproof.redteam.space import ANSWERS, NAMED, PLANS, SAYS, Space, plainly, spelled
-from saddleproof.runs.config import parse
 
 WORLD: dict[str, Any] = {"problem": {"name": "example2"}, "run": {"b": 6}}
 BENCH = Bench(WORLD, 6, Space(100))

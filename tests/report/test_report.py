@@ -12,15 +12,15 @@ import pytest
 from rich.console import Console
 
 from saddleproof.checkpoint import RoundRecord
+from saddleproof.config.parse import parse
+from saddleproof.config.setup import build
+from saddleproof.lab.compare import rows, run_trials
 from saddleproof.report.page import write
 from saddleproof.report.palette import looks
 from saddleproof.report.plane import Plane
 from saddleproof.report.progress import Steps
 from saddleproof.report.text import cells, comma_separated, table
 from saddleproof.report.workers import workers
-from saddleproof.runs.compare import rows, run_trials
-from saddleproof.runs.config import parse
-from saddleproof.runs.setup import build
 
 CONFIG = parse("""
 problem = "example2"

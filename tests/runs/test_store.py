@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import saddleproof as sp
-from saddleproof import snapshot
 from saddleproof.arrays import Vector
 from saddleproof.checkpoint import Checkpoint, Progressed, RoundRecord
 from saddleproof.errors import StoreError
 from saddleproof.runs.store import SCHEMA, RunCheckpoint, Store
+from saddleproof.storage import snapshot
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,13 @@ from plain_torch import network, rows
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from saddleproof import snapshot
 from saddleproof.aggregators import CenteredClipping
 from saddleproof.attacks import SignFlip
 from saddleproof.checkpoint import FileCheckpoint, Progressed
 from saddleproof.errors import OptionError, StoreError
 from saddleproof.fleets.local import LocalFleet
 from saddleproof.optimizers.plateaus import PlateauPGD
+from saddleproof.storage import snapshot
 from saddleproof.torch import TorchProblem, WorkerMomentum, fit
 
 

@@ -17,8 +17,8 @@ from saddleproof.errors import MissingExtraError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from saddleproof.runs.records import Config
-    from saddleproof.runs.trials import Row, Trial
+    from saddleproof.config.records import Config
+    from saddleproof.lab.trials import Row, Trial
 
 
 @click.command("demo")
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 @jobs_option
 def demo(seeds: int, out: Path, jobs: int | None) -> None:
     """Real digits, 12 workers, 3 liars: who is held at the saddle point, and who is not?"""
-    from saddleproof.runs.config import parse
+    from saddleproof.config.parse import parse
 
-    text = (Path(__file__).parents[1] / "runs" / "demo.toml").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[1] / "config" / "demo.toml").read_text(encoding="utf-8")
     out.mkdir(parents=True, exist_ok=True)
     (out / "demo.toml").write_text(text, encoding="utf-8")
     terminal = console()
@@ -69,7 +69,7 @@ def demo(seeds: int, out: Path, jobs: int | None) -> None:
 @jobs_option
 def compare(config: Path, seeds: int, out: Path, jobs: int | None) -> None:
     """Run the [[compare]] entries of CONFIG, or its [grid], side by side, over seeds."""
-    from saddleproof.runs.config import load
+    from saddleproof.config.parse import load
 
     _compare(console(), load(config), seeds, out, jobs, f"Comparison of {config.name}")
 
@@ -78,7 +78,7 @@ def _compare(
     terminal: Console, config: Config, seeds: int, out: Path, jobs: int | None, title: str
 ) -> tuple[Row, ...]:
     """Run, print the tables, write the report; Ctrl-C shows what was finished by then."""
-    from saddleproof.runs.compare import rows
+    from saddleproof.lab.compare import rows
 
     trials: list[Trial] = []
     interrupted = False
@@ -104,8 +104,8 @@ def _collect(
     terminal: Console, config: Config, seeds: int, jobs: int | None, trials: list[Trial]
 ) -> None:
     """Append the trials as they finish, so that Ctrl-C loses none of them."""
+    from saddleproof.lab.compare import run_trials
     from saddleproof.report.progress import Steps
-    from saddleproof.runs.compare import run_trials
 
     jobs = min(2, os.cpu_count() or 1) if jobs is None else jobs
     with (
@@ -136,7 +136,7 @@ def _show(terminal: Console, out: Path, shown: Sequence[Row]) -> None:
 
 
 def _report(terminal: Console, out: Path, title: str, config: Config, shown: Sequence[Row]) -> None:
-    from saddleproof.runs.setup import build
+    from saddleproof.config.setup import build
 
     try:
         from saddleproof.report.page import write

@@ -106,8 +106,8 @@ def _store(out: Path) -> Check:
 
 def _short_run() -> Check:
     """A saddle in two dimensions, six of twenty workers lying, through the default optimizer."""
-    from saddleproof.runs.config import parse
-    from saddleproof.runs.setup import build
+    from saddleproof.config.parse import parse
+    from saddleproof.config.setup import build
 
     began = time.perf_counter()
     setup = build(parse(_SELF_CHECK))

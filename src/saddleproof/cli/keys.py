@@ -46,6 +46,50 @@ def issue(folder: Path, names: tuple[str, ...], count: int | None, days: int) ->
         raise click.UsageError("give the workers' names, or --count")
     _list(keys.issue(folder, wanted, days=days))
     click.echo("a worker needs authority.pem and its own two files, and nobody else needs those")
+    _ends(folder, wanted)
+    _pins(folder, wanted)
+
+
+@command.command("renew")
+@_folder
+@click.argument("names", nargs=-1, required=True)
+@_days
+def renew(folder: Path, names: tuple[str, ...], days: int) -> None:
+    """Make new certificates for the keys of NAMES: workers, `server`, or `authority` itself."""
+    from saddleproof.fleets.grpc import rotation
+
+    _list(rotation.renew(folder, names, days=days))
+    click.echo("who uses a certificate needs the new file; a server reads it on SIGHUP")
+    _ends(folder, names)
+
+
+@command.command("revoke")
+@_folder
+@click.argument("names", nargs=-1, required=True)
+def revoke(folder: Path, names: tuple[str, ...]) -> None:
+    """Turn away whoever shows the certificates that NAMES have now; `issue` makes new ones."""
+    from saddleproof.fleets.grpc import rotation
+
+    _list(rotation.revoke(folder, names))
+    click.echo("the server needs authority.crl beside authority.pem, and reads it on SIGHUP")
+
+
+def _ends(folder: Path, names: Iterable[str]) -> None:
+    """Until when the certificates hold; the authority's end is everybody's."""
+    from saddleproof.fleets.grpc import certificates, keys
+
+    for name in names:
+        shown = certificates.parsed(keys.load(folder, name).certificate)
+        click.echo(f"{name}: until {shown.not_valid_after_utc:%Y-%m-%d %H:%M} UTC")
+
+
+def _pins(folder: Path, names: Iterable[str]) -> None:
+    from saddleproof.fleets.grpc import certificates, keys
+
+    click.echo("a roster pins their keys with these lines:")
+    for name in names:
+        shown = certificates.parsed(keys.load(folder, name).certificate)
+        click.echo(f"{name} {certificates.fingerprint(shown)}")
 
 
 def _list(paths: Iterable[Path]) -> None:

@@ -17,7 +17,7 @@ def command(family: str | None) -> None:
 
     from rich.table import Table
 
-    from saddleproof.runs.members import parameters, table
+    from saddleproof.config.members import parameters, table
 
     for one in FAMILIES if family is None else [family]:
         rows = Table(box=None, pad_edge=False, show_header=False)

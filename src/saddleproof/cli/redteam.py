@@ -56,9 +56,9 @@ def command(
     What was run before, with the same configuration, is not run again: after Ctrl-C the same
     command goes on where it was.
     """
+    from saddleproof.config.parse import load
     from saddleproof.redteam import redteam
     from saddleproof.report.progress import Steps
-    from saddleproof.runs.config import load
 
     terminal, text = console(), load(config).text
     journal = out / f"{_digest(text)}.jsonl"

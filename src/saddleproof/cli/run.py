@@ -25,8 +25,8 @@ from saddleproof.words import Ending
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from saddleproof.config.records import Config
     from saddleproof.result import Progress, Result
-    from saddleproof.runs.records import Config
     from saddleproof.runs.store import RunCheckpoint, Store
 
 
@@ -43,9 +43,9 @@ if TYPE_CHECKING:
 )
 def command(config: Path, *, resume: bool, allow: tuple[str, ...], out: Path) -> None:
     """Run CONFIG once; every round is committed to the store."""
+    from saddleproof.config.parse import load
+    from saddleproof.config.setup import build, first_warnings
     from saddleproof.report.workers import workers
-    from saddleproof.runs.config import load
-    from saddleproof.runs.setup import build, first_warnings
     from saddleproof.runs.store import Store
 
     terminal, chosen = console(), load(config)

@@ -32,9 +32,9 @@ from saddleproof.words import Ending
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from saddleproof.minimize import Result
-    from saddleproof.runs.records import Config
-    from saddleproof.runs.setup import Setup
+    from saddleproof.config.records import Config
+    from saddleproof.config.setup import Setup
+    from saddleproof.loop import Result
 
 #: One process computes with one thread: the processes are the parallelism.
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -97,10 +97,10 @@ def command(
     The problem of CONFIG needs a start and a number of workers here; gradients are the workers'
     business, and so are the lies of [attack].
     """
+    from saddleproof.config.parse import load
+    from saddleproof.config.setup import build, first_warnings
     from saddleproof.fleets.deadline import Deadline
     from saddleproof.fleets.grpc.fleet import GrpcFleet
-    from saddleproof.runs.config import load
-    from saddleproof.runs.setup import build, first_warnings
     from saddleproof.runs.store import Store
 
     logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, format="%(message)s")

@@ -72,13 +72,13 @@ def command(
     logging.basicConfig(
         level=logging.INFO if verbose else logging.WARNING, format=f"{name}: %(message)s"
     )
-    credentials = load(keys, name)
+    load(keys, name)  # what is wrong with the files is said at once
     if loader is not None:
         answer = honest(_loaded(loader))
     else:
         assert config is not None  # noqa: S101 (for the type checker: one of them is given)
         answer = from_config(config, _position(name) if index is None else index, attack=attack)
-    client = Client(answer, server, credentials)
+    client = Client(answer, server, lambda: load(keys, name))
     if leash:
         threading.Thread(target=_until_it_ends, args=(client,), daemon=True).start()
     # Both mean: hang up, and end in order. The round that is open goes on without us.
@@ -99,12 +99,12 @@ def from_config(config: Path, index: int, *, attack: bool) -> Answer:
     Raises:
         ConfigError: no such worker, or no attack.
     """
+    from saddleproof.config.parse import load
+    from saddleproof.config.setup import build
     from saddleproof.fleets.base import Announcement
     from saddleproof.fleets.local import LocalFleet
     from saddleproof.fleets.worker import workers_of
     from saddleproof.questions import Gradients
-    from saddleproof.runs.config import load
-    from saddleproof.runs.setup import build
 
     chosen = load(config)
     setup = build(chosen)

@@ -186,7 +186,7 @@ class Proposition1Experiment:
 
     def assess(self, rows: Sequence[Row]) -> Assessment:
         """Every output must be bad for the function chosen for it."""
-        from saddleproof.runs.shares import wilson
+        from saddleproof.lab.shares import wilson
 
         least = min(column(rows, "gradient").min(), column(rows, "curvature").min())
         blind = wilson(int(column(rows, "bad").sum()), PHASES * len(rows))

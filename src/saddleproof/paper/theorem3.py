@@ -183,7 +183,7 @@ class Theorem3Experiment:
 
     def assess(self, rows: Sequence[Row]) -> Assessment:
         """Whether all three promises hold, and by which margin."""
-        from saddleproof.runs.shares import wilson
+        from saddleproof.lab.shares import wilson
 
         runs = pick(rows, kind="run")
         rounds = sorted(pick(rows, kind="resolve"), key=lambda row: -float(row["curvature"]))

@@ -163,7 +163,7 @@ class Theorem4Experiment:
 
     def assess(self, rows: Sequence[Row]) -> Assessment:
         """Whether runs break the promise more often than delta allows."""
-        from saddleproof.runs.shares import wilson
+        from saddleproof.lab.shares import wilson
 
         deep, shallow = pick(rows, world="example 2"), pick(rows, world="shallow")
         kept = wilson(sum(map(self._kept, deep)), len(deep))

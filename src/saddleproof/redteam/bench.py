@@ -12,14 +12,14 @@ from typing import Any
 import tomli_w
 
 from saddleproof.attacks.labels import has_labels
+from saddleproof.config.members import find, parameters
+from saddleproof.config.parse import load, parse
+from saddleproof.config.records import Config
+from saddleproof.config.setup import build, first_warnings
 from saddleproof.errors import ConfigError, OptionError
 from saddleproof.questions import Gradients, Question
 from saddleproof.redteam.outcomes import Outcome, Watch, judged
 from saddleproof.redteam.space import Space
-from saddleproof.runs.config import load, parse
-from saddleproof.runs.members import find, parameters
-from saddleproof.runs.records import Config
-from saddleproof.runs.setup import build, first_warnings
 
 #: What a search replaces or has no use for.
 _DROPPED = ("attack", "compare", "grid")

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from saddleproof.lab.shares import Share, wilson
 from saddleproof.redteam.bench import Bench
 from saddleproof.redteam.outcomes import Outcome
 from saddleproof.redteam.space import spelled
-from saddleproof.runs.shares import Share, wilson
 from saddleproof.words import Ending
 
 Objective = Literal["trap", "lie"]

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from saddleproof.arrays import Vector
-from saddleproof.minimize import Progress, Result
+from saddleproof.config.setup import Setup
+from saddleproof.loop import Progress, Result
 from saddleproof.redteam.truth import false_claims, truth
-from saddleproof.runs.setup import Setup
 from saddleproof.words import Ending
 
 #: What rounding may add to a difference of losses.

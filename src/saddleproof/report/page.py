@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from saddleproof.errors import MissingExtraError
+from saddleproof.lab.trials import Row
 from saddleproof.report import figures
 from saddleproof.report.plane import Plane
 from saddleproof.report.text import COLUMNS, cells, worlds
 from saddleproof.report.workers import workers
-from saddleproof.runs.trials import Row
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from saddleproof.runs.shares import Share, wilson
+from saddleproof.lab.shares import Share, wilson
 
 #: The attack of the rows without liars.
 NONE = "none"

@@ -10,7 +10,7 @@ from itertools import groupby
 
 from rich.table import Table
 
-from saddleproof.runs.trials import Row
+from saddleproof.lab.trials import Row
 
 #: What the columns of `cells` mean, in a word and in a sentence.
 COLUMNS = {

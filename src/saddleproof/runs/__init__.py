@@ -1,1 +1,1 @@
-"""Configuration, run store, comparisons."""
+"""The run store: one SQLite file that keeps every round of every run."""

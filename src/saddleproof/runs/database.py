@@ -9,9 +9,9 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from saddleproof import files
 from saddleproof.errors import StoreError
 from saddleproof.runs import schema
+from saddleproof.storage import files
 
 #: Seconds to wait for another process that writes.
 WAIT = 30.0

@@ -17,7 +17,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from saddleproof.errors import StoreError
-from saddleproof.leases import Owner, read_owner
+from saddleproof.storage.leases import Owner, read_owner
 
 #: Seconds between two beats of a leader, and after which one elsewhere counts as gone.
 BEAT, EXPIRY = 10.0, 60.0

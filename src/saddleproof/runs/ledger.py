@@ -10,12 +10,12 @@ from dataclasses import astuple, dataclass, fields, replace
 from types import NoneType
 from typing import Any
 
-from saddleproof import snapshot
 from saddleproof.checkpoint import Checkpoint, Progressed, RoundRecord, holding
 from saddleproof.errors import StoreError
-from saddleproof.leases import Owner, me
 from saddleproof.runs import leases, schema
 from saddleproof.runs.database import Database
+from saddleproof.storage import snapshot
+from saddleproof.storage.leases import Owner, me
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from saddleproof import arguments, snapshot
+from saddleproof import arguments
 from saddleproof.aggregators.memory import Recalled, RememberingRule
 from saddleproof.arrays import Vector
 from saddleproof.errors import OptionError
+from saddleproof.storage import snapshot
 from saddleproof.testing.claims import holds, refuses, same
 
 #: Rounds of the history that a rule is tried on.

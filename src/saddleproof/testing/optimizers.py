@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from saddleproof import arguments, snapshot
+from saddleproof import arguments
 from saddleproof.optimizers.base import Optimizer
 from saddleproof.oracle import Oracle
 from saddleproof.questions import Gradients, Question, as_question
+from saddleproof.storage import snapshot
 from saddleproof.testing.claims import Bowl, equal, holds
 
 

@@ -14,7 +14,7 @@ from saddleproof.checkpoint import RoundRecord
 from saddleproof.claims import failed
 from saddleproof.curvature.lanczos import STEPS
 from saddleproof.fleets.base import Fleet
-from saddleproof.minimize import judged
+from saddleproof.loop import judged
 from saddleproof.optimizers.base import Evidence, Status
 from saddleproof.oracle import Oracle
 from saddleproof.result import Result

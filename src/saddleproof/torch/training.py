@@ -22,7 +22,7 @@ from saddleproof.checkpoint import Checkpoint
 from saddleproof.errors import StoreError
 from saddleproof.fleets.base import Fleet
 from saddleproof.fleets.local import LocalFleet
-from saddleproof.minimize import minimize
+from saddleproof.loop import minimize
 from saddleproof.optimizers.base import Optimizer
 from saddleproof.optimizers.certified import CertifiedPGD
 from saddleproof.optimizers.plateaus import PlateauPGD

@@ -13,6 +13,8 @@ import pytest
 
 import saddleproof as sp
 from saddleproof.cli.worker import from_config
+from saddleproof.config.parse import load
+from saddleproof.config.setup import build
 from saddleproof.errors import FleetError, OptionError
 from saddleproof.fleets.base import Announcement
 from saddleproof.fleets.deadline import Deadline
@@ -22,8 +24,6 @@ from saddleproof.fleets.grpc.fleet import GrpcFleet
 from saddleproof.fleets.local import LocalFleet
 from saddleproof.fleets.worker import Worker, workers_of
 from saddleproof.questions import Changes, Gradients, LeastCurvature
-from saddleproof.runs.config import load
-from saddleproof.runs.setup import build
 from saddleproof.testing import check_fleet
 
 POINTS = np.arange(12.0).reshape(3, 4)

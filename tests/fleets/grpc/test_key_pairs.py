@@ -9,9 +9,9 @@ from itertools import count
 
 import pytest
 
-from saddleproof import files
 from saddleproof.errors import FleetError
 from saddleproof.fleets.grpc import keys
+from saddleproof.storage import files
 
 
 @pytest.fixture

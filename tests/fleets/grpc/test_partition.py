@@ -12,10 +12,10 @@ import pytest
 
 import saddleproof as sp
 from saddleproof.cli.worker import from_config
+from saddleproof.config.parse import load
+from saddleproof.config.setup import build
 from saddleproof.fleets.deadline import Deadline
 from saddleproof.fleets.grpc.fleet import GrpcFleet
-from saddleproof.runs.config import load
-from saddleproof.runs.setup import build
 
 pytestmark = pytest.mark.slow
 

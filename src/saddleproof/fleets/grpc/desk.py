@@ -133,7 +133,9 @@ class Desk:
     def question_for(self, line: Line, seen: int) -> tuple[int, tuple[bytes, ...]]:
         """The open question's number and frames, if this worker has not seen or answered it."""
         asked = self._round
-        if asked is None or asked.ask.ask == seen or self._voted[line.name] == asked.ask.ask:
+        if asked is None or line.name in self.bad:
+            return seen, ()
+        if asked.ask.ask == seen or self._voted[line.name] == asked.ask.ask:
             return seen, ()
         return asked.ask.ask, asked.frames
 

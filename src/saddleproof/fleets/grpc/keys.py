@@ -4,12 +4,14 @@
     folder/authority.key    whoever has it decides who belongs; keep it off the server
     folder/server.pem .key  the server's
     folder/NAME.pem .key    one worker's; it needs these two and authority.pem, nothing else
+    folder/authority.crl    what was revoked, where something was; the server needs it
 
 Keys are ECDSA on P-256, in files of mode 0600 that are never overwritten. A key is written before
 its certificate: where somebody was stopped in between, the same command makes the certificate that
 is missing. A server's certificate
 serves and a worker's asks (extended key usage), and the server's name is the same wherever it
-runs: a worker cannot pose as the server, and the server's address may change.
+runs: a worker cannot pose as the server, and the server's address may change. No certificate
+outlives the authority's. `rotation` renews and revokes them.
 """
 
 from __future__ import annotations
@@ -22,8 +24,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from saddleproof import files
-from saddleproof.errors import FleetError, MissingExtraError, OptionError
+from saddleproof.errors import FleetError, OptionError
+from saddleproof.fleets.grpc import certificates
+from saddleproof.storage import files
 
 AUTHORITY, SERVER = "authority", "server"
 #: What a worker expects to find in the server's certificate.
@@ -58,28 +61,30 @@ def init(folder: str | os.PathLike[str], *, days: int = 365) -> tuple[Path, ...]
         FleetError: all of the files are there already, one is there without the key that it
             belongs to, or a file cannot be written.
     """
-    x509, _ = _library()
-    home = _folder(folder)
+    home = folder_of(folder)
     try:
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise FleetError(f"cannot make {home}: {error.strerror}") from error
     begun = _whole(home, AUTHORITY)
     _refuse_whole(home, (SERVER,))
-    made = () if begun else _certify_authority(x509, home, days)
+    made: tuple[Path, ...] = ()
+    if not begun:
+        key = _key_of(home, AUTHORITY)
+        made = _write_pair(home, AUTHORITY, authority_for(key, days), key)
     return made + _issue(home, SERVER, days)
 
 
-def _certify_authority(x509: Any, home: Path, days: int) -> tuple[Path, ...]:
-    key = _key_of(home, AUTHORITY)
+def authority_for(key: Any, days: int) -> Any:
+    """A certificate of the authority that has this key."""
+    x509, _ = certificates.library()
     name = _named(x509, "saddleproof authority")
-    certificate = (
-        _draft(x509, name, name, key.public_key(), days)
+    return (
+        _draft(x509, name, name, key.public_key(), _end(days))
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_usage(x509, signs_certificates=True), critical=True)
-        .sign(key, _sha256())
+        .sign(key, sha256())
     )
-    return _write_pair(home, AUTHORITY, certificate, key)
 
 
 def issue(
@@ -87,10 +92,15 @@ def issue(
 ) -> tuple[Path, ...]:
     """Make the certificates of workers, signed by the folder's authority.
 
+    Args:
+        folder: the authority's.
+        names: the workers'.
+        days: how long the certificates hold; they end with the authority's at the latest.
+
     Raises:
-        OptionError: a name that a certificate or a file cannot carry.
-        FleetError: there is no authority, a pair is there already, a certificate is there without
-            its key, or a file cannot be written.
+        OptionError: a name that a certificate or a file cannot carry, or a day beyond the calendar.
+        FleetError: there is no authority, or it has expired; a pair is there already, a certificate
+            is there without its key, or a file cannot be written.
     """
     wanted = tuple(dict.fromkeys(names))
     for name in wanted:
@@ -99,7 +109,7 @@ def issue(
                 f"a worker's name has up to 64 letters, digits, '.', '_' and '-', and is neither "
                 f"'{AUTHORITY}' nor '{SERVER}'; got {name!r}"
             )
-    home = _folder(folder)
+    home = folder_of(folder)
     _refuse_whole(home, wanted)
     return tuple(path for name in wanted for path in _issue(home, name, days))
 
@@ -110,7 +120,7 @@ def load(folder: str | os.PathLike[str], name: str = SERVER) -> Credentials:
     Raises:
         FleetError: a file is missing; the message names it.
     """
-    home = _folder(folder)
+    home = folder_of(folder)
     revocations = home / f"{AUTHORITY}.crl"
     return Credentials(
         _read(home / f"{AUTHORITY}.pem"),
@@ -120,20 +130,41 @@ def load(folder: str | os.PathLike[str], name: str = SERVER) -> Credentials:
     )
 
 
-def _issue(home: Path, name: str, days: int) -> tuple[Path, ...]:
-    x509, _ = _library()
-    authority = x509.load_pem_x509_certificate(_read(home / f"{AUTHORITY}.pem"))
-    signer = _parsed(home / f"{AUTHORITY}.key")
+def authority_of(home: Path) -> tuple[Any, Any]:
+    """The authority's certificate and key.
+
+    Raises:
+        FleetError: one is missing or unreadable, or they do not belong together.
+    """
+    authority = certificates.parsed(_read(home / f"{AUTHORITY}.pem"))
+    signer = key_in(home / f"{AUTHORITY}.key")
     if signer.public_key() != authority.public_key():
         raise FleetError(
             f"{home / AUTHORITY}.key is not the key of {AUTHORITY}.pem. Put the right one back"
         )
+    return authority, signer
+
+
+def certified(home: Path, name: str, public_key: Any, days: int) -> Any:
+    """A certificate for this name and key, signed by the folder's authority.
+
+    Raises:
+        FleetError: as `authority_of`; or the authority has expired.
+        OptionError: the day is beyond the calendar.
+    """
+    x509, _ = certificates.library()
+    authority, signer = authority_of(home)
+    certificates.check_in_time(
+        _read(home / f"{AUTHORITY}.pem"),
+        "the authority",
+        f"Renew it with `saddleproof keys renew {home} {AUTHORITY}`",
+    )
+    until = min(_end(days), authority.not_valid_after_utc)
     serves = name == SERVER
     purpose = x509.oid.ExtendedKeyUsageOID
-    key = _key_of(home, name)
     subject = SERVER_NAME if serves else name
-    certificate = (
-        _draft(x509, _named(x509, subject), authority.subject, key.public_key(), days)
+    return (
+        _draft(x509, _named(x509, subject), authority.subject, public_key, until)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(x509, signs_certificates=False), critical=True)
         .add_extension(
@@ -145,21 +176,31 @@ def _issue(home: Path, name: str, days: int) -> tuple[Path, ...]:
             x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key()),
             critical=False,
         )
-        .sign(signer, _sha256())
+        .sign(signer, sha256())
     )
-    return _write_pair(home, name, certificate, key)
 
 
-def _draft(x509: Any, subject: Any, issuer: Any, public_key: Any, days: int) -> Any:
-    now = datetime.now(UTC)
+def _issue(home: Path, name: str, days: int) -> tuple[Path, ...]:
+    key = _key_of(home, name)
+    return _write_pair(home, name, certified(home, name, key.public_key(), days), key)
+
+
+def _end(days: int) -> datetime:
+    try:
+        return datetime.now(UTC) + timedelta(days=days)
+    except OverflowError as error:
+        raise OptionError(f"a certificate ends before the year 10000; got {days} days") from error
+
+
+def _draft(x509: Any, subject: Any, issuer: Any, public_key: Any, until: datetime) -> Any:
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
         .public_key(public_key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _SKEW)
-        .not_valid_after(now + timedelta(days=days))
+        .not_valid_before(datetime.now(UTC) - _SKEW)
+        .not_valid_after(until)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
     )
 
@@ -224,15 +265,20 @@ def _refuse_whole(home: Path, names: Iterable[str]) -> None:
 
 def _key_of(home: Path, name: str) -> Any:
     """The key that waits for its certificate, or else a new one."""
-    _, ec = _library()
+    _, ec = certificates.library()
     path = home / f"{name}.key"
-    return _parsed(path) if path.exists() else ec.generate_private_key(ec.SECP256R1())
+    return key_in(path) if path.exists() else ec.generate_private_key(ec.SECP256R1())
 
 
-def _parsed(path: Path) -> Any:
+def key_in(path: Path) -> Any:
+    """The private key in a file.
+
+    Raises:
+        FleetError: the file is missing, or holds no ECDSA key.
+    """
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-    _, ec = _library()
+    _, ec = certificates.library()
     try:
         key = load_pem_private_key(_read(path), password=None)
     except (ValueError, TypeError) as error:
@@ -242,7 +288,12 @@ def _parsed(path: Path) -> Any:
     return key
 
 
-def _folder(path: str | os.PathLike[str]) -> Path:
+def folder_of(path: str | os.PathLike[str]) -> Path:
+    """The folder, with `~` expanded.
+
+    Raises:
+        FleetError: there is no home folder to expand it to.
+    """
     try:
         return files.expanded(path)
     except OSError as error:
@@ -258,16 +309,8 @@ def _read(path: Path) -> bytes:
         ) from error
 
 
-def _sha256() -> Any:
+def sha256() -> Any:
+    """The hash of every signature."""
     from cryptography.hazmat.primitives import hashes
 
     return hashes.SHA256()
-
-
-def _library() -> tuple[Any, Any]:
-    try:
-        from cryptography import x509
-        from cryptography.hazmat.primitives.asymmetric import ec
-    except ImportError as error:
-        raise MissingExtraError("cryptography", "grpc") from error
-    return x509, ec

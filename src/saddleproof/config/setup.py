@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from saddleproof.attacks.base import Coalition
+from saddleproof.config.records import Config, Entry, RunOptions
 from saddleproof.errors import OptionError
 from saddleproof.fleets.local import LocalFleet
-from saddleproof.minimize import minimize
+from saddleproof.loop import minimize
 from saddleproof.result import Result
-from saddleproof.runs.records import Config, Entry, RunOptions
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def build(
     for a curvature without one.
 
     Args:
-        config: see `saddleproof.runs.config`.
+        config: see `saddleproof.config.parse`.
         entry: a row of the comparison; the main one unless given.
         seed: replaces the seeds of the problem's data, of the attack and of the run.
         problem: the entry's, if it is built already.

@@ -18,13 +18,13 @@ import numpy as np
 
 from saddleproof import arguments
 from saddleproof.arrays import Vector
+from saddleproof.config.parse import parse
+from saddleproof.config.records import Config
+from saddleproof.config.setup import build, first_warnings
 from saddleproof.errors import OptionError, SaddleproofError
+from saddleproof.lab.meter import Meter
+from saddleproof.lab.trials import Row, Trial, judged
 from saddleproof.result import Progress
-from saddleproof.runs.config import parse
-from saddleproof.runs.meter import Meter
-from saddleproof.runs.records import Config
-from saddleproof.runs.setup import build, first_warnings
-from saddleproof.runs.trials import Row, Trial, judged
 
 #: One process computes with one thread: the processes are the parallelism.
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")

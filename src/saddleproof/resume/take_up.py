@@ -23,8 +23,8 @@ from saddleproof.checkpoint import Checkpoint, LedCheckpoint, Progressed
 from saddleproof.errors import OptionError, StoreError
 from saddleproof.fingerprint import KeepingFleet, conditions_of, described, digest
 from saddleproof.questions import answered_by
+from saddleproof.resume.sound import check
 from saddleproof.server import Server
-from saddleproof.sound import check
 
 #: What `allow` calls a checkpoint that does not say what its run was begun with.
 UNKNOWN = "fingerprint"

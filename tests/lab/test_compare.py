@@ -13,17 +13,17 @@ import pytest
 from saddleproof import proposals, ranks
 from saddleproof.certificate import Bracket, Certificate, gradients
 from saddleproof.claims import facts, order
+from saddleproof.config.parse import parse
+from saddleproof.config.setup import build
 from saddleproof.curvature import lanczos
 from saddleproof.errors import ConfigError, SaddleproofError
+from saddleproof.lab.compare import rows, run_trials
+from saddleproof.lab.meter import Meter
+from saddleproof.lab.shares import wilson
+from saddleproof.lab.trials import _truth, judged
 from saddleproof.problems import Example2
 from saddleproof.problems.base import Problem
 from saddleproof.questions import Changes, Curvatures, LeastCurvature
-from saddleproof.runs.compare import rows, run_trials
-from saddleproof.runs.config import parse
-from saddleproof.runs.meter import Meter
-from saddleproof.runs.setup import build
-from saddleproof.runs.shares import wilson
-from saddleproof.runs.trials import _truth, judged
 from saddleproof.words import Level
 
 #: The modules; each family shows a function of the same name.

@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from saddleproof import snapshot
 from saddleproof.errors import StoreError
+from saddleproof.storage import snapshot
 
 
 @dataclass(frozen=True)
@@ -205,7 +205,7 @@ KILLED_WHILE_WRITING = """
 import os, sys
 import numpy as np
 from dataclasses import dataclass
-from saddleproof import snapshot
+from saddleproof.storage import snapshot
 
 @dataclass(frozen=True)
 class Inner:

@@ -41,12 +41,12 @@ from pathlib import Path
 from typing import Any
 
 from saddleproof.arguments import flaw, suggest
+from saddleproof.config.grid import TRAINER, WORLD, Axes, Choice, Trainer, cross, pairs
+from saddleproof.config.lines import Path as KeyPath
+from saddleproof.config.lines import nearest_line
+from saddleproof.config.members import MEMBER_OPTIONS, Member, find, parameters
+from saddleproof.config.records import Config, Entry, Liars, RunOptions
 from saddleproof.errors import ConfigError, OptionError
-from saddleproof.runs.grid import TRAINER, WORLD, Axes, Choice, Trainer, cross, pairs
-from saddleproof.runs.lines import Path as KeyPath
-from saddleproof.runs.lines import nearest_line
-from saddleproof.runs.members import MEMBER_OPTIONS, Member, find, parameters
-from saddleproof.runs.records import Config, Entry, Liars, RunOptions
 
 SECTIONS = ("problem", "attack", "aggregator", "optimizer", "run", "compare", "grid")
 #: The name of the attack that is none.

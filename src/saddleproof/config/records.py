@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from saddleproof import arguments
-from saddleproof.runs.members import Member
+from saddleproof.config.members import Member
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 A snapshot is an .npz archive: the arrays, one JSON tree that says where they belong, and the
 SHA-256 of all of it in the archive's comment. Loading is directed by the type that the caller
-expects (`saddleproof.typed`), so a snapshot names no class and can run no code. Files are private
-and replaced atomically (`saddleproof.files`): a reader sees the old one or the new one.
+expects (`saddleproof.storage.typed`), so a snapshot names no class and can run no code. Files are private
+and replaced atomically (`saddleproof.storage.files`): a reader sees the old one or the new one.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from saddleproof import files
 from saddleproof.errors import StoreError
-from saddleproof.typed import decode
+from saddleproof.storage import files
+from saddleproof.storage.typed import decode
 
 #: The format that is written; format 1 had no checksum, and is still read.
 FORMAT = 2

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import saddleproof as sp
+from saddleproof.config.lines import line_of
+from saddleproof.config.parse import load, parse
+from saddleproof.config.setup import build
 from saddleproof.errors import ConfigError
-from saddleproof.runs.compare import _check
-from saddleproof.runs.config import load, parse
-from saddleproof.runs.lines import line_of
-from saddleproof.runs.setup import build
+from saddleproof.lab.compare import _check
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

@@ -20,12 +20,12 @@ import numpy as np
 from saddleproof.arrays import Vector
 from saddleproof.certificate import Certificate
 from saddleproof.checkpoint import RoundRecord
+from saddleproof.config.records import Entry
+from saddleproof.config.setup import Setup
 from saddleproof.curvature import differences
+from saddleproof.lab.shares import Share, wilson
 from saddleproof.questions import LeastCurvature
 from saddleproof.result import Result
-from saddleproof.runs.records import Entry
-from saddleproof.runs.setup import Setup
-from saddleproof.runs.shares import Share, wilson
 from saddleproof.words import Level
 
 #: Bytes of one number on the wire.

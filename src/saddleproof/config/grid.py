@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
-from saddleproof.runs.records import Entry
+from saddleproof.config.records import Entry
 
 WORLD, TRAINER = ("problem", "attack"), ("optimizer", "aggregator")
 

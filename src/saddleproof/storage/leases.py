@@ -17,8 +17,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from saddleproof import files
 from saddleproof.errors import StoreError
+from saddleproof.storage import files
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ import saddleproof as sp
 from saddleproof.certificate import Certificate
 from saddleproof.errors import BreakdownError, OptionError
 from saddleproof.fleets.base import LATE, OK, Messages
-from saddleproof.minimize import judged
+from saddleproof.loop import judged
 from saddleproof.optimizers.base import Status
 from saddleproof.words import Level
 

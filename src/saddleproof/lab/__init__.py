@@ -1,0 +1,1 @@
+"""Experiments: many runs, judged by a truth that shares no code with what is judged."""
