@@ -3,7 +3,7 @@
     python benchmarks/durability.py [--faults 1000] [--bytes 1500]
 
 Faults. A run is led with a checkpoint, and one system call of a save fails: for a file each call
-that `saddleproof.storage.files` makes, with ENOSPC, EDQUOT, EMFILE, EROFS, EIO or EACCES; for a store
+that `storage/files.py` makes, with ENOSPC, EDQUOT, EMFILE, EROFS, EIO or EACCES; for a store
 SQLite's own page budget (SQLITE_FULL), and the process's limit on the size of a file, which fails
 a write at any byte. Counted: saves that raised anything but a StoreError; committed rounds that a
 fresh reader does not find; results that the error does not carry. All three should be 0.

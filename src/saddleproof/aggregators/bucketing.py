@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -10,15 +9,12 @@ from typing import ClassVar
 import numpy as np
 
 from saddleproof.aggregators.base import Aggregator
-from saddleproof.aggregators.engine.row_blocks import Rows, to_numpy
-from saddleproof.aggregators.engine.units import Gram, exponents_of
+from saddleproof.aggregators.engine.units import Gram
+from saddleproof.aggregators.keyed import digest, marks, together
 from saddleproof.aggregators.median import Median
 from saddleproof.aggregators.mixing import Mixing
 from saddleproof.arrays import Array, Vector
 from saddleproof.errors import OptionError
-
-#: Columns by which the order of the rows is drawn.
-SAMPLE = 1024
 
 
 @dataclass(frozen=True)
@@ -69,21 +65,6 @@ class Bucketing(Mixing):
         return A
 
     def _order(self, messages: Array) -> list[int]:
-        rows = Rows.of(messages)
-        sample = to_numpy(rows.columns(slice(None, None, max(-(-rows.d // SAMPLE), 1))))
-        # A scale of all rows must not change the order: mantissas, and exponents in units.
-        largest = np.abs(sample).max(axis=1, initial=0.0)
-        plain = np.isfinite(largest) & (largest > 0.0)
-        exponents = exponents_of(largest)
-        unit = int(np.sort(exponents[plain])[plain.sum() // 2]) if plain.any() else 0
-        own = np.where(plain, exponents, unit)
-        scaled = np.ldexp(sample, -own[:, None])
-        marks = [
-            self._hash(row.tobytes() + str(power).encode())
-            for row, power in zip(scaled, (own - unit).tolist(), strict=True)
-        ]
-        together = self._hash(b"".join(sorted(marks)))
-        return sorted(range(len(marks)), key=lambda i: self._hash(marks[i] + together))
-
-    def _hash(self, data: bytes) -> bytes:
-        return hashlib.blake2b(data, key=hashlib.sha256(self.key.encode()).digest()).digest()
+        found = marks(messages, self.key)
+        all_rows = together(found, self.key)
+        return sorted(range(len(found)), key=lambda i: digest(found[i] + all_rows, self.key))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from saddleproof.cli.hangup import rereading
 from saddleproof.cli.run import begin, ended, finish, result_told, with_progress
 from saddleproof.cli.terminal import (
     INTERRUPTED,
@@ -51,7 +52,8 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 @click.option(
     "--roster",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="File with a worker's name a line; worker-0, worker-1, ... unless given.",
+    help="File with a worker's name a line, and its key's fingerprint where that is pinned; "
+    "worker-0, worker-1, ... unless given. Read again on SIGHUP, as the keys are.",
 )
 @resume_option
 @allow_option
@@ -101,6 +103,7 @@ def command(
     from saddleproof.config.setup import build, first_warnings
     from saddleproof.fleets.deadline import Deadline
     from saddleproof.fleets.grpc.fleet import GrpcFleet
+    from saddleproof.fleets.grpc.roster import Roster, read
     from saddleproof.runs.store import Store
 
     logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, format="%(message)s")
@@ -111,7 +114,8 @@ def command(
                 say(terminal, over)
                 return
     setup = build(chosen)
-    names = setup.fleet.workers if roster is None else _names(roster)
+    members = Roster(setup.fleet.workers) if roster is None else read(roster)
+    names = members.names
     with ExitStack() as stack:
         # A supervisor's way to say Ctrl-C: the state is kept, and no worker of ours is left behind.
         before = signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -121,7 +125,8 @@ def command(
             keys = _fresh_keys(Path(folder) / "keys", names)
             listen = "127.0.0.1:0"
         keys = Path("saddleproof-keys") if keys is None else keys
-        fleet = GrpcFleet(names, keys, listen=listen, deadline=Deadline(grace=grace))
+        fleet = GrpcFleet(members, keys, listen=listen, deadline=Deadline(grace=grace))
+        stack.enter_context(rereading(fleet, roster))
         if local_workers:
             stack.enter_context(_workers(config, chosen, names, fleet.address, keys))
         stack.callback(fleet.close)
@@ -181,14 +186,6 @@ def lead(
                 result = with_progress(terminal, setup, checkpoint, allow)
                 finish(store, checkpoint, result)
     return checkpoint.run, result
-
-
-def _names(roster: Path) -> tuple[str, ...]:
-    try:
-        lines = roster.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise ConfigError(f"cannot read {roster}: {error.strerror}") from error
-    return tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
 
 
 def _fresh_keys(folder: Path, names: tuple[str, ...]) -> Path:

@@ -4,8 +4,8 @@
     state    = optimizer.tell(state, reading)  # a new state; the old one is untouched
 
 Options are frozen in the optimizer; everything that moves is in the state, a frozen dataclass of
-arrays and scalars (`saddleproof.storage.snapshot` saves it). Convention: the first point of a round of
-gradients is where the run stands, so that the trace can follow any optimizer.
+arrays and scalars, which `saddleproof.storage.snapshot` saves. Convention: the first point of a
+round of gradients is where the run stands, so that the trace can follow any optimizer.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 A snapshot is an .npz archive: the arrays, one JSON tree that says where they belong, and the
 SHA-256 of all of it in the archive's comment. Loading is directed by the type that the caller
-expects (`saddleproof.storage.typed`), so a snapshot names no class and can run no code. Files are private
-and replaced atomically (`saddleproof.storage.files`): a reader sees the old one or the new one.
+expects (`storage/typed.py`), so a snapshot names no class and can run no code. Files are private
+and replaced atomically (`storage/files.py`): a reader sees the old one or the new one.
 """
 
 from __future__ import annotations

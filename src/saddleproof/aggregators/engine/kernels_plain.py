@@ -151,11 +151,13 @@ def _nearer(rows: Numbers, below: int, above: int) -> Numbers:
     a, b = rows[(len(rows) - 1) // 2].astype(np.float64), rows[len(rows) // 2].astype(np.float64)
     u, v = x.astype(np.float64), y.astype(np.float64)
     twice, ends = a + b, u + v
-    if rows.dtype == np.float32:
-        return np.where(twice <= ends, x, y)
-    p, q = twice - a, ends - u
-    lost, lost_of_ends = (a - (twice - p)) + (b - p), (u - (ends - q)) + (v - q)
-    return np.where((twice < ends) | ((twice == ends) & (lost <= lost_of_ends)), x, y)
+    is_lower = twice <= ends
+    if rows.dtype == np.float64:
+        p, q = twice - a, ends - u
+        lost, lost_of_ends = (a - (twice - p)) + (b - p), (u - (ends - q)) + (v - q)
+        is_lower = (twice < ends) | ((twice == ends) & (lost <= lost_of_ends))
+    chosen: Numbers = np.where(is_lower, x, y)
+    return chosen
 
 
 def _squared_bound(

@@ -91,7 +91,7 @@ class GrpcFleet:
         self._desk = Desk(self.workers)
         self._patience = Patience(len(self.workers))
         self._b, self._losses, self._begun, self._closed = 0, False, False, False
-        self.handshakes, self._beginning = 0, threading.Lock()
+        self.handshakes, self._beginning = 0, threading.RLock()
         self._renewed: Credentials | None = None
         self._loop = asyncio.new_event_loop()
         self._changed = asyncio.Event()
