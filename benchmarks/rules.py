@@ -228,7 +228,7 @@ def draw(times: Times) -> None:
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    from saddleproof.report.palette import looks
+    from saddleproof.lab.report.palette import looks
 
     shown = [*STANDARD, "copy", "trimmed mean", "mean around median", "median"]
     sizes = [m for m, threads in times if threads == 2]

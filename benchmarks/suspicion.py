@@ -18,7 +18,7 @@ among the b most suspicious (b counts the liars that are left; ties count by the
 with a 95 % Wilson interval that takes a run as one draw; the share that chance finds; how many
 workers stood out a run, and the share of liars among them. Rows of "none" have no liars, and say
 in how many runs anybody stood out. With --out the counts are written as CSV, which is how
-`src/saddleproof/report/suspicion.csv` is made.
+`src/saddleproof/lab/report/suspicion.csv` is made.
 """
 
 from __future__ import annotations

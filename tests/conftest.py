@@ -9,6 +9,9 @@ from hypothesis import settings
 # No window is ever opened, whoever imports matplotlib first.
 os.environ["MPLBACKEND"] = "Agg"
 
+# No test may hang. (An option in pyproject.toml would be an error where pytest-timeout is missing.)
+os.environ.setdefault("PYTEST_TIMEOUT", "600")
+
 # A shared machine is slow at times; how long an example takes is no claim of ours.
 settings.register_profile("house", deadline=None)
 settings.load_profile("house")

@@ -22,6 +22,9 @@ PUBLIC = [name for name in sp.__all__ if name != "__version__"]
 #: others, where they are installed; those are not ours to forbid.)
 HEAVY = {"click", "matplotlib", "numba", "rich", "scipy", "sklearn", "torch"}
 
+#: What the extras install; a module of ours that loads one of these at once needs that extra.
+OF_EXTRAS = {"cryptography", "flwr", "google", "grpc", "jax", "numba", "ray", "torch"}
+
 
 def third_party_loaded_by(code: str) -> set[str]:
     """Top-level modules outside the standard library that `code` loads in a fresh interpreter."""
@@ -99,10 +102,9 @@ def test_the_package_ships_its_types() -> None:
 
 
 def test_imports_point_one_way() -> None:
-    from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
-
+    linter = pytest.importorskip("importlinter.cli")
     config = SOURCE.parents[1] / "pyproject.toml"
-    assert lint_imports(str(config), no_cache=True) == EXIT_STATUS_SUCCESS
+    assert linter.lint_imports(str(config), no_cache=True) == linter.EXIT_STATUS_SUCCESS
 
 
 def modules() -> list[str]:
@@ -113,7 +115,13 @@ def modules() -> list[str]:
 
 @pytest.mark.parametrize("name", modules())
 def test_every_module_imports_and_says_what_it_is(name: str) -> None:
-    assert importlib.import_module(name).__doc__
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in OF_EXTRAS:
+            raise
+        pytest.skip(f"{error.name} is not installed")
+    assert module.__doc__
 
 
 def test_no_file_is_longer_than_a_head_can_hold() -> None:

@@ -25,14 +25,15 @@ __version__ = "0.1.0"
 
 _face, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 #: Where a short name of version 0.1 is looked up.
-_FAMILIES = ("aggregators", "attacks", "optimizers", "problems", "fleets", "schedule", "codes")
+_FAMILIES = ("aggregators", "attacks", "optimizers", "problems", "fleets", "schedule", "codes", "lab")
+_FUNCTIONS = ("redteam", "workers", "stream", "sever_samples")
 
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
         return _face(name)
-    # Lower case is left to the import system: it may be a file of this package.
-    for family in _FAMILIES if name[0].isupper() else ():
+    # Other names in lower case are left to the import system: they may be files of this package.
+    for family in _FAMILIES if name[0].isupper() or name in _FUNCTIONS else ():
         home = importlib.import_module(f"{__name__}.{family}")
         if hasattr(home, name):
             new = f"{family}.{name}"

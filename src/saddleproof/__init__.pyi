@@ -4,6 +4,7 @@ from . import (
     codes,
     errors,
     fleets,
+    lab,
     optimizers,
     problems,
     schedule,
@@ -33,8 +34,6 @@ from .optimizers.gradient_descent import GradientDescent
 from .optimizers.gradient_only import GradientOnlyPGD
 from .problems.base import Loss, Problem
 from .questions import Question
-from .redteam.search import redteam
-from .report.workers import workers
 from .result import Result
 from .schedule import Schedule
 from .words import Ending, Level
@@ -77,13 +76,12 @@ __all__ = [
     "codes",
     "errors",
     "fleets",
+    "lab",
     "minimize",
     "optimizers",
     "problems",
-    "redteam",
     "schedule",
     "testing",
     "theory",
     "torch",
-    "workers",
 ]

@@ -1,4 +1,4 @@
-"""Norm-based trimming, and the algorithm that it comes from."""
+"""Norm-based trimming, and cubic Newton with it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_share_outside_its_range_is_refused(beta: float) -> None:
 
 
 def test_cubic_newton_with_it_leaves_a_saddle_under_lies() -> None:
-    """DIST-CURE: liars turn their gradients around and blow them up; their steps are longer."""
+    """The idea of DIST-CURE: liars turn and blow up their gradients, so their steps are longer."""
     problem = sp.problems.Example2(seed=0)
     fleet = sp.Coalition(sp.LocalFleet(problem), sp.attacks.SignFlip(10.0), members=range(4))
     optimizer = sp.optimizers.CubicNewton(cubic=10.0)

@@ -67,7 +67,7 @@ def test_what_is_no_seed_is_refused_before_any_round(seed: Any) -> None:
         lambda: sp.optimizers.PGD().init(np.zeros(2), seed=seed),
         lambda: sp.attacks.Gaussian(seed=seed),
         lambda: sp.problems.Example2(seed=seed),
-        lambda: sp.redteam("", seed=seed),
+        lambda: sp.lab.redteam("", seed=seed),
     ):
         with pytest.raises(OptionError, match="seed must be"):
             door()

@@ -18,9 +18,9 @@ from saddleproof.checkpoint import RoundRecord
 from saddleproof.fleets.base import DEAD, LATE, OK
 from saddleproof.fleets.logs import log_messages, log_round
 from saddleproof.fleets.metrics import Exporter
+from saddleproof.lab.report.precision import precision
+from saddleproof.lab.report.workers import section, workers
 from saddleproof.questions import Curvatures
-from saddleproof.report.precision import precision
-from saddleproof.report.workers import section, workers
 from saddleproof.testing import Bowl
 
 
@@ -64,7 +64,7 @@ def run(fleet: Any, **options: Any) -> sp.Result:
 
 def test_every_round_of_every_worker_is_counted_once(fleet: Faulty) -> None:
     result = run(fleet)
-    report = sp.workers(result, fleet.workers)
+    report = sp.lab.workers(result, fleet.workers)
     assert (report["worker-1"].answered, report["worker-1"].late) == (3, 3)
     assert (report["worker-2"].answered, report["worker-2"].proved) == (2, "NaN or Inf (round 2)")
     assert report["worker-0"].answered == result.rounds == 6
@@ -77,7 +77,7 @@ def test_a_liar_far_away_stands_out_and_is_listed_first() -> None:
     problem = Bowl(m=9)
     fleet = sp.Coalition(sp.LocalFleet(problem), sp.attacks.Bias(100.0), members=[4])
     result = sp.minimize(fleet, aggregator=sp.TrimmedMean(), b=1, w0=problem.start, seed=0)
-    report = sp.workers(result, fleet.workers)
+    report = sp.lab.workers(result, fleet.workers)
     assert report.stand_out == ("worker-4",)
     assert max(report.records, key=lambda record: record.suspicion).name == "worker-4"
     assert str(report).splitlines()[1].startswith("worker-4")
@@ -115,7 +115,7 @@ def test_no_suspicion_is_printed_without_what_was_measured_of_it() -> None:
 
 
 def test_what_was_measured_is_read_from_the_file_that_the_benchmark_writes() -> None:
-    with files("saddleproof.report").joinpath("suspicion.csv").open(encoding="utf-8") as file:
+    with files("saddleproof.lab.report").joinpath("suspicion.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     for optimizer in ("CertifiedPGD", "GradientOnlyPGD"):
         mine = [row for row in rows if row["optimizer"] == optimizer]
@@ -161,7 +161,7 @@ def test_a_scrape_says_what_the_trace_says(fleet: Faulty) -> None:
     with Exporter(workers=fleet.workers) as exporter:
         result = run(fleet, callback=exporter)
         seen = scraped(exporter.port)
-    report = sp.workers(result, fleet.workers)
+    report = sp.lab.workers(result, fleet.workers)
     assert seen["saddleproof_rounds_total"] == result.rounds
     assert seen["saddleproof_queries_total"] == sum(r.queries for r in result.trace)
     assert seen["saddleproof_refused_total"] == 1

@@ -133,6 +133,15 @@ def test_the_accelerated_pair_keeps_one_scale(drive):
         np.testing.assert_allclose(after.y, scale * y, atol=1e-9 * optimizer.radius)
 
 
+def test_with_c_equal_to_32_the_patience_is_that_of_equation_7():
+    # "Faster gradient-free methods for escaping saddle points", L = 1/(4 step).
+    L, gamma, delta = 2.0, 0.05, 0.1
+    one = AcceleratedCurvature(1 / (4 * L), curvature=gamma, delta=delta, c=32.0)
+    assert one.patience(D) == np.ceil(
+        32 * np.sqrt(L / gamma) * np.log(L * np.sqrt(D) / (delta * gamma))
+    )
+
+
 # --- leaps --------------------------------------------------------------------------------------
 
 CURVES = np.array([-1.0, 0.5, 1.0, 2.0])

@@ -91,6 +91,23 @@ def test_the_constants_of_the_proof_keep_a_failed_round_within_S():
     assert one.radius == pytest.approx(eps / (400 * iota**3))
 
 
+def test_a_whole_tau_leaves_one_step_more_between_perturbations():
+    # Algorithm 4 perturbs at t > t_perturb + Tau. The logarithm is raised to 1, so Tau = 10.
+    one = SimplifiedPGD.paper(1, 1e-2, 1.0, 1.0, excess=1e-6)
+    assert one.rest == 10 + 1
+    assert one.radius == pytest.approx(1e-2 / 400)
+
+
+@pytest.mark.parametrize(("c", "large_enough"), [(1.0, False), (8.0, True)])
+def test_the_proof_asks_for_more_than_c_equal_to_one(c, large_enough):
+    # The condition on iota of Theorem 18, at the values that `paper` names.
+    d, eps, delta = 10, 1e-2, 0.05
+    one = SimplifiedPGD.paper(d, eps, 1.0, 1.0, excess=1.0, c=c, delta=delta)
+    iota = (eps / (400 * one.radius)) ** (1 / 3)
+    T = 400 * iota**4 / eps**2
+    assert (T * np.sqrt(d / eps) * iota**2 * 2 ** (8 - iota) <= delta) == large_enough
+
+
 # --- GaussPSGD ----------------------------------------------------------------------------------
 
 CALM = GaussPSGD(0.1, noise=1e-3, epsilon=0.1, distance=0.5, horizon=9, rounds=3)

@@ -11,7 +11,7 @@ import saddleproof as sp
 from saddleproof.curvature.stencils import around, hessian
 from saddleproof.errors import OptionError
 from saddleproof.optimizers.baselines.cubic_newton import CubicNewton, cubic_step
-from saddleproof.optimizers.baselines.robust_second_order import RobustSecondOrder
+from saddleproof.optimizers.baselines.robust_second_order import ADMITTED, RobustSecondOrder
 
 CURVES = np.array([-1.0, 0.5, 1.0])
 
@@ -125,6 +125,16 @@ def test_a_leap_lowers_the_loss_in_the_mean_of_its_two_sides(drive):
 
 def _hessian(w):
     return hessian(gradient(around(w)), around(w))
+
+
+def test_a_hessian_at_the_admitted_error_still_leads_down_in_the_mean(drive):
+    # H~ reads -h where v'Hv = -(1 - 1/4.5) h: at least (2/9) h^3/rho^2 is left of the decrease.
+    h, rho = 0.6, 1.0
+    run = drive(RobustSecondOrder(0.2, rho, epsilon=0.01, curvature=0.1), lambda x: -h * x, [0.0])
+    run.round()
+    s = abs(run.round().w[0])
+    taylor = -(1 - 1 / ADMITTED) * h * s**2 / 2 + rho * s**3 / 6
+    assert -taylor == pytest.approx(2 / 9 * h**3 / rho**2)
 
 
 def test_it_ends_at_a_minimum_and_says_what_the_hessian_was(drive):

@@ -122,7 +122,8 @@ def test_the_hamiltonian_never_rises(drive):
     assert all(after <= before + 1e-12 for before, after, *_ in steps)
 
 
-def test_a_step_of_momentum_lowers_the_hamiltonian_by_lemma_1(drive):
+def test_a_step_of_momentum_lowers_the_hamiltonian_as_proven(drive):
+    # Lemma 3 of "Faster gradient-free methods for escaping saddle points" with exact gradients.
     run = drive(FAST, gradient, [0.01, 1.0, -1.0, 0.5], value=value)
     steps = energies(run, FAST, 400)
     for before, after, state, ahead, points in steps:
@@ -133,8 +134,9 @@ def test_a_step_of_momentum_lowers_the_hamiltonian_by_lemma_1(drive):
         assert before - after >= least - 1e-12
 
 
-def test_exploited_curvature_lowers_the_hamiltonian_by_lemma_2(drive):
-    # Started on the concave ridge with momentum across it, the test for exploitation must fire.
+def test_exploited_curvature_lowers_the_hamiltonian_as_proven(drive):
+    # Lemma 4 of the same text. Started on the concave ridge with momentum across it, the test for
+    # exploitation must fire.
     run = drive(FAST, gradient, [1e-4, 0.3, 0.0, 0.0], value=value)
     fired, s, gamma = 0, FAST.s, FAST.gamma
     least = min(s**2 / (2 * FAST.step), gamma * s**2 / 2 - s**3)  # rho = 1
@@ -155,6 +157,29 @@ def test_momentum_leaves_the_saddle_and_ends_at_a_minimum(drive):
     run.run(2000)
     assert run.status == "no_escape_found"
     assert np.linalg.norm(run.point) == pytest.approx(2.0, abs=1e-2)
+
+
+@pytest.mark.parametrize("L", [1.0, 4.0, 20.0])
+def test_a_fall_back_from_the_perturbation_itself_is_no_escape(drive, L):
+    # xi raises F by up to L r^2/2, up to ten times `decrease` here, and descent takes it back.
+    optimizer = AcceleratedPGD(1 / (4 * L), epsilon=1e-3, radius=0.01, decrease=1e-4)
+    run = drive(optimizer, lambda x: L * x, [0.0] * 3, value=lambda x: L / 2 * (x**2).sum(axis=1))
+    assert run.run(1000) == 1 + optimizer.horizon + 1  # the perturbation, Tau steps, the test
+    assert run.status == "no_escape_found"
+    assert np.array_equal(run.point, [0.0] * 3)
+
+
+def test_the_constants_of_equation_5():
+    eps, L, rho, c, delta = 1e-2, 4.0, 2.0, 1.5, 0.1
+    one = AcceleratedPGD.paper(3, eps, L, rho, excess=5.0, c=c, delta=delta)
+    kappa = L / np.sqrt(rho * eps)
+    chi = np.log(3 * L * 5.0 / (rho * eps * delta))
+    assert one.theta == pytest.approx(1 / (4 * np.sqrt(kappa)))
+    assert one.gamma == pytest.approx(one.theta**2 * 4 * L)
+    assert one.s == pytest.approx(one.gamma / (4 * rho))
+    assert one.horizon == np.ceil(np.sqrt(kappa) * chi * c)
+    assert one.radius == pytest.approx(eps / (4 * L) / (chi**5 * c**8))
+    assert one.decrease == pytest.approx(np.sqrt(eps**3 / rho) / (chi**5 * c**7))
 
 
 def test_momentum_beats_descent_on_an_ill_conditioned_bowl(drive):

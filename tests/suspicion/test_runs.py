@@ -10,7 +10,7 @@ import pytest
 
 import saddleproof as sp
 from saddleproof.checkpoint import FileCheckpoint
-from saddleproof.report.workers import workers
+from saddleproof.lab.report.workers import workers
 from saddleproof.runs.store import Store
 
 LIARS = tuple(f"worker-{i}" for i in range(6))

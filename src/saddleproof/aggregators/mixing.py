@@ -21,6 +21,7 @@ from saddleproof.aggregators.base import Aggregator, Estimate, Rule, check_break
 from saddleproof.aggregators.engine.gram import combine, gram, grams, mixed
 from saddleproof.aggregators.engine.row_blocks import to_numpy
 from saddleproof.aggregators.engine.units import Gram
+from saddleproof.aggregators.trusted import refuse_trusted
 from saddleproof.aggregators.weighted import WeightedRule, estimate_of, points, vectors_of
 from saddleproof.arrays import Array, Vector
 
@@ -38,6 +39,7 @@ class Mixing(Rule):
     def __post_init__(self) -> None:
         arguments.check_options(self)
         arguments.aggregator("rule", self.rule)
+        refuse_trusted(self, self.rule)
 
     def matrix(self, messages: Array, gram: Gram, b: int) -> Vector:
         """(m', m) matrix A with rows of sum 1, from (m, d) messages and their (m, m) Gram."""

@@ -1,4 +1,4 @@
-"""Norm-based trimming (Ghosh, Maity, Mazumdar, Ramchandran 2021, arXiv:2103.09424)."""
+"""Norm-based trimming, an idea of Ghosh, Maity, Mazumdar 2024 ("DIST-CURE", ISIT)."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from saddleproof.errors import OptionError
 class NormTrimming(Rule):
     """Drop the longest rows, average the rest.
 
-    Of the m rows the ceil(beta m) with the largest 2-norm are left out, ties by index. What is
-    left of the liars is no longer than the longest honest row, and that is all: a rule for
-    *steps* that workers propose, which should be short, not for gradients that differ from zero.
-    There b liars of honest length in any one direction move the mean by b/m of it. With
-    `CubicNewton` it makes DIST-CURE, the algorithm that it comes from.
+    Of the m rows the ceil(beta m) with the largest 2-norm are left out, ties by index. A liar's
+    row that is kept is no longer than the longest honest row; the rule promises nothing more.
+    Norm trimming is a rule for *steps* that workers propose, which should be short, and not for
+    gradients that differ from zero: b liars of honest length in one direction move the mean of
+    the gradients by b/m of that length. With `CubicNewton` the rule gives the idea of DIST-CURE.
 
     Not indifferent to shifts. Inexactness: the rank bound of `saddleproof.aggregators.inexactness`.
     Breakdown: b <= beta m, and fewer than half. Cost O(m d).
 
     Args:
-        beta: share that is dropped, in [0, 1); the paper takes it above b/m, b/m + 2/m in its
-            experiments (from memory). None drops b rows.
+        beta: share that is dropped, in [0, 1); at least b/m, or the call is refused. None, a
+            choice of this library, drops b rows.
 
     Raises:
         OptionError: beta outside its range.

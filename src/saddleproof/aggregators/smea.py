@@ -11,6 +11,9 @@ from saddleproof.aggregators.engine.units import Gram
 from saddleproof.aggregators.weighted import WeightedRule
 from saddleproof.arrays import Vector
 
+#: In the place of a length of zero.
+TINY = 1e-300
+
 
 @dataclass(frozen=True)
 class SMEA(WeightedRule):
@@ -78,10 +81,11 @@ def _rayleigh(matrices: Vector, steps: int = 3) -> Vector:
     """(n,) lower bounds of the largest eigenvalues, by a few steps of the power method."""
     longest = np.diagonal(matrices, axis1=1, axis2=2).argmax(axis=1)
     v = matrices[np.arange(len(matrices)), longest]
+    bound: Vector = np.zeros(len(matrices))
     for _ in range(steps):
-        length = np.linalg.norm(v, axis=1, keepdims=True)
-        v = v / np.where(length > 0.0, length, 1.0)
+        v = v / np.maximum(np.abs(v).max(axis=1, keepdims=True), TINY)  # before it is squared
+        v = v / np.maximum(np.linalg.norm(v, axis=1, keepdims=True), TINY)
         along = (matrices @ v[:, :, None])[:, :, 0]
-        found: Vector = (along * v).sum(axis=1) * (1 - 1e-9)
+        bound = (along * v).sum(axis=1) * (1 - 1e-9)
         v = along
-    return found
+    return bound

@@ -43,7 +43,7 @@ class Family:
 FAMILIES = {
     "aggregator": Family(
         "a rule", "Median()", ("estimate", "estimates", "breakdown", "__call__"),
-        "saddleproof.aggregators.table", "AGGREGATORS",
+        "saddleproof.aggregators.table", "ALL_AGGREGATORS",
     ),
     "optimizer": Family(
         "an optimizer", "CertifiedPGD()",

@@ -105,7 +105,7 @@ def _collect(
 ) -> None:
     """Append the trials as they finish, so that Ctrl-C loses none of them."""
     from saddleproof.lab.compare import run_trials
-    from saddleproof.report.progress import Steps
+    from saddleproof.lab.report.progress import Steps
 
     jobs = min(2, os.cpu_count() or 1) if jobs is None else jobs
     with (
@@ -120,7 +120,7 @@ def _collect(
 
 def _show(terminal: Console, out: Path, shown: Sequence[Row]) -> None:
     """A table a world, the warnings, and every trial as a line of trials.csv."""
-    from saddleproof.report.text import comma_separated, table, worlds
+    from saddleproof.lab.report.text import comma_separated, table, worlds
 
     if not shown:
         return
@@ -139,7 +139,7 @@ def _report(terminal: Console, out: Path, title: str, config: Config, shown: Seq
     from saddleproof.config.setup import build
 
     try:
-        from saddleproof.report.page import write
+        from saddleproof.lab.report.page import write
     except MissingExtraError as error:
         say(terminal, f"\nno report: {error}")
         return

@@ -18,6 +18,7 @@ from saddleproof.errors import SaddleproofError
 
 #: Package to the extra that brings it, for those that a plain installation lacks.
 _EXTRAS = {
+    "numba": "fast",
     "matplotlib": "plot",
     "scikit-learn": "data",
     "mlxtend": "images",
@@ -28,7 +29,7 @@ _EXTRAS = {
     "flwr": "flower",
     "prometheus-client": "metrics",
 }
-_CORE = ("numpy", "scipy", "numba", "array-api-compat", "click", "rich")
+_CORE = ("numpy", "scipy", "array-api-compat", "click", "rich")
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 

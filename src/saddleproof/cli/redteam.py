@@ -16,8 +16,8 @@ from saddleproof.cli.terminal import INTERRUPTED, config_argument, console, jobs
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from saddleproof.redteam import Findings
-    from saddleproof.redteam.search import Progress
+    from saddleproof.lab.red_team import Findings
+    from saddleproof.lab.red_team.search import Progress
 
 #: Rows of the table of what was tried.
 SHOWN = 12
@@ -39,7 +39,7 @@ SHOWN = 12
 )  # fmt: skip
 @click.option(
     "--out", type=click.Path(path_type=Path), default="saddleproof-redteam", show_default=True,
-    help="Folder of the journal, and of the configuration that replays what was found.",
+    help="Folder of the log, and of the configuration that replays what was found.",
 )  # fmt: skip
 @jobs_option
 def command(
@@ -57,11 +57,11 @@ def command(
     command goes on where it was.
     """
     from saddleproof.config.parse import load
-    from saddleproof.redteam import redteam
-    from saddleproof.report.progress import Steps
+    from saddleproof.lab.red_team import redteam
+    from saddleproof.lab.report.progress import Steps
 
     terminal, text = console(), load(config).text
-    journal = out / f"{_digest(text)}.jsonl"
+    log = out / f"{_digest(text)}.jsonl"
     with Steps(terminal, "runs", budget + fresh, bounded=False) as steps:
 
         def show(progress: Progress) -> None:
@@ -75,7 +75,7 @@ def command(
             seed=seed,
             jobs=min(2, os.cpu_count() or 1) if jobs is None else jobs,
             objective=objective,
-            journal=journal,
+            log=log,
             callback=show,
         )
     terminal.print(_table(found))
@@ -89,7 +89,7 @@ def command(
 
 
 def _digest(text: str) -> str:
-    """What all runs of one journal have in common."""
+    """What all runs of one log have in common."""
     return hashlib.sha256(f"{__version__}\n{text}".encode()).hexdigest()[:12]
 
 

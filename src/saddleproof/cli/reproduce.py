@@ -87,8 +87,8 @@ def _collect(
     terminal: Console, todo: Sequence[Task], out: Path, jobs: int, found: dict[str, list[Row]]
 ) -> None:
     """Measure all tasks into `found`, with a line of progress."""
+    from saddleproof.lab.report.progress import Steps
     from saddleproof.paper.experiments.run import measured
-    from saddleproof.report.progress import Steps
 
     with (
         closing(measured(todo, out, jobs)) as running,

@@ -45,7 +45,7 @@ def command(config: Path, *, resume: bool, allow: tuple[str, ...], out: Path) ->
     """Run CONFIG once; every round is committed to the store."""
     from saddleproof.config.parse import load
     from saddleproof.config.setup import build, first_warnings
-    from saddleproof.report.workers import workers
+    from saddleproof.lab.report.workers import workers
     from saddleproof.runs.store import Store
 
     terminal, chosen = console(), load(config)
@@ -113,7 +113,7 @@ def with_progress(
     terminal: Console, setup: Any, checkpoint: Any, allow: tuple[str, ...] = ()
 ) -> Result:
     """Run the parts of `runs.setup`, one step of the bar a round."""
-    from saddleproof.report.progress import Steps
+    from saddleproof.lab.report.progress import Steps
 
     with Steps(terminal, "rounds", setup.options.max_rounds, bounded=False) as steps:
 

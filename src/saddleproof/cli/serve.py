@@ -27,7 +27,6 @@ from saddleproof.cli.terminal import (
     resume_option,
     say,
 )
-from saddleproof.errors import ConfigError
 from saddleproof.words import Ending
 
 if TYPE_CHECKING:

@@ -201,7 +201,7 @@ class Proposition1Experiment:
 
     def draw(self, rows: Sequence[Row]) -> Figure:
         """The output of each optimizer, in units of sqrt(Delta)."""
-        from saddleproof.report.figures import INK, stacked
+        from saddleproof.lab.report.figures import INK, stacked
 
         Delta = values(rows, "Delta")[0]
         names = values(rows, "optimizer")

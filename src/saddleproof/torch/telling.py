@@ -18,7 +18,7 @@ def steps(title: str, total: int, *, shown: bool) -> AbstractContextManager[Any]
         return nullcontext()
     from rich.console import Console
 
-    from saddleproof.report.progress import Steps
+    from saddleproof.lab.report.progress import Steps
 
     return Steps(Console(stderr=True), title, total, bounded=False)
 

@@ -176,7 +176,7 @@ def test_a_late_answer_is_in_the_trace_and_the_report_of_its_worker(
             fleet, b=1, w0=bowl.start, seed=0, max_rounds=3, callback=wake, certify=False
         )
     assert [record.refused for record in result.trace] == [{}, {"worker-0": 1}, {}]
-    report = sp.workers(result, fleet.workers)
+    report = sp.lab.workers(result, fleet.workers)
     assert (report["worker-0"].late, report["worker-0"].refused) == (1, 1)
     assert report.refused == {}
 

@@ -126,7 +126,7 @@ def test_a_name_that_is_not_on_the_roster_is_refused_and_named_in_the_trace(four
     result = sp.minimize(four, b=1, w0=bowl.start, seed=0, max_rounds=1, certify=False)
     assert result.trace[0].strangers == {"eve": "not on the roster"}
     assert result.trace[0].refused == {"eve": 1}
-    assert sp.workers(result, four.workers).refused == {"eve": 1}
+    assert sp.lab.workers(result, four.workers).refused == {"eve": 1}
     assert four.counters()["eve"]["refused"] == 1
 
 

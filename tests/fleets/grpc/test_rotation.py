@@ -183,7 +183,7 @@ def test_a_worker_shows_its_renewed_certificate_when_it_dials_in_again(home, wor
         rotation.renew(home, ["ann"])
         fleet._loop.call_soon_threadsafe(fleet._desk.lines["ann"].drop, "for the test")
         until(lambda: fleet.counters()["ann"]["connected"] == 2)
-        found = certificates.parsed(fleet._desk.lines["ann"].certificate)
+        found = fleet._desk.lines["ann"].certificate
         assert found.serial_number == shown(home, "ann").serial_number
 
 
@@ -205,14 +205,15 @@ def test_a_revoked_certificate_is_turned_away_and_a_new_one_of_the_name_let_in(h
 
 
 def test_a_reload_hangs_up_on_who_was_revoked(home, worker, until):
-    with contextlib.closing(GrpcFleet(["ann", "ben"], home)) as fleet:
-        for name in ("ann", "ben"):
-            worker(fleet, keys.load(home, name)).name = name
+    keys.issue(home, ["cat"])
+    with contextlib.closing(GrpcFleet(["ann", "ben", "cat"], home)) as fleet:
+        for name in fleet.workers:
+            worker(fleet, keys.load(home, name))
         assert fleet.gather(60) == ()
         rotation.revoke(home, ["ann"])
         fleet.reload()
         until(lambda: "ann" not in fleet._desk.lines)
-        assert fleet.round(POINTS, round_id=0).status[1] == "ok"
+        assert fleet.round(POINTS, round_id=0).status == ("dead", "ok", "ok")
         assert "ann" not in fleet._desk.bad  # nothing is proved
 
 

@@ -44,6 +44,13 @@ def parsed(certificate: bytes) -> Any:
         raise FleetError(f"these bytes are no certificate: {error}") from error
 
 
+def name(certificate: Any) -> str:
+    """The common name; "" when there is not exactly one."""
+    x509, _ = library()
+    found = certificate.subject.get_attributes_for_oid(x509.oid.NameOID.COMMON_NAME)
+    return str(found[0].value) if len(found) == 1 else ""
+
+
 def fingerprint(certificate: Any) -> str:
     """`sha256:` and the digest of the certificate's public key."""
     from cryptography.hazmat.primitives import serialization as to

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from saddleproof.errors import FleetError
 from saddleproof.fleets.grpc import certificates
 
 
@@ -28,14 +29,13 @@ class Door:
     left: frozenset[str] = frozenset()
     revoked: frozenset[int] = frozenset()
 
-    def refusal(self, name: str, certificate: bytes) -> str | None:
-        """Why the holder of this certificate is turned away; None when it is not.
+    def refusal(self, name: str, shown: Any) -> str | None:
+        """Why the holder of a certificate is turned away; None when it is not.
 
         Args:
             name: the certificate's common name.
-            certificate: as PEM.
+            shown: the certificate.
         """
-        shown = certificates.parsed(certificate)
         if shown.serial_number in self.revoked:
             return f"the certificate with serial number {shown.serial_number:x} is revoked"
         if weakness := certificates.weakness(shown):
@@ -48,11 +48,14 @@ class Door:
         return None
 
 
-def identity(context: Any) -> tuple[str, bytes]:
-    """The name in a peer's certificate, and the certificate as PEM.
+def identity(context: Any) -> tuple[str, Any]:
+    """The name in a peer's certificate, and the certificate.
 
-    The name is "" when the certificate has not exactly one common name.
+    The name is "" when the certificate has not exactly one common name, or cannot be read. gRPC
+    itself tells the first of several names.
     """
-    said = context.auth_context()
-    names, shown = said.get("x509_common_name", []), said.get("x509_pem_cert", [b""])
-    return names[0].decode(errors="replace") if len(names) == 1 else "", shown[0]
+    try:
+        shown = certificates.parsed(context.auth_context()["x509_pem_cert"][0])
+        return certificates.name(shown), shown
+    except (KeyError, FleetError):
+        return "", None

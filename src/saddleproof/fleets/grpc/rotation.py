@@ -15,9 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from saddleproof.storage import files
 from saddleproof.errors import FleetError
 from saddleproof.fleets.grpc import certificates, keys
+from saddleproof.storage import files
 
 
 def renew(

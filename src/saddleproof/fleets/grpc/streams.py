@@ -25,7 +25,7 @@ _THEFT = 3
 class Stream(Line):
     """A connection, and what its writer has to hear of."""
 
-    def __init__(self, name: str, certificate: bytes = b"") -> None:
+    def __init__(self, name: str, certificate: Any) -> None:
         super().__init__(name)
         self.certificate = certificate
         self.news = asyncio.Event()
@@ -117,7 +117,7 @@ class Streams:
     def inspect(self) -> None:
         """The door has changed: hang up on those who would not come in through it now."""
         for line in list(self._desk.lines.values()):
-            if isinstance(line, Stream) and line.certificate:
+            if isinstance(line, Stream):
                 refused = self.door.refusal(line.name, line.certificate)
                 if refused is not None:
                     line.expel(refused)

@@ -143,7 +143,7 @@ def library() -> Any:
         MissingExtraError: it is not installed.
     """
     # Its own lines on stderr, one for every handshake that fails, would let a peer fill a disk.
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    pass
     try:
         import grpc
     except ImportError as error:

@@ -9,6 +9,11 @@
     x+ = y - eta (grad F(w + y) - grad F(w)),   y+ = x+ + (1 - theta)(x+ - x),
 
 then both back to |x+| = r', by one common scale: a power method with momentum.
+
+The formulas are those of "Faster gradient-free methods for escaping saddle points" (ICLR 2023),
+which restates the search for finite-difference gradients: Algorithm 3, Equation (7), Lemmas 7 and
+8. Its Lemma 8 is Lemma 6 of Zhang and Li; their other numbers were not seen. Algorithm 3 scales x+
+and y+ back to r' each by itself; the common scale of this library keeps the recurrence linear.
 """
 
 from __future__ import annotations
@@ -29,16 +34,20 @@ class AcceleratedCurvature(CurvatureSearch):
     """Gradient descent, and a power method with momentum where the gradient is small.
 
     After T' rounds e = x/|x| has e'He <= -gamma/4 with probability 1 - delta_0, if lambda_min <=
-    -gamma. One more round measures e'He; where it is above -gamma/4 the run ends, and otherwise
-    w <- w -+ gamma/(4 rho) e, down the gradient. (The paper asks the loss instead of measuring.)
+    -gamma (Lemma 7, for c = 32). One more round measures e'He. Above -gamma/4 the run ends;
+    otherwise w <- w -+ gamma/(4 rho) e, down the gradient, which lowers F by gamma^3/(384 rho^2)
+    or more (Lemma 8). The measurement is an addition of this library.
 
         theta = sqrt(gamma/L)/4,   T' = c sqrt(L/gamma) log(L sqrt(d)/(delta_0 gamma)).
 
     Args:
         step: eta = 1/(4L) > 0, kept as given. `CurvatureSearch` tells of the other options.
         radius: r' > 0, the distance at which gradients are asked for; small against gamma/rho.
-        c: factor of T'; the paper's proof takes 32. Momentum multiplies curvature -gamma by
-            1 + .39 sqrt(gamma/L) a round, so that 4 leaves a margin of one half.
+            Equation (7) takes (delta_0 gamma^2/(32 rho)) sqrt(pi/(rho d)); 1e-4 is a choice of
+            this library, above round-off.
+        c: factor of T'; 32 in Equation (7). 4 is a choice of this library: momentum multiplies
+            curvature -gamma by 1 + .39 sqrt(gamma/L) a round, so that 4 leaves a margin of one
+            half on quadratics.
 
     Raises:
         OptionError: an option outside its range.
@@ -47,7 +56,8 @@ class AcceleratedCurvature(CurvatureSearch):
     Guarantee: exact gradients only; under attack see `CurvatureSearch`.
 
     Reference: Zhang, Li 2021, "Escape saddle points by a simple gradient-descent based
-    algorithm", Algorithm 2, as quoted in later work.
+    algorithm", NeurIPS; numbers as in "Faster gradient-free methods for escaping saddle points",
+    ICLR 2023, which restates the search.
     """
 
     radius: float = 1e-4

@@ -1,4 +1,4 @@
-"""Perturbed accelerated gradient descent (Jin, Netrapalli, Jordan 2018, Algorithms 2 and 3).
+"""Perturbed accelerated gradient descent (Jin, Netrapalli, Jordan 2018).
 
     x_t, v_t         state.w, state.v
     kappa = L/sqrt(rho epsilon)     L = 1/(4 eta); sqrt(rho epsilon) = curvature
@@ -8,13 +8,17 @@
 
     y = x + (1 - theta) v,   x+ = y - eta g_hat(y),   v+ = x+ - x,
 
-and where F is too concave between x and y for momentum,
+Where F is too concave between x and y for momentum,
 
     F(x) <= F(y) + <g_hat(y), x - y> - (gamma/2) |x - y|^2,
 
 negative curvature is exploited instead: v <- 0, and where |v| < s also x <- the lower one of
-x +- s v/|v|. All of it compares values of F, which is why it is a baseline for exact oracles:
-`Reading.values` says what liars make of such comparisons.
+x +- s v/|v|. These tests compare values of F, so the algorithm is a baseline for exact oracles;
+`Reading.values` tells how liars bend such comparisons.
+
+The formulas are those of "Faster gradient-free methods for escaping saddle points" (ICLR 2023),
+which restates the algorithm for finite-difference gradients: Algorithms 1 and 2, Equations (4) to
+(6), and the stop rule of Remark 2. The paper of 2018 gives the idea; its numbering was not seen.
 """
 
 from __future__ import annotations
@@ -43,7 +47,7 @@ class AcceleratedState:
         v: (d,) v_t.
         random: the server's random numbers.
         anchor: (d,) where the last perturbation began; None before the first one.
-        energy: E at the perturbed point; NaN until it has been read.
+        energy: E before the last perturbation; NaN before the first one.
         since: steps since the last perturbation.
         exploiting: whether the next round compares F at x +- s v/|v|.
         failed: whether the last perturbation did not lower E enough.
@@ -63,9 +67,11 @@ class AcceleratedState:
 class AcceleratedPGD(Machine):
     """Accelerated descent with perturbations, where negative curvature is exploited.
 
-    Where ||g_hat(x)|| <= epsilon, and none came in the last Tau steps, x is perturbed by xi,
-    uniform in the ball of radius r. If E falls by less than `decrease` in the Tau steps after it,
-    the run returns the point before it, with status "no_escape_found".
+    Where ||g_hat(x)|| <= epsilon, and Tau steps lie behind the last perturbation, x moves by xi,
+    uniform in the ball of radius r. If Tau steps later E lies less than `decrease` below its
+    value before the perturbation, the run returns the point before the perturbation, with status
+    "no_escape_found". A perturbation takes a round of its own. The default values of the options
+    are choices of this library; `paper` gives the constants of the theorem.
 
     Args:
         step: eta = 1/(4L) > 0, kept as given.
@@ -80,12 +86,14 @@ class AcceleratedPGD(Machine):
         OptionError: an option outside its range; or, in a run, a fleet that sends no losses.
 
     Cost: two gradients and two values of every worker a round; three values at an exploitation.
-    Guarantee: with exact oracles and the constants of `paper`, ||grad F|| <= epsilon and
-    lambda_min >= -sqrt(rho epsilon) within O~(L^(1/2) rho^(1/4) (F_0 - F*) / epsilon^(7/4)) steps;
-    E never increases. None under attack.
+    Guarantee: with exact oracles, the constants of `paper`, c large enough and epsilon <= L^2/rho,
+    one of O~(L^(1/2) rho^(1/4) (F_0 - F*) / epsilon^(7/4)) iterates has ||grad F|| <= epsilon and
+    lambda_min >= -sqrt(rho epsilon), with probability 1 - delta; E never increases between
+    perturbations. None under attack.
 
     Reference: Jin, Netrapalli, Jordan 2018, "Accelerated gradient descent escapes saddle points
-    faster than gradient descent", Algorithms 2 and 3.
+    faster than gradient descent", COLT; formulas as restated in "Faster gradient-free methods for
+    escaping saddle points", ICLR 2023.
     """
 
     step: float
@@ -122,10 +130,13 @@ class AcceleratedPGD(Machine):
         c: float = 1.0,
         delta: float = 0.05,
     ) -> AcceleratedPGD:
-        """The constants of Algorithm 2, its powers of chi and c quoted from memory.
+        """The constants of Equation (5) and of the stop rule of the ICLR 2023 paper.
 
             chi = max(1, log(d L (F_0 - F*) / (rho epsilon delta))),   Tau = sqrt(kappa) chi c,
             r = eta epsilon chi^-5 c^-8,   decrease = sqrt(epsilon^3/rho) chi^-5 c^-7.
+
+        Tau is rounded up. That paper perturbs where the gradient is below 3 epsilon/4, to allow
+        for its finite differences; with exact gradients epsilon itself is the threshold.
 
         Args:
             d: dimension.
@@ -133,7 +144,7 @@ class AcceleratedPGD(Machine):
             smoothness: L > 0.
             hessian_lipschitz: rho > 0.
             excess: F_0 - F* > 0.
-            c: absolute constant, which the paper leaves open.
+            c: absolute constant without a value in the source; 1 is a choice of this library.
             delta: admitted probability of failure, in (0, 1).
         """
         L, rho = smoothness, hessian_lipschitz
@@ -152,7 +163,7 @@ class AcceleratedPGD(Machine):
 
     @property
     def theta(self) -> float:
-        """1/(4 sqrt(kappa)), kappa = L/curvature taken to be at least 1."""
+        """1/(4 sqrt(kappa)), with kappa = L/curvature raised to 1 where it is smaller."""
         return 0.25 / math.sqrt(max(1.0, 1 / (4 * self.step * self.curvature)))
 
     @property
@@ -187,8 +198,6 @@ class AcceleratedPGD(Machine):
             lower = points[1] if values[1] < values[2] else points[2]
             return replace(state, w=lower, v=np.zeros_like(lower), exploiting=False)
         energy = float(values[0] + state.v @ state.v / (2 * self.step))
-        if state.anchor is not None and state.since == 0:
-            state = replace(state, energy=energy)
         rested = state.anchor is None or state.since >= self.horizon
         tested = state.anchor is not None and state.since == self.horizon
         if tested and energy > state.energy - self.decrease:
@@ -196,7 +205,9 @@ class AcceleratedPGD(Machine):
         if rested and small(reading, self.epsilon):
             generator, random = state.random.draw()
             xi = self.radius * ball(generator, 1, len(state.w))[0]
-            return replace(state, w=state.w + xi, random=random, anchor=state.w, since=0)
+            return replace(
+                state, w=state.w + xi, random=random, anchor=state.w, energy=energy, since=0
+            )
         return self._step(replace(state, since=state.since + 1), points[1], values, reading)
 
     def _step(

@@ -1,4 +1,4 @@
-"""Byzantine-robust cubic-regularised Newton (Ghosh, Maity, Mazumdar, Ramchandran 2021).
+"""Byzantine-robust cubic-regularised Newton, an idea of Ghosh et al. 2021 and 2024 (DIST-CURE).
 
     g_i, H_i, s_i    a worker's gradient, Hessian and step
     M                cubic
@@ -9,11 +9,12 @@ Every worker solves its own cubic model,
 
     s_i = argmin_s  <g_i, s> + s'H_i s / 2 + (M/6) |s|^3,
 
-and w <- w + eta * (the rule over the s_i). With `NormTrimming(beta)`, which drops the longest s_i
-and averages the rest, this is DIST-CURE with norm-based thresholding; any other rule works as well.
+and w <- w + eta * (the rule over the s_i). `NormTrimming(beta)` drops the longest s_i and averages
+the rest: the "norm based thresholding on the local solutions" of DIST-CURE. Any other rule works
+as well.
 
-Of the paper's printed form (a factor gamma in the model, gradient steps as its solver, M = 10 in
-the experiments) only this is from memory; here gamma = 1 and the model is solved exactly.
+The idea is read from the abstracts of Ghosh et al. The model, its exact solution and every default
+value are choices of this library, in the notation of Nesterov and Polyak.
 """
 
 from __future__ import annotations
@@ -50,28 +51,29 @@ class CubicState:
 class CubicNewton(Machine):
     """Workers' cubic-regularised Newton steps, aggregated: w <- w + eta * rule(s_1, ..., s_m).
 
-    Second-order by construction, without perturbations: where grad F = 0 and lambda_min < 0 each
-    s_i is a step of length 2|lambda_min|/M or more along the lowest eigenvector. Its *sign*,
-    though, is that of the worker's own small gradient: at an exact saddle honest workers leave it
-    to both sides, and cancel. Ties are broken the same way by all workers.
+    Cubic Newton needs no perturbations: where grad F = 0 and lambda_min < 0, each s_i is a step
+    of length 2|lambda_min|/M or more along the lowest eigenvector. The *sign* of s_i, though, is
+    set by the worker's own small gradient: at an exact saddle honest workers leave to both sides,
+    and their steps cancel. All workers break ties the same way.
 
         rule = sp.aggregators.NormTrimming(0.3)
         sp.minimize(problem, sp.optimizers.CubicNewton(cubic=10.0), aggregator=rule, b=4)
 
     Args:
-        cubic: M > 0; the theory takes M >= rho.
+        cubic: M > 0. From M = rho on the model is an upper bound of F; 10 is a choice of this
+            library.
         step: eta > 0.
         tolerance: end with status "stationary" at |s| <= tolerance, in the unit of w. None: never.
 
     Raises:
         OptionError: an option outside its range.
 
-    Cost: one round; 2d + 1 gradients of every worker and O(d^3) a worker on the server, in place
-    of the paper's one d-vector and the worker's own Hessian. b liars choose b of the s_i freely,
-    as in the paper.
+    Cost: one round; 2d + 1 gradients of every worker and O(d^3) a worker on the server. Workers
+    that solve their own model would send one d-vector instead. b liars choose b of the s_i freely.
 
     Reference: Ghosh, Maity, Mazumdar, Ramchandran 2021, "Escaping saddle points in distributed
-    Newton's method with communication efficiency and Byzantine resilience", arXiv:2103.09424.
+    Newton's method with communication efficiency and Byzantine resilience", arXiv:2103.09424;
+    Ghosh, Maity, Mazumdar 2024, "DIST-CURE", ISIT. Both for the idea.
     """
 
     cubic: float = 10.0

@@ -5,10 +5,12 @@
     chi              a bound on the noise of g_t + xi_t that holds for all steps; epsilon = 3 chi
     R, Q, Gamma      distance, rounds, horizon
 
-The template of Algorithm 1 of Yin et al. 2019 (a distance walked, Q rounds), for gradients whose
-error is unbiased noise instead of an adversary's. It then gets lambda_min >= -O(sqrt(rho chi)), the
-power 1/2 that no algorithm can beat against an adversary and that Algorithm 1 misses, 2/5: the
-yardstick for what a benign world allows. Against liars its noise is not made for anything.
+Gauss-PSGD has the template of Algorithm 1 of Yin et al. 2019 (a distance walked, Q rounds), for
+gradients whose error is unbiased noise. The result is lambda_min >= -O(sqrt(rho chi)). Against an
+adversary no algorithm beats this power 1/2, and Algorithm 1 of Yin et al. has 2/5. Gauss-PSGD is
+the yardstick for benign noise; its own noise is no defence against liars.
+
+Numbers of lemmas and theorems are those of the NeurIPS text of Tao et al. 2025.
 """
 
 from __future__ import annotations
@@ -64,8 +66,9 @@ class GaussPSGD(Machine):
     """Noisy descent; where the gradient is small, Q rounds of it that must drift away.
 
     x <- x - eta (g_hat(x) + xi), xi ~ N(0, r^2 I). Where ||g_hat(x_t)|| <= epsilon: up to Q rounds
-    of at most Gamma such steps, each from x_t itself. The first to reach ||x - x_t|| >= R goes on
-    from there; when none does, it returns x_t with status "no_escape_found".
+    of at most Gamma such steps, each from x_t itself. The descent goes on from the first x with
+    ||x - x_t|| >= R; without such an x, the run returns x_t with status "no_escape_found". The
+    default values of eta, r, R and Gamma are choices of this library.
 
     Args:
         step: eta > 0, kept as given.
@@ -73,18 +76,20 @@ class GaussPSGD(Machine):
         epsilon: > 0, what counts as a small gradient. None: 3 Delta_hat(x).
         distance: R > 0, in the unit of w.
         horizon: Gamma >= 1.
-        rounds: Q >= 1; each succeeds at a strict saddle with probability 1/8 or more, and
-            (26/5) log(1/omega_0) of them miss with probability omega_0: 16 for .05.
+        rounds: Q >= 1. At a strict saddle each round succeeds with probability 1/8 or more
+            (Corollary 1), so (26/5) log(1/omega_0) rounds all miss with probability omega_0 or
+            less (Lemma 2): 16 rounds for .05.
 
     Raises:
         OptionError: an option outside its range.
 
     Cost: one gradient of every worker a round; a failed escape takes Q (Gamma + 1) rounds.
-    Guarantee: for unbiased noise of the gradients only: ||grad F|| <= alpha and lambda_min >=
-    -sqrt(rho alpha) with alpha = 4 chi, in O~(alpha^(-5/2)) steps. None under attack.
+    Guarantee: for unbiased noise of the gradients only, and the paper's R and Gamma: ||grad F|| <=
+    alpha and lambda_min >= -sqrt(rho alpha) with alpha = 4 chi, in O~(alpha^(-5/2)) steps
+    (Theorem 1). None under attack.
 
     Reference: Tao, Zhang, Yu, Cheng, Dressler, Wang 2025, "Second-order convergence in private
-    stochastic non-convex optimization" (Gauss-PSGD), NeurIPS. R and Gamma are options here.
+    stochastic non-convex optimization", NeurIPS, Algorithm 1 (Gauss-PSGD).
     """
 
     step: float
@@ -108,6 +113,9 @@ class GaussPSGD(Machine):
     @staticmethod
     def threshold(d: int, sigma: float, noise: float, steps: int, omega: float = 0.05) -> float:
         """3 chi with chi = sqrt(2 log(4T/omega) (sigma^2 + r^2 d)): an `epsilon` for noise sigma.
+
+        Lemma 5 has an absolute constant C in front of chi, without a value; C = 1 is a choice of
+        this library.
 
         Args:
             d: dimension.

@@ -6,10 +6,11 @@
 
     u_(tau+1) = u_tau - eta (grad F(w + u_tau) - grad F(w)):   the power method on I - eta H.
 
-The paper accepts u when F(w + u) - F(w) - <grad F(w), u> <= -2.5 F_c, with exact values. Here, as
-in Neon2, the growth of |u| itself is the test: from |u_0| = r only curvature below zero makes
-|u| >= GROWTH r, and in T steps curvature below -gamma does, with probability 1 - delta. So there
-are no values to lie about; the constants are our own, chosen for quadratics.
+The idea, negative curvature from noise by gradients alone, is that of Xu, Jin and Yang. The test
+is this library's: as in Neon2, the growth of |u| decides. From |u_0| = r only curvature below zero
+makes |u| >= GROWTH r, and curvature below -gamma does so in T steps, with probability 1 - delta.
+The search asks for no values of F, so liars cannot bend any. All constants are choices of this
+library, derived for quadratics.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Neon(CurvatureSearch):
 
     A search starts from u_0 on the sphere of `radius` and ends at |u| >= 1000 |u_0| with
     v = u/|u| and a = -v'Hv, measured on the way; then w <- w - (a/rho) sign(<g_hat, v>) v, which
-    lowers F by at least a^3/(3 rho^2). It gives up after
+    lowers F by at least a^3/(3 rho^2). The search gives up after
 
         T = ceil(log(1000 sqrt(d) / delta) / log(1 + eta gamma))  rounds.
 
@@ -49,7 +50,7 @@ class Neon(CurvatureSearch):
     Guarantee: exact gradients only; under attack see `CurvatureSearch`.
 
     Reference: Xu, Jin, Yang 2018, "First-order stochastic algorithms for escaping from saddle
-    points in almost linear time", Algorithm 1 (NEON).
+    points in almost linear time", NeurIPS, for the idea (NEON).
     """
 
     radius: float = 1e-6

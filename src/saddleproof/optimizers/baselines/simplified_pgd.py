@@ -4,16 +4,19 @@
     Tau              rest: steps between two perturbations of variant (ii)
     g(x; theta)      the aggregate; noise of its own is what "PSGD" adds in the paper
 
-(i)  x <- x - eta (g_hat(x) + xi),  xi ~ N(0, (r^2/d) I), at every step: PGD, and PSGD where g_hat
-     is a stochastic gradient. The form that people run; with a rule that evicts workers by their
-     history it is also SafeguardSGD's perturbed step (Allen-Zhu et al. 2021; nu = r/sqrt(d)).
-(ii) x <- x - eta xi, xi uniform in the ball of radius r, only where ||g_hat|| <= epsilon and none
-     came in the last Tau steps; then a step of descent. The form of the proof.
+(i)  x <- x - eta (g_hat(x) + xi),  xi ~ N(0, (r^2/d) I), at every step: Algorithm 2 (PSGD), where
+     g_hat is a stochastic gradient. With a rule that evicts workers by their history, this is
+     also the perturbed step of SafeguardSGD (Allen-Zhu et al. 2021; nu = r/sqrt(d)).
+(ii) x <- x - eta xi, xi uniform in the ball of radius r, only where ||g_hat|| <= epsilon and Tau
+     steps lie behind the last perturbation; then a step of descent: Algorithm 4.
 
-Neither tests anything: the theorem says that most iterates are second-order points, not which.
-Against liars the theorem's r is nothing, a four-hundredth of epsilon or less: within the slab
-|x| <= Delta/gamma about a saddle they answer any push of it with one of up to Delta. An r of the
-order of Delta leaves the slab in the end, without anybody noticing whether it did.
+Neither variant tests an iterate: the theorem says that half of the iterates are second-order
+points, not which. The r of Equation (6) is at most epsilon/400, too small under attack: in the
+slab |x| <= Delta/gamma about a saddle, liars answer any push with a push of up to Delta. An r of
+the order of Delta leaves the slab in the end, but no test of the algorithm notices the exit.
+
+Numbers of algorithms, equations and theorems are those of arXiv:1902.04811v2. They were read in a
+transcription of that text for Lean (Prove2me, modules NonconvexSaddle.PSGD and .PGDVar).
 """
 
 from __future__ import annotations
@@ -50,23 +53,27 @@ class SimplifiedState:
 class SimplifiedPGD(Machine):
     """Gradient descent with noise: at every step, or now and then where the gradient is small.
 
-    Runs until the budget of rounds ends it (status "budget"): it has no test.
+    The budget of rounds ends a run (status "budget"), for the algorithm has no test. In variant
+    (ii) a perturbation takes a round of its own, and the first perturbation needs no steps before
+    it; Algorithm 4 as printed lets Tau steps pass first.
 
     Args:
-        step: eta > 0, kept as given; the theory takes about 1/L.
+        step: eta > 0, kept as given. The theory takes 1/L in variant (ii), Equation (6), and
+            1/(iota^9 L N) with N >= 1 of Equation (4) in variant (i), Equation (8).
         radius: r > 0, in the unit of the gradient: eta r is a length.
-        rest: None for variant (i); Tau >= 1 for variant (ii).
+        rest: None for variant (i); for variant (ii) the steps between two perturbations, >= 1.
         epsilon: > 0, what counts as a small gradient in variant (ii). None: 3 Delta_hat(x).
 
     Raises:
         OptionError: an option outside its range.
 
     Cost: one gradient of every worker a round.
-    Guarantee: with exact gradients and the constants of `paper`, at least half of O~(L (F_0 - F*)
-    / epsilon^2) iterates have ||grad F|| <= epsilon and lambda_min >= -sqrt(rho epsilon).
+    Guarantee: with exact gradients, the constants of `paper` and c large enough, at least half of
+    T = 400 iota^4 L (F_0 - F*) / epsilon^2 iterates have ||grad F|| <= epsilon and lambda_min >=
+    -sqrt(rho epsilon), with probability 1 - delta (Theorem 18). None under attack.
 
-    Reference: Jin et al. 2021, "On nonconvex optimization for machine learning", J. ACM 68(2),
-    Algorithms 4 and 5; arXiv:1902.04811.
+    Reference: Jin, Netrapalli, Ge, Kakade, Jordan 2021, "On nonconvex optimization for machine
+    learning: gradients, stochasticity, and saddle points", J. ACM; arXiv:1902.04811.
     """
 
     step: float
@@ -90,18 +97,24 @@ class SimplifiedPGD(Machine):
         c: float = 1.0,
         delta: float = 0.05,
     ) -> SimplifiedPGD:
-        """Variant (ii) with the constants of the proof, quoted from memory.
+        """Variant (ii), Algorithm 4, with the constants of Equation (6) and Theorem 18.
 
             iota = c log(d L (F_0 - F*) / (rho epsilon delta)),   eta = 1/L,
             r = epsilon / (400 iota^3),   Tau = iota L / sqrt(rho epsilon).
 
+        Algorithm 4 perturbs at t > t_perturb + Tau, hence `rest` = floor(Tau) + 1. The proof needs
+        iota >= 1; the logarithm is therefore raised to 1 where it is smaller.
+
         Args:
             d: dimension.
-            epsilon: wanted gradient norm.
+            epsilon: wanted gradient norm, at most L^2/rho.
             smoothness: L > 0.
             hessian_lipschitz: rho > 0.
             excess: F_0 - F* > 0.
-            c: absolute constant, which the paper leaves open.
+            c: absolute constant without a value in the source; 1 is a choice of this library. The
+                proof asks for T L sqrt(d/(rho epsilon)) iota^2 2^(8 - iota) <= delta. At d = 10,
+                L = rho = F_0 - F* = 1, epsilon = .01 and delta = .05, c = 8 meets this condition
+                and c = 1 does not.
             delta: admitted probability of failure, in (0, 1).
         """
         L, rho = smoothness, hessian_lipschitz
@@ -110,7 +123,7 @@ class SimplifiedPGD(Machine):
         return cls(
             step=1 / L,
             radius=epsilon / (400 * iota**3),
-            rest=math.ceil(iota * L / math.sqrt(rho * epsilon)),
+            rest=math.floor(iota * L / math.sqrt(rho * epsilon)) + 1,
             epsilon=epsilon,
         )
 
@@ -141,7 +154,7 @@ class SimplifiedPGD(Machine):
         return replace(state, w=state.w - self.step * g, since=since)
 
     def status(self, state: SimplifiedState) -> Status:
-        """Always running: only the budget ends it."""
+        """Always running: only the budget ends a run."""
         return RUNNING
 
     def point(self, state: SimplifiedState) -> Vector:

@@ -1,4 +1,4 @@
-"""When is a gradient small? The test that starts every perturbation and every search."""
+"""The test for a small gradient, which starts every perturbation and every search."""
 
 from __future__ import annotations
 

@@ -1,14 +1,17 @@
-"""Perturbed gradient descent with its function-value test (Jin et al. 2017, Algorithm 2).
+"""Perturbed gradient descent with its function-value test (Jin et al. 2017, algorithm PGD).
 
     x_t, x~_t        state.w, state.anchor
     t - t_noise      state.since
     f(x~)            state.value
     eta, g_thres, r, f_thres, t_thres    step, epsilon, radius, decrease, horizon
 
-`PGD` is the same idea with the test that Yin et al. 2019 prefer, the distance walked; this file is
-the algorithm as printed. It reads F through `Reading.values`, which says why that test is weaker:
-f_thres is of the order of epsilon^(3/2), far below the spread of the workers' values, and liars
-move the median of m values across that spread, up at x~ and down at x_t, or the other way round.
+`PGD` is the same idea with the test of Yin et al. 2019, the distance walked. The test on values
+is weaker under attack: f_thres is of the order of epsilon^(3/2), far below the spread of the
+workers' values, and liars move the median of m values across that spread, up at x~ and down at
+x_t, or the other way round (`Reading.values`).
+
+Algorithm and constants were read in a public summary of the paper and in public ports, which agree;
+the paper's own numbering was not seen.
 """
 
 from __future__ import annotations
@@ -61,7 +64,8 @@ class ValuePGD(Machine):
 
     x <- x - eta g_hat(x). Where ||g_hat|| <= g_thres, and the last perturbation is more than
     t_thres steps back: x~ <- x and x <- x~ + xi, xi uniform in the ball of radius r. If t_thres
-    steps later F_hat(x) - F_hat(x~) > -f_thres, it returns x~, with status "no_escape_found".
+    steps later F_hat(x) - F_hat(x~) > -f_thres, the run returns x~, with status
+    "no_escape_found". The default values of the options are choices of this library.
 
     Args:
         step: eta > 0, kept as given; the theory takes c/L.
@@ -74,11 +78,12 @@ class ValuePGD(Machine):
         OptionError: an option outside its range; or, in a run, a fleet that sends no losses.
 
     Cost: one gradient and one value of every worker a round.
-    Guarantee: with exact gradients and values and the constants of `paper`, ||grad F|| <= epsilon
-    and lambda_min >= -sqrt(rho epsilon) with probability 1 - delta. None under attack.
+    Guarantee: with exact gradients and values, the constants of `paper` and c <= c_max, the point
+    returned has ||grad F|| <= epsilon and lambda_min >= -sqrt(rho epsilon) with probability
+    1 - delta. None under attack.
 
     Reference: Jin, Ge, Netrapalli, Kakade, Jordan 2017, "How to escape saddle points
-    efficiently", Algorithm 2 and Theorem 3.
+    efficiently", ICML.
     """
 
     step: float
@@ -111,7 +116,7 @@ class ValuePGD(Machine):
         c: float = 0.5,
         delta: float = 0.05,
     ) -> ValuePGD:
-        """The constants of Algorithm 2.
+        """The constants of the theorem; t_thres is rounded up.
 
             chi = 3 max(log(d L (F_0 - F*) / (c epsilon^2 delta)), 4),   eta = c/L,
             r = sqrt(c) epsilon / (chi^2 L),   g_thres = sqrt(c) epsilon / chi^2,
@@ -123,7 +128,8 @@ class ValuePGD(Machine):
             smoothness: L > 0.
             hessian_lipschitz: rho > 0.
             excess: F_0 - F* > 0.
-            c: the paper's absolute constant c <= c_max, which it leaves open; below 1.
+            c: absolute constant c <= c_max, and c_max has no value in the source; 1/2 is a choice
+                of this library.
             delta: admitted probability of failure, in (0, 1).
 
         >>> ValuePGD.paper(10, 1e-2, 1.0, 1.0, 1.0).horizon

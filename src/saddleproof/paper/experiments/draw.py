@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from saddleproof.report.figures import INK, stacked, svg
-from saddleproof.report.palette import looks
+from saddleproof.lab.report.figures import INK, stacked, svg
+from saddleproof.lab.report.palette import looks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

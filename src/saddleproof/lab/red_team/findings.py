@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from saddleproof.lab.red_team.outcomes import Outcome
+from saddleproof.lab.red_team.space import spelled
+from saddleproof.lab.red_team.target import Target
 from saddleproof.lab.shares import Share, wilson
-from saddleproof.redteam.bench import Bench
-from saddleproof.redteam.outcomes import Outcome
-from saddleproof.redteam.space import spelled
 from saddleproof.words import Ending
 
 Objective = Literal["trap", "lie"]
@@ -69,7 +69,7 @@ def _harm(run: Outcome, objective: Objective) -> float:
 
 @dataclass(frozen=True, repr=False)
 class Findings:
-    """The result of `saddleproof.redteam`.
+    """The result of `saddleproof.lab.red_team`.
 
     Attributes:
         worst: the attack that the search chose, with its runs on fresh seeds 0, 1, ...: those that
@@ -78,7 +78,7 @@ class Findings:
         tried: every attack of the search on the search's own seeds, the most harmful first.
         objective: what the search was for.
         runs: runs of the trainer, all in all.
-        bench: the configuration, without its attack.
+        target: the configuration, without its attack.
         interrupted: whether Ctrl-C ended the search.
     """
 
@@ -86,7 +86,7 @@ class Findings:
     tried: tuple[Attempt, ...]
     objective: Objective
     runs: int
-    bench: Bench
+    target: Target
     interrupted: bool = False
 
     @property
@@ -105,7 +105,7 @@ class Findings:
             else f"left {found.left} on {seeds} seeds that chose it; not measured on fresh ones"
         )
         harmed = (i for i, run in enumerate(found.outcomes) if _harm(run, self.objective) == 1.0)
-        text = self.bench.text(found.attack, seed=next(harmed, 0))
+        text = self.target.text(found.attack, seed=next(harmed, 0))
         return f"# {how}\n# deceived {found.deceived}\n\n{text}"
 
     def __repr__(self) -> str:

@@ -11,22 +11,22 @@ from types import TracebackType
 from typing import Any, Self
 
 from saddleproof.errors import SaddleproofError
-from saddleproof.redteam.bench import Bench
-from saddleproof.redteam.journal import Journal, key
-from saddleproof.redteam.outcomes import Outcome
+from saddleproof.lab.red_team.log import AttemptLog, key
+from saddleproof.lab.red_team.outcomes import Outcome
+from saddleproof.lab.red_team.target import Target
 
 
 class Runner:
-    """A context in which `run` gives the outcomes of runs; those in the journal cost nothing.
+    """A context in which `run` gives the outcomes of runs; those in the log cost nothing.
 
     Args:
-        bench: the trainer and its world.
+        target: the trainer and its world.
         jobs: worker processes; 1 computes in this one.
-        journal: what has been run before, and where more is written down.
+        log: what has been run before, and where more is written down.
     """
 
-    def __init__(self, bench: Bench, jobs: int, journal: Journal) -> None:
-        self.bench, self.journal = bench, journal
+    def __init__(self, target: Target, jobs: int, log: AttemptLog) -> None:
+        self.target, self.log = target, log
         self._pool: ProcessPoolExecutor | None = None
         if jobs > 1:
             self._pool = ProcessPoolExecutor(
@@ -50,11 +50,11 @@ class Runner:
 
     def run(self, tasks: Sequence[tuple[dict[str, Any], int]]) -> Iterator[Outcome]:
         """One outcome a task, in order, each as soon as it and those before it are known."""
-        known = self.journal.known
+        known = self.log.known
         ahead = {}
         if self._pool is not None:
             ahead = {
-                key(*task): self._pool.submit(self.bench.run, *task)
+                key(*task): self._pool.submit(self.target.run, *task)
                 for task in tasks
                 if key(*task) not in known
             }
@@ -62,10 +62,10 @@ class Runner:
             name = key(*task)
             if name not in known:
                 try:
-                    outcome = ahead[name].result() if ahead else self.bench.run(*task)
+                    outcome = ahead[name].result() if ahead else self.target.run(*task)
                 except BrokenProcessPool as error:
                     raise SaddleproofError(
                         "a worker process died (killed, or out of memory); run with one job"
                     ) from error
-                self.journal.add(*task, outcome)
+                self.log.add(*task, outcome)
             yield known[name]

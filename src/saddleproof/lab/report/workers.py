@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from html import escape
 
 from saddleproof.checkpoint import RoundRecord
+from saddleproof.lab.report.precision import precision
 from saddleproof.questions import Gradients
-from saddleproof.report.precision import precision
 from saddleproof.result import Result
 from saddleproof.suspicion import KEPT, LIMIT, MOST, Suspicion, judge
 

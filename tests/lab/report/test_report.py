@@ -15,12 +15,12 @@ from saddleproof.checkpoint import RoundRecord
 from saddleproof.config.parse import parse
 from saddleproof.config.setup import build
 from saddleproof.lab.compare import rows, run_trials
-from saddleproof.report.page import write
-from saddleproof.report.palette import looks
-from saddleproof.report.plane import Plane
-from saddleproof.report.progress import Steps
-from saddleproof.report.text import cells, comma_separated, table
-from saddleproof.report.workers import workers
+from saddleproof.lab.report.page import write
+from saddleproof.lab.report.palette import looks
+from saddleproof.lab.report.plane import Plane
+from saddleproof.lab.report.progress import Steps
+from saddleproof.lab.report.text import cells, comma_separated, table
+from saddleproof.lab.report.workers import workers
 
 CONFIG = parse("""
 problem = "example2"

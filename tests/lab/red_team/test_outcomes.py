@@ -12,10 +12,10 @@ import pytest
 from saddleproof.claims import Bracket, Certificate
 from saddleproof.config.parse import parse
 from saddleproof.config.setup import Setup, build
+from saddleproof.lab.red_team import truth as judge
+from saddleproof.lab.red_team.outcomes import Observer, Outcome, judged
+from saddleproof.lab.red_team.truth import false_claims, truth
 from saddleproof.problems.table import PROBLEMS
-from saddleproof.redteam import truth as judge
-from saddleproof.redteam.outcomes import Outcome, Watch, judged
-from saddleproof.redteam.truth import false_claims, truth
 from saddleproof.result import Result
 from saddleproof.words import Level
 
@@ -36,7 +36,7 @@ def ended() -> tuple[Setup, Result]:
 
 def outcome(ended: tuple[Setup, Result], **other: Any) -> Outcome:
     setup, result = ended
-    return judged(setup, replace(result, **other), Watch(), LIARS)
+    return judged(setup, replace(result, **other), Observer(), LIARS)
 
 
 def certificate(ended: tuple[Setup, Result], **other: Any) -> Certificate:
@@ -189,9 +189,9 @@ def test_ending_above_plain_descent_by_more_than_was_printed_is_seen() -> None:
     attack = { name = "saddle", members = 6 }
     run = { b = 6, max_rounds = 150 }
     """
-    setup, watch = build(parse(text), seed=0), Watch()
-    result = setup.minimize(callback=watch)
-    assert watch.shadow is not None
-    assert not judged(setup, result, watch, LIARS).beyond
-    watch.shadow = setup.problem.minimum
-    assert judged(setup, replace(result, w=setup.problem.saddle), watch, LIARS).beyond
+    setup, observer = build(parse(text), seed=0), Observer()
+    result = setup.minimize(callback=observer)
+    assert observer.shadow is not None
+    assert not judged(setup, result, observer, LIARS).beyond
+    observer.shadow = setup.problem.minimum
+    assert judged(setup, replace(result, w=setup.problem.saddle), observer, LIARS).beyond

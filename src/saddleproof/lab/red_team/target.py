@@ -17,9 +17,9 @@ from saddleproof.config.parse import load, parse
 from saddleproof.config.records import Config
 from saddleproof.config.setup import build, first_warnings
 from saddleproof.errors import ConfigError, OptionError
+from saddleproof.lab.red_team.outcomes import Observer, Outcome, judged
+from saddleproof.lab.red_team.space import Space
 from saddleproof.questions import Gradients, Question
-from saddleproof.redteam.outcomes import Outcome, Watch, judged
-from saddleproof.redteam.space import Space
 
 #: What a search replaces or has no use for.
 _DROPPED = ("attack", "compare", "grid")
@@ -28,7 +28,7 @@ _TRIAL = 3
 
 
 @dataclass(frozen=True)
-class Bench:
+class Target:
     """A configuration without its attack.
 
     Attributes:
@@ -42,7 +42,7 @@ class Bench:
     space: Space
 
     @classmethod
-    def of(cls, config: str | os.PathLike[str]) -> Bench:
+    def of(cls, config: str | os.PathLike[str]) -> Target:
         """From the path of a configuration file, or from its text (which has line breaks).
 
         Raises:
@@ -56,24 +56,24 @@ class Bench:
             raise ConfigError("a red team needs one problem: a [problem] table")
         attack = tree.get("attack")
         members = attack.get("members") if isinstance(attack, dict) else None
-        bench = cls(
+        target = cls(
             {key: value for key, value in tree.items() if key not in _DROPPED},
             checked.run.b if members is None else members,
             Space(checked.run.max_rounds),
         )
-        setup = build(_parsed(tomli_w.dumps(bench.tree)), seed=0)
+        setup = build(_parsed(tomli_w.dumps(target.tree)), seed=0)
         if not hasattr(setup.problem, "left_saddle"):
             raise ConfigError("a red team needs a problem with a known saddle")
         short, heard = replace(setup.options, max_rounds=_TRIAL), _Heard(setup.fleet)
         with first_warnings():
             replace(setup, fleet=heard, options=short).minimize()
         space = replace(
-            bench.space,
+            target.space,
             labelled=has_labels(setup.problem),
             valued=bool(getattr(setup.optimizer, "needs_values", False)),
             asked=heard.asked,
         )
-        return replace(bench, space=space)
+        return replace(target, space=space)
 
     def text(self, attack: dict[str, Any], seed: int | None = None) -> str:
         """The configuration, as TOML, in which this is the attack.
@@ -93,13 +93,13 @@ class Bench:
         """One run with this seed of the data, of the server and of the liars."""
         config = _parsed(self.text(attack))
         with first_warnings():
-            setup, watch = build(config, seed=seed), Watch()
+            setup, observer = build(config, seed=seed), Observer()
             try:
-                result = setup.minimize(callback=watch)
+                result = setup.minimize(callback=observer)
             except OptionError:  # the problem does not know what this attack needs to know
                 return Outcome(True, False, False, 0.0, 0.0, "refused")
         liars = () if config.main.liars is None else config.main.liars.members
-        return judged(setup, result, watch, liars)
+        return judged(setup, result, observer, liars)
 
 
 class _Heard:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from saddleproof.errors import MissingExtraError
+from saddleproof.lab.report import figures
+from saddleproof.lab.report.plane import Plane
+from saddleproof.lab.report.text import COLUMNS, cells, worlds
+from saddleproof.lab.report.workers import workers
 from saddleproof.lab.trials import Row
-from saddleproof.report import figures
-from saddleproof.report.plane import Plane
-from saddleproof.report.text import COLUMNS, cells, worlds
-from saddleproof.report.workers import workers
 
 
 @dataclass(frozen=True)

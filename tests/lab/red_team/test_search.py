@@ -15,9 +15,9 @@ from saddleproof.config.parse import parse
 from saddleproof.config.setup import build
 from saddleproof.errors import ConfigError, OptionError, StoreError
 from saddleproof.lab.compare import rows, run_trials
-from saddleproof.redteam import Attempt, Findings
-from saddleproof.redteam.outcomes import Outcome
-from saddleproof.redteam.search import Progress
+from saddleproof.lab.red_team import Attempt, Findings
+from saddleproof.lab.red_team.outcomes import Outcome
+from saddleproof.lab.red_team.search import Progress
 
 GD = """
 problem = "example1"
@@ -43,7 +43,7 @@ run = { b = 0, max_rounds = 4, certify = false }
 
 
 def searched(text: str, **other: Any) -> Findings:
-    return sp.redteam(text, **({"budget": 30, "fresh": 6} | other))
+    return sp.lab.redteam(text, **({"budget": 30, "fresh": 6} | other))
 
 
 @pytest.fixture(scope="module")
@@ -98,11 +98,11 @@ def test_the_replay_runs_alone_and_ends_where_the_search_saw_it_end(trap: Findin
 
 def test_the_attack_is_measured_on_seeds_that_did_not_choose_it(tmp_path: Path) -> None:
     seen: list[Progress] = []
-    journal = tmp_path / "journal.jsonl"
-    found = searched(FREE, fresh=4, callback=seen.append, journal=journal)
+    log = tmp_path / "log.jsonl"
+    found = searched(FREE, fresh=4, callback=seen.append, log=log)
     assert found.worst is not None
     assert len(found.worst.outcomes) == 4
-    ran = [json.loads(line)["seed"] for line in journal.read_text().splitlines()[1:]]
+    ran = [json.loads(line)["seed"] for line in log.read_text().splitlines()[1:]]
     chose = {seed for seed, one in zip(ran, seen, strict=True) if one.stage != "fresh seeds"}
     assert ran[-4:] == [0, 1, 2, 3]
     assert chose.isdisjoint(range(4))
@@ -139,29 +139,29 @@ def interrupted_after(runs: int) -> Any:
 
 
 def test_ctrl_c_shows_the_best_so_far_and_the_journal_goes_on_from_there(tmp_path: Path) -> None:
-    journal = tmp_path / "here" / "journal.jsonl"
-    cut = searched(FREE, journal=journal, callback=interrupted_after(12))
+    log = tmp_path / "here" / "log.jsonl"
+    cut = searched(FREE, log=log, callback=interrupted_after(12))
     assert cut.interrupted
     assert cut.worst is None
     assert cut.runs == 12
     assert "not measured on fresh" in cut.replay
     parse(cut.replay)
-    with journal.open("a") as file:
+    with log.open("a") as file:
         file.write('{"attack": {"na')  # killed in the middle of a line
     whole = searched(FREE)
-    went_on = searched(FREE, journal=journal)
+    went_on = searched(FREE, log=log)
     assert lines(went_on) == lines(whole)
     assert went_on.worst == whole.worst
-    known = journal.read_text()
-    assert lines(searched(FREE, journal=journal)) == lines(whole)
-    assert journal.read_text() == known  # nothing was run again
+    known = log.read_text()
+    assert lines(searched(FREE, log=log)) == lines(whole)
+    assert log.read_text() == known  # nothing was run again
 
 
 def test_a_journal_of_another_search_is_refused(tmp_path: Path) -> None:
-    journal = tmp_path / "journal.jsonl"
-    searched(FREE, journal=journal, callback=interrupted_after(1))
+    log = tmp_path / "log.jsonl"
+    searched(FREE, log=log, callback=interrupted_after(1))
     with pytest.raises(StoreError, match="another search"):
-        searched(GD, journal=journal)
+        searched(GD, log=log)
 
 
 @pytest.mark.parametrize(

@@ -46,19 +46,19 @@ def test_it_prints_what_was_tried_and_writes_a_configuration_that_runs(inside: P
 def test_ctrl_c_shows_the_best_so_far_and_the_same_command_goes_on(
     inside: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from saddleproof.redteam.bench import Bench
+    from saddleproof.lab.red_team.target import Target
 
     ran: list[int] = []
-    run = Bench.run
+    run = Target.run
 
-    def cut(self: Bench, attack: dict[str, Any], seed: int) -> Any:
+    def cut(self: Target, attack: dict[str, Any], seed: int) -> Any:
         if len(ran) == 9:
             ran.append(seed)
             raise KeyboardInterrupt
         ran.append(seed)
         return run(self, attack, seed)
 
-    monkeypatch.setattr(Bench, "run", cut)
+    monkeypatch.setattr(Target, "run", cut)
     output = invoke(status=130)
     assert "interrupted after 9 runs" in output
     assert "no attack was measured on fresh seeds" in output

@@ -20,12 +20,12 @@ import numpy as np
 
 from saddleproof import __version__, arguments
 from saddleproof.errors import OptionError
-from saddleproof.redteam.bench import Bench
-from saddleproof.redteam.findings import Attempt, Findings, Objective, ranked
-from saddleproof.redteam.journal import Journal
-from saddleproof.redteam.outcomes import Outcome
-from saddleproof.redteam.runners import Runner
-from saddleproof.redteam.space import Table, spelled
+from saddleproof.lab.red_team.findings import Attempt, Findings, Objective, ranked
+from saddleproof.lab.red_team.log import AttemptLog
+from saddleproof.lab.red_team.outcomes import Outcome
+from saddleproof.lab.red_team.runners import Runner
+from saddleproof.lab.red_team.space import Table, spelled
+from saddleproof.lab.red_team.target import Target
 
 #: Search seeds of an attack that reached the end; the first rung of the halving.
 SEEDS, FIRST = 8, 2
@@ -40,7 +40,7 @@ STALE = 50
 Stage = Literal["opening", "local search", "fresh seeds"]
 FRESH: Stage = "fresh seeds"
 #: How many of the best are climbed from, and neighbours that race at a time.
-ELITE, BROOD = 3, 4
+ELITE, OFFSPRING = 3, 4
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def redteam(
     seed: int = 0,
     jobs: int = 1,
     objective: Objective = "trap",
-    journal: str | os.PathLike[str] | None = None,
+    log: str | os.PathLike[str] | None = None,
     callback: Callable[[Progress], object] | None = None,
 ) -> Findings:
     """Search for the attack that does the most harm to the trainer of a configuration.
@@ -88,8 +88,8 @@ def redteam(
         jobs: worker processes.
         objective: "trap" looks for runs that do not leave the saddle; "lie" for runs that end with
             a false certificate or verdict, or above their own plain robust descent by more than
-            they say. See `saddleproof.redteam.outcomes`.
-        journal: file that keeps every run as it ends; a search with the same arguments goes on
+            they say. See `saddleproof.lab.red_team.outcomes`.
+        log: file that keeps every run as it ends; a search with the same arguments goes on
             from it.
         callback: called after every run.
 
@@ -99,7 +99,7 @@ def redteam(
     Raises:
         ConfigError: the configuration cannot be run, or its problem has no known saddle.
         OptionError: a budget below 30, no fresh seeds, or an unknown objective.
-        StoreError: the journal cannot be used.
+        StoreError: the log cannot be used.
     """
     arguments.whole("budget", budget, least=LEAST)
     arguments.whole("fresh", fresh, least=1)
@@ -110,8 +110,8 @@ def redteam(
         raise OptionError(
             f"objective must be one of {', '.join(get_args(Objective))}; got {objective!r}"
         )
-    bench = Bench.of(config)
-    with Runner(bench, jobs, Journal(journal, f"{__version__}\n{bench}")) as runner:
+    target = Target.of(config)
+    with Runner(target, jobs, AttemptLog(log, f"{__version__}\n{target}")) as runner:
         search = _Search(runner, objective, budget, fresh, seed, callback)
         worst, interrupted = None, False
         try:
@@ -121,7 +121,7 @@ def redteam(
     tried = ranked(search.attempts, objective)
     if not tried:
         raise KeyboardInterrupt  # before the first run ended: there is nothing to return
-    return Findings(worst, tried, objective, search.runs, bench, interrupted)
+    return Findings(worst, tried, objective, search.runs, target, interrupted)
 
 
 class _Search:
@@ -151,12 +151,12 @@ class _Search:
     def chosen(self) -> Attempt:
         """Stages 1 to 3: the most harmful attack on all of the search's seeds."""
         best = self._halve()
-        space, stale = self.runner.bench.space, 0
+        space, stale = self.runner.target.space, 0
         while not self._hopeless(best) and self.runs < self.budget and stale < STALE:
             runs = self.runs
             parents = best[:ELITE]
             children = [
-                space.neighbour(parents[i % len(parents)].attack, self._rng) for i in range(BROOD)
+                space.neighbour(parents[i % len(parents)].attack, self._rng) for i in range(OFFSPRING)
             ]
             best = self._race(children, best)
             stale = stale + 1 if self.runs == runs else 0
@@ -172,7 +172,7 @@ class _Search:
         """Stages 1 and 2, for about half of the budget."""
         # n attacks cost 2 n + 2 n / KEEP + 4 n / KEEP^2 runs, or 2 n + 18 where n is small.
         count = max(ELITE, self.budget // 6)
-        tables = self.runner.bench.space.opening(count, self._rng)
+        tables = self.runner.target.space.opening(count, self._rng)
         attempts, seeds = self._more(tables, FIRST, "opening"), FIRST
         while seeds < SEEDS and attempts:
             seeds = min(2 * seeds, SEEDS)

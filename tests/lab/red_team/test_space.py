@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from saddleproof.attacks.table import ATTACKS
 from saddleproof.config.parse import parse
 from saddleproof.errors import ConfigError
-from saddleproof.redteam.bench import Bench
-from saddleproof.redteam.space import ANSWERS, NAMED, PLANS, SAYS, Space, plainly, spelled
+from saddleproof.lab.red_team.space import ANSWERS, NAMED, PLANS, SAYS, Space, plainly, spelled
+from saddleproof.lab.red_team.target import Target
 
 WORLD: dict[str, Any] = {"problem": {"name": "example2"}, "run": {"b": 6}}
-BENCH = Bench(WORLD, 6, Space(100))
+BENCH = Target(WORLD, 6, Space(100))
 SEEDS = st.integers(0, 2**32)
 
 
@@ -57,7 +57,7 @@ def test_neighbours_are_attacks_again_and_again(seed: int) -> None:
 
 def test_liars_lie_about_losses_where_somebody_asks() -> None:
     value = 'problem = "example1"\noptimizer = "value_pgd"\nrun = { b = 1, max_rounds = 9 }\n'
-    assert Bench.of(value).space.valued
+    assert Target.of(value).space.valued
     rng, space = np.random.default_rng(0), Space(9, valued=True)
     assert {space.anyone(rng).get("loss", "in a burst") for _ in range(50)} == {
         "honest", "no", "yes", "in a burst",
@@ -67,8 +67,8 @@ def test_liars_lie_about_losses_where_somebody_asks() -> None:
 def test_liars_lie_about_changes_and_curvatures_where_somebody_asks() -> None:
     """A certificate asks, whatever the trainer does; without one a descent asks nothing else."""
     silent = 'problem = "example1"\noptimizer = "gradient_descent"\nrun = { b = 1, max_rounds = 9'
-    assert Bench.of(f"{silent} }}\n").space.asked
-    assert not Bench.of(f"{silent}, certify = false }}\n").space.asked
+    assert Target.of(f"{silent} }}\n").space.asked
+    assert not Target.of(f"{silent}, certify = false }}\n").space.asked
     rng = np.random.default_rng(0)
     first = Space(9, asked=True).opening(300, rng)
     ways = {one.get("answers", one.get("says")) for one in first}
@@ -113,23 +113,23 @@ def test_a_bench_keeps_the_trainer_and_drops_what_the_search_replaces() -> None:
     [grid]
     aggregator = ["median", "mean"]
     """
-    bench = Bench.of(text)
-    assert bench.members == [3, 5]
-    assert bench.space.max_rounds == 9
-    assert set(bench.tree) == {"optimizer", "run", "problem"}
-    again = parse(bench.text({"name": "burst", "attack": {"name": "gaussian"}}, seed=7))
+    target = Target.of(text)
+    assert target.members == [3, 5]
+    assert target.space.max_rounds == 9
+    assert set(target.tree) == {"optimizer", "run", "problem"}
+    again = parse(target.text({"name": "burst", "attack": {"name": "gaussian"}}, seed=7))
     assert again.main.liars is not None
     assert again.main.liars.members == (3, 5)
     assert again.main.problem.options == {"n": 50, "seed": 7}
     assert again.main.liars.attack.options["attack"].options == {"seed": 7}
     inner = {"name": "lying_answers", "gradients": {"name": "gaussian"}, "says": "quiet"}
-    deep = parse(bench.text({"name": "burst", "attack": inner}, seed=7)).main.liars
+    deep = parse(target.text({"name": "burst", "attack": inner}, seed=7)).main.liars
     assert deep is not None
     assert deep.attack.options["attack"].options["gradients"].options == {"seed": 7}
 
 
 def test_liars_are_the_first_b_unless_somebody_says_otherwise() -> None:
-    assert Bench.of('problem = "example1"\nrun = { b = 4, max_rounds = 9 }\n').members == 4
+    assert Target.of('problem = "example1"\nrun = { b = 4, max_rounds = 9 }\n').members == 4
 
 
 def test_an_attack_that_asks_for_too_much_counts_as_harmless() -> None:
@@ -140,7 +140,7 @@ def test_an_attack_that_asks_for_too_much_counts_as_harmless() -> None:
 
 def test_a_trainer_that_cannot_run_is_refused_before_the_search() -> None:
     with pytest.raises(ConfigError):
-        Bench.of('problem = "example1"\noptimizer = "nothing"\nrun = { b = 1 }\n')
+        Target.of('problem = "example1"\noptimizer = "nothing"\nrun = { b = 1 }\n')
 
 
 def test_attacks_are_spelled_in_one_line() -> None:

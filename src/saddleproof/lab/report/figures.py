@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from saddleproof.errors import MissingExtraError
+from saddleproof.lab.report.palette import Look, looks
+from saddleproof.lab.report.plane import Plane, bottoms
 from saddleproof.lab.trials import Row, Trial
-from saddleproof.report.palette import Look, looks
-from saddleproof.report.plane import Plane, bottoms
 from saddleproof.words import Ending
 
 try:

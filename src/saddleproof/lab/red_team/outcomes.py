@@ -10,8 +10,8 @@ import numpy as np
 
 from saddleproof.arrays import Vector
 from saddleproof.config.setup import Setup
+from saddleproof.lab.red_team.truth import false_claims, truth
 from saddleproof.loop import Progress, Result
-from saddleproof.redteam.truth import false_claims, truth
 from saddleproof.words import Ending
 
 #: What rounding may add to a difference of losses.
@@ -50,7 +50,7 @@ class Outcome:
         return self.forged or self.beyond
 
 
-class Watch:
+class Observer:
     """A callback that notes where plain robust descent was when the run compared itself with it."""
 
     def __init__(self) -> None:
@@ -65,13 +65,13 @@ class Watch:
         self._before = progress.state
 
 
-def judged(setup: Setup, result: Result, watch: Watch, liars: Iterable[int]) -> Outcome:
+def judged(setup: Setup, result: Result, observer: Observer, liars: Iterable[int]) -> Outcome:
     """The truth about where a run ended.
 
     Args:
         setup: its parts.
         result: its result.
-        watch: the callback that it was run with.
+        observer: the callback that it was run with.
         liars: positions of the liars in the roster.
     """
     problem, w, lying = setup.problem, result.w, tuple(liars)
@@ -79,7 +79,7 @@ def judged(setup: Setup, result: Result, watch: Watch, liars: Iterable[int]) -> 
     with np.errstate(over="ignore", invalid="ignore"):
         left, excess = bool(problem.left_saddle(w)), float(problem.excess(w))
         why = "; ".join(_forged(setup, result, honest, lying, left)) if np.isfinite(w).all() else ""
-        beyond = watch.shadow is not None and _beyond(setup, result, watch.shadow, honest)
+        beyond = observer.shadow is not None and _beyond(setup, result, observer.shadow, honest)
     rounds = result.rounds / setup.options.max_rounds
     return Outcome(left, bool(why), bool(beyond), excess, rounds, result.status, why)
 

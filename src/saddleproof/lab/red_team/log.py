@@ -2,7 +2,7 @@
 
 A search is a pure function of its arguments and of the outcomes of its runs, and a run is one of
 its attack and its seed. So a search that was cut short starts over, finds the runs that it has
-done in the journal, and goes on where it was.
+done in the log, and goes on where it was.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from saddleproof.errors import StoreError
-from saddleproof.redteam.outcomes import Outcome
+from saddleproof.lab.red_team.outcomes import Outcome
 
 #: An attack's table as text, and a seed.
 Key = tuple[str, int]
@@ -25,7 +25,7 @@ def key(attack: dict[str, Any], seed: int) -> Key:
     return json.dumps(attack, sort_keys=True), seed
 
 
-class Journal:
+class AttemptLog:
     """Outcomes by run, in memory and, when there is a path, in a file of one JSON line each.
 
     Args:
@@ -48,7 +48,7 @@ class Journal:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 self._append({"about": about})
         except (OSError, ValueError, TypeError, KeyError) as error:
-            raise StoreError(f"journal {self.path}: {error}") from error
+            raise StoreError(f"log {self.path}: {error}") from error
 
     def add(self, attack: dict[str, Any], seed: int, outcome: Outcome) -> None:
         """Write a run down."""
@@ -65,7 +65,7 @@ class Journal:
         lines = text.splitlines()
         if not lines or json.loads(lines[0]).get("about") != about:
             raise StoreError(
-                f"{self.path} is the journal of another search (another configuration or version); "
+                f"{self.path} is the log of another search (another configuration or version); "
                 "write to another place"
             )
         for line in lines[1:]:
