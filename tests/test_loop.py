@@ -290,7 +290,7 @@ def test_a_point_that_overflows_ends_the_run_with_a_status() -> None:
     [
         (np.ones((2, 2)), "vector"),
         (np.array([1, 2]), "dtype int64"),
-        (np.array([np.nan]), "finite"),
+        (np.full(2, np.nan), "finite"),
     ],
 )
 def test_a_start_that_is_no_vector_is_refused(w0: np.ndarray, says: str) -> None:

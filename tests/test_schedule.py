@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from saddleproof.errors import OptionError
 from saddleproof.schedule import (
-    Practical,
+    HeuristicSchedule,
     Schedule,
     Theorem3,
     Theorem4,
@@ -135,8 +135,8 @@ def test_theorem_3_is_not_scale_equivariant():
 
 @given(scale=st.floats(1e-3, 1e3), d=st.integers(1, 500), eta_gamma=st.floats(1e-3, 1.0))
 def test_the_practical_schedule_is_scale_equivariant(scale, d, eta_gamma):
-    plain = Practical(d, 0.01, eta_gamma, 1.0)
-    scaled = Practical(d, 0.01 * scale, eta_gamma * scale, 1.0 / scale)
+    plain = HeuristicSchedule(d, 0.01, eta_gamma, 1.0)
+    scaled = HeuristicSchedule(d, 0.01 * scale, eta_gamma * scale, 1.0 / scale)
     assert (scaled.r, scaled.R) == (pytest.approx(plain.r), pytest.approx(plain.R))
     assert scaled.Q == plain.Q
     assert abs(scaled.T_th - plain.T_th) <= 1  # rounding of the ceiling
@@ -145,7 +145,7 @@ def test_the_practical_schedule_is_scale_equivariant(scale, d, eta_gamma):
 @given(d=st.integers(1, 500), eta_gamma=st.floats(1e-3, 1.0))
 def test_the_practical_schedule_is_the_fixed_point(d, eta_gamma):
     delta = 0.01
-    found = Practical(d, delta, eta_gamma, 1.0)
+    found = HeuristicSchedule(d, delta, eta_gamma, 1.0)
     s = delta / eta_gamma
     assert found.r == pytest.approx(4 * math.sqrt(d) * s)
     assert math.isclose(found.R, 1.5 * found.r + 2 * found.T_th * delta)
@@ -155,18 +155,18 @@ def test_the_practical_schedule_is_the_fixed_point(d, eta_gamma):
 
 def test_the_adversary_alone_cannot_walk_R():
     # w' moves by at most eta Delta a step where F is flat.
-    schedule = Practical(10, 0.1, 0.5, 0.7)
+    schedule = HeuristicSchedule(10, 0.1, 0.5, 0.7)
     assert 0.7 * 0.1 * schedule.T_th < schedule.R
 
 
 @pytest.mark.parametrize(("radius", "Q"), [(2.0, 4), (4.0, 2), (8.0, 2), (16.0, 1)])
 def test_more_rounds_make_up_for_a_smaller_radius(radius, Q):
     # erf(1 / (c sqrt 2)) = .383, .197, .099, .050 to the power Q must fall to .05.
-    assert Practical(1, 1.0, 1.0, 1.0, r=radius).Q == Q
+    assert HeuristicSchedule(1, 1.0, 1.0, 1.0, r=radius).Q == Q
 
 
 def test_overrides_are_taken_as_given():
-    schedule = Practical(2, 0.1, 0.5, 0.5, r=0.3, R=0.7, Q=5, T_th=11)
+    schedule = HeuristicSchedule(2, 0.1, 0.5, 0.5, r=0.3, R=0.7, Q=5, T_th=11)
     assert (schedule.r, schedule.R, schedule.Q, schedule.T_th) == (0.3, 0.7, 5, 11)
 
 
@@ -191,7 +191,7 @@ def test_what_a_theorem_does_not_cover_is_refused():
     with pytest.raises(OptionError, match="epsilon < 1"):
         Theorem4(1, 2.0, 1.0, 1.0, 1.0)
     with pytest.raises(OptionError, match="inexactness"):
-        Practical(1, math.inf, 1.0, 1.0)
+        HeuristicSchedule(1, math.inf, 1.0, 1.0)
     with pytest.raises(OptionError, match="delta"):
         quiet(Theorem3, 1, 0.1, 1.0, 1.0, 1.0, delta=1.0)
     with pytest.raises(OptionError, match="T_th"):

@@ -25,7 +25,9 @@ __version__ = "0.1.0"
 
 _face, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 #: Where a short name of version 0.1 is looked up.
-_FAMILIES = ("aggregators", "attacks", "optimizers", "problems", "fleets", "schedule", "codes", "lab")
+_FAMILIES = (
+    "aggregators", "attacks", "optimizers", "problems", "fleets", "schedule", "codes", "lab",
+)  # fmt: skip
 _FUNCTIONS = ("redteam", "workers", "stream", "sever_samples")
 
 

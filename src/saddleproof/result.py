@@ -89,9 +89,9 @@ class Result:
         "second_order" is proved. "stationary" is an optimizer's own word for a small gradient, and
         counts unless its certificate proves a saddle point.
         """
-        if self.status is Ending.STATIONARY:
+        if self.status == Ending.STATIONARY:
             return self.certificate is None or not self.certificate.refuted
-        return self.status is Ending.SECOND_ORDER
+        return self.status == Ending.SECOND_ORDER
 
     def __repr__(self) -> str:
         with np.printoptions(precision=4, threshold=8, edgeitems=3):

@@ -36,7 +36,7 @@ POINTS = np.zeros((Q, D))
 
 
 def liars(size: float = 0.5) -> sp.Coalition:
-    return sp.Coalition(sp.LocalFleet(PROBLEM), sp.attacks.Bias(size), members=range(6))
+    return sp.Coalition(sp.LocalFleet(PROBLEM), sp.attacks.ConstantOffset(size), members=range(6))
 
 
 def read(stack: Vector, rule: Any, memory: Any, **more: Any) -> oracle.MessageReading:

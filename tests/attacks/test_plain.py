@@ -1,4 +1,4 @@
-"""Lies that need no search: BitFlip, Omniscient, Bias, Drive, Vote, and when: Burst."""
+"""Lies that need no search: BitFlip, Omniscient, ConstantOffset, ConstantPull, Vote, and when: Burst."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import pytest
 import saddleproof as sp
 from saddleproof.aggregators import Mean, Median
 from saddleproof.attacks import (
-    Bias,
     BitFlip,
     Burst,
-    Drive,
+    ConstantOffset,
+    ConstantPull,
     Malformed,
     NonFinite,
     Omniscient,
@@ -72,7 +72,7 @@ def test_only_the_first_coordinates_are_hit(make_view: MakeView) -> None:
     np.testing.assert_array_equal(lies[..., 2:], own(view)[..., 2:])
 
 
-# --- Omniscient, Bias, Drive ----------------------------------------------------------------------
+# --- Omniscient, ConstantOffset, ConstantPull ----------------------------------------------------------------------
 
 
 def test_omniscient_ruins_the_mean_and_moves_the_median_within_the_honest_rows(
@@ -92,24 +92,24 @@ def test_omniscient_ruins_the_mean_and_moves_the_median_within_the_honest_rows(
 def test_bias_is_the_same_small_vector_in_every_round_and_for_every_member(
     make_view: MakeView,
 ) -> None:
-    attack = Bias(0.3)
+    attack = ConstantOffset(0.3)
     added = np.stack([attack(make_view(seed=s)) - own(make_view(seed=s)) for s in range(3)])
     np.testing.assert_allclose(added, np.broadcast_to(added[0, 0, 0], added.shape), atol=1e-12)
     np.testing.assert_allclose(np.linalg.norm(added[0, 0, 0]), 0.3)
-    other = Bias(0.3, seed=1)(make_view()) - own(make_view())
+    other = ConstantOffset(0.3, seed=1)(make_view()) - own(make_view())
     assert not np.allclose(other, added[0])
 
 
 def test_bias_cancels_in_differences_of_one_workers_messages(make_view: MakeView) -> None:
     view = make_view()
-    lies = Bias(5.0)(view)
+    lies = ConstantOffset(5.0)(view)
     np.testing.assert_allclose(lies[1] - lies[0], own(view)[1] - own(view)[0], atol=1e-12)
 
 
 def test_drive_pulls_the_server_one_way_at_every_point(make_view: MakeView, told: Told) -> None:
     u = np.array([3.0, 0.0, -4.0, 0.0, 0.0])
     view = make_view()
-    lies = Drive(10.0, u)(view)
+    lies = ConstantPull(10.0, u)(view)
     np.testing.assert_allclose(lies, np.broadcast_to(-10 * u / 5, lies.shape))
     walk = told(view, own(view)) - told(view, lies)
     assert (walk @ u >= 0).all()
@@ -228,8 +228,8 @@ def test_a_value_using_optimizer_can_meet_a_burst() -> None:
         (lambda: BitFlip(word="int8"), "float32, float64; got 'int8'"),
         (lambda: BitFlip(coordinates=0), "at least 1"),
         (lambda: Omniscient(-1.0), "positive and finite"),
-        (lambda: Bias(-1.0), "at least 0"),
-        (lambda: Drive(0.0), "positive and finite"),
+        (lambda: ConstantOffset(-1.0), "at least 0"),
+        (lambda: ConstantPull(0.0), "positive and finite"),
         (lambda: Vote("maybe"), "no, yes; got 'maybe'"),
         (lambda: Vote(size=0.0), "positive and finite"),
         (lambda: Burst(start=5, stop=4), "start=5, stop=4"),
@@ -242,7 +242,8 @@ def test_misuse_says_what_is_needed(make: Callable[[], object], says: str) -> No
 
 
 @pytest.mark.parametrize(
-    "attack", [Bias(direction=[0.0] * 5), Drive(direction=[1.0]), Vote(center=[1.0])]
+    "attack",
+    [ConstantOffset(direction=[0.0] * 5), ConstantPull(direction=[1.0]), Vote(center=[1.0])],
 )
 def test_a_vector_that_does_not_fit_is_refused_in_use(make_view: MakeView, attack: Any) -> None:
     with pytest.raises(OptionError, match=r"direction must be|center must have"):

@@ -46,8 +46,8 @@ def test_an_attack_and_a_problem_take_a_generator() -> None:
     assert one == two
     assert type(one.seed) is int
     rng = np.random.default_rng(1)
-    same = sp.problems.Hetero10(workers=3, n=9, seed=rng)  # type: ignore[arg-type]
-    other = sp.problems.Hetero10(workers=3, n=9, seed=rng)  # type: ignore[arg-type]
+    same = sp.problems.UnequalHessians(workers=3, n=9, seed=rng)  # type: ignore[arg-type]
+    other = sp.problems.UnequalHessians(workers=3, n=9, seed=rng)  # type: ignore[arg-type]
     assert same.value(np.ones(10)) != other.value(np.ones(10))
 
 

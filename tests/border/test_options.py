@@ -26,7 +26,7 @@ from saddleproof.optimizers.plateaus import PlateauPGD
 NEEDED = {
     "step": 0.1, "diameter": 1.0, "epsilon": 0.1, "r": 0.1, "R": 1.0, "Q": 2, "T_th": 3,
     "s": 1, "b": 1,
-    "schedule": sp.schedule.Practical(d=2, inexactness=0.1, curvature=0.5, step=0.1),
+    "schedule": sp.schedule.HeuristicSchedule(d=2, inexactness=0.1, curvature=0.5, step=0.1),
 }  # fmt: skip
 NUMBERS = ("int", "float", "int | None", "float | None")
 

@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import saddleproof as sp
+from saddleproof.arguments.renamed import CLASSES, NAMES
 from saddleproof.config.lines import line_of
+from saddleproof.config.members import find
 from saddleproof.config.parse import load, parse
 from saddleproof.config.setup import build
 from saddleproof.errors import ConfigError
@@ -132,11 +134,11 @@ problem = "example2"
 run = { b = 0 }
 [optimizer]
 name = "byzantine_pgd"
-schedule = { name = "practical", curvature = 0.5 }
+schedule = { name = "heuristic", curvature = 0.5 }
 """
     setup = build(parse(text))
     schedule = setup.optimizer.schedule(2, 0.01)
-    assert schedule == sp.schedule.Practical(2, 0.01, 0.5, 1 / setup.problem.smoothness)
+    assert schedule == sp.schedule.HeuristicSchedule(2, 0.01, 0.5, 1 / setup.problem.smoothness)
     assert "curvatur: unknown key; did you mean curvature" in complaint(
         text.replace("curvature", "curvatur")
     )
@@ -164,7 +166,7 @@ def test_liars_are_the_first_b_workers_unless_said_and_none_at_all_by_that_name(
 
 def test_seeds_reach_members_inside_members():
     attack = """name = "burst"
-attack = { name = "drive", size = 1 }
+attack = { name = "constant_pull", size = 1 }
 """
     config = parse(GOOD.replace('name = "saddle"\nstyle = "hold"\n', attack))
     assert build(config, seed=5).fleet.attack.attack.seed == 5
@@ -187,15 +189,15 @@ def test_a_mistake_in_a_grid_is_named_with_its_place(grid: str, said: str):
 
 
 def test_a_grid_stands_in_for_the_tables_and_is_crossed_with_the_entries():
-    grid = (
-        '[grid]\nproblem = ["example1", "deeplin"]\n[[compare]]\n[[compare]]\naggregator = "mean"'
-    )
+    grid = '[grid]\nproblem = ["example1", "deep_linear"]\n[[compare]]\n[[compare]]\naggregator = "mean"'
     config = parse(GOOD + grid)
     assert config.main.problem.name == "example2"  # `saddleproof run` goes by the tables
     found = [(entry.problem.name, entry.aggregator.name) for entry in config.compare]
-    names = ("example1", "deeplin"), ("trimmed_mean", "mean")
+    names = ("example1", "deep_linear"), ("trimmed_mean", "mean")
     assert found == [(problem, rule) for problem in names[0] for rule in names[1]]
-    assert parse('[run]\nb = 1\n[grid]\nproblem = ["deeplin"]').main.problem.name == "deeplin"
+    assert (
+        parse('[run]\nb = 1\n[grid]\nproblem = ["deep_linear"]').main.problem.name == "deep_linear"
+    )
 
 
 def test_compare_entries_inherit_what_they_do_not_say():
@@ -248,3 +250,25 @@ def test_every_key_is_found_on_the_line_that_names_it(parts: list[str]):
             found = line_of(text, path)
             assert found is not None
             assert lines[found - 1].strip("[]").startswith(path[-1])
+
+
+@pytest.mark.parametrize(("old", "new"), NAMES.items())
+def test_a_name_of_before_is_refused_with_the_new_one(old: str, new: str) -> None:
+    family = (
+        "schedule" if old == "practical" else "attack" if old in ("bias", "drive") else "problem"
+    )
+    assert find(family, new)
+    with pytest.raises(ConfigError, match=f"the {family} '{old}' is called '{new}' now"):
+        find(family, old)
+
+
+@pytest.mark.parametrize(("old", "new"), CLASSES.items())
+def test_a_class_of_before_is_found_with_a_warning(old: str, new: str) -> None:
+    home = next(family for family in (sp.problems, sp.attacks, sp.schedule) if hasattr(family, new))
+    with pytest.warns(DeprecationWarning, match=new):
+        assert getattr(home, old) is getattr(home, new)
+
+
+def test_a_rule_is_found_under_its_short_name_with_a_warning() -> None:
+    with pytest.warns(DeprecationWarning, match="saddleproof.aggregators.Krum"):
+        assert sp.Krum is sp.aggregators.Krum

@@ -75,7 +75,7 @@ def test_every_round_of_every_worker_is_counted_once(fleet: Faulty) -> None:
 
 def test_a_liar_far_away_stands_out_and_is_listed_first() -> None:
     problem = Bowl(m=9)
-    fleet = sp.Coalition(sp.LocalFleet(problem), sp.attacks.Bias(100.0), members=[4])
+    fleet = sp.Coalition(sp.LocalFleet(problem), sp.attacks.ConstantOffset(100.0), members=[4])
     result = sp.minimize(fleet, aggregator=sp.TrimmedMean(), b=1, w0=problem.start, seed=0)
     report = sp.lab.workers(result, fleet.workers)
     assert report.stand_out == ("worker-4",)

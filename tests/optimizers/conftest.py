@@ -16,7 +16,7 @@ from saddleproof.optimizers.base import Optimizer
 Gradient = Callable[[Vector], Vector]
 
 
-class Drive:
+class ConstantPull:
     """One optimizer over exact workers, one round at a time; every query is kept."""
 
     def __init__(
@@ -62,5 +62,5 @@ class Drive:
 
 
 @pytest.fixture
-def drive() -> type[Drive]:
-    return Drive
+def drive() -> type[ConstantPull]:
+    return ConstantPull

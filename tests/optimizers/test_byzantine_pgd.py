@@ -13,7 +13,7 @@ from saddleproof.errors import OptionError
 from saddleproof.optimizers.algorithm1 import ByzantinePGD, ByzantineState
 from saddleproof.optimizers.base import RUNNING
 from saddleproof.optimizers.randomness import RandomKey
-from saddleproof.schedule import Practical, Schedule
+from saddleproof.schedule import HeuristicSchedule, Schedule
 from saddleproof.storage import snapshot
 
 FLAT = Schedule(step=0.5, epsilon=0.1, r=1.0, R=100.0, Q=3, T_th=4)
@@ -193,7 +193,7 @@ def test_a_run_that_diverges_ends_in_a_status():
     # r = 4 sqrt(d) s is far beyond the wall here: the perturbed start is thrown to infinity.
     problem = sp.problems.PCADigits(components=20, workers=20, seed=0)
     fleet = sp.Coalition(sp.LocalFleet(problem), sp.SaddleAttack(problem.saddle), range(6))
-    plan = partial(Practical, curvature=0.1 * problem.curvature, step=1 / problem.smoothness)
+    plan = partial(HeuristicSchedule, curvature=0.1 * problem.curvature, step=1 / problem.smoothness)
     result = sp.minimize(fleet, ByzantinePGD(plan), b=6, seed=0, max_rounds=100)
     assert result.status == "diverged"
 
@@ -224,7 +224,7 @@ def _attacked(n, seed):
     plans = []
 
     def plan(d, inexactness):
-        plans.append(Practical(d, inexactness, problem.curvature, 1 / problem.smoothness))
+        plans.append(HeuristicSchedule(d, inexactness, problem.curvature, 1 / problem.smoothness))
         return plans[-1]
 
     result = sp.minimize(fleet, ByzantinePGD(plan), b=6, seed=seed, max_rounds=300, certify=False)

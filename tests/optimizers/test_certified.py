@@ -75,7 +75,7 @@ class Sharp:
 
 def test_the_table_holds_every_transition_of_a_batch_of_runs_and_no_other() -> None:
     seen: set[tuple[type, type]] = set()
-    for name in ("Example2", "Tensor", "Hetero10"):
+    for name in ("Example2", "Tensor", "UnequalHessians"):
         problem = getattr(sp.problems, name)(seed=1)
         for says in ("truthful", "against", "for"):
             seen |= steps(states_of(attacked(problem, says))[0])
@@ -93,7 +93,7 @@ WAYS = ("against", "for", "forge", "quiet", "loud", "waste", "median", "opposite
 def rises_of_proved_jumps() -> tuple[list[float], list[str]]:
     """By how much every jump that is called proved raised the honest mean, and all events."""
     rises, events = [], []
-    for name in ("Example2", "Hetero10", "SpikedPCA"):
+    for name in ("Example2", "UnequalHessians", "SpikedPCA"):
         problem = getattr(sp.problems, name)(seed=3)
         for says in WAYS:
             states, result = states_of(attacked(problem, says), max_rounds=60)
@@ -165,7 +165,7 @@ def test_a_gain_that_is_a_crumb_of_the_largest_is_left() -> None:
 
 
 def test_opposite_ends_leave_where_liars_hide_the_slope_and_a_coin_takes_one() -> None:
-    problem = sp.problems.Hetero10(seed=9)
+    problem = sp.problems.UnequalHessians(seed=9)
     firsts = {}
     for seed in range(5):
         states, result = states_of(attacked(problem), seed=seed)

@@ -70,7 +70,7 @@ def test_a_well_of_a_millionth_is_left_beside_a_parameter_at_a_million() -> None
     assert abs(result.w[0]) / 1e-6 == pytest.approx(1.0, abs=0.1)
 
 
-@pytest.mark.parametrize("name", ["PCADigits", "Phase", "Gmm12", "LinearAutoencoder"])
+@pytest.mark.parametrize("name", ["PCADigits", "Phase", "GaussianMixture", "LinearAutoencoder"])
 def test_a_start_where_every_gradient_is_exactly_zero_is_left(name: str) -> None:
     problem = getattr(sp.problems, name)(seed=0)
     origin = np.zeros(problem.d)
@@ -124,7 +124,7 @@ def test_without_liars_it_ends_with_a_proof() -> None:
 @pytest.mark.parametrize("b", [7, 9])
 @pytest.mark.parametrize("says", ["truthful", "against", "for", "forge", "quiet", "loud"])
 def test_from_a_third_of_liars_on_no_claim_is_false(says: str, b: int) -> None:
-    for name in ("Example2", "Hetero10", "Tensor"):
+    for name in ("Example2", "UnequalHessians", "Tensor"):
         problem = getattr(sp.problems, name)(seed=1)
         fleet = attacked(problem, says, b)
         result = sp.minimize(fleet, b=b, w0=problem.start, seed=1, max_rounds=30)

@@ -38,7 +38,7 @@ def run(problem: Any, optimizer: Any = None, *, fleet: Any = None, **options: An
 # --- what it is for -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["Example1", "Example2", "PCADigits", "Tensor", "Hetero10"])
+@pytest.mark.parametrize("name", ["Example1", "Example2", "PCADigits", "Tensor", "UnequalHessians"])
 @pytest.mark.parametrize("style", ["push", "hold"])
 def test_it_leaves_the_saddle_that_holds_robust_descent(name: str, style: str) -> None:
     problem = getattr(sp.problems, name)(seed=1)
@@ -134,7 +134,7 @@ def test_liars_cannot_talk_it_away_from_a_minimum(name: str) -> None:
 
 
 def test_it_never_says_second_order() -> None:
-    problem = sp.problems.Hetero10(n=4, seed=0)  # Hessian noise .25 against a curvature of -.15
+    problem = sp.problems.UnequalHessians(n=4, seed=0)  # Hessian noise .25 against a curvature of -.15
     result = run(problem, max_rounds=80)
     assert result.status in ("unresolved", "budget", "no_escape_found")
 

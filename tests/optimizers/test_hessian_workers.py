@@ -167,7 +167,7 @@ def test_every_step_out_of_a_small_gradient_does_what_its_event_says(
 ) -> None:
     jumps = 0
     for seed in range(4):
-        problem = sp.problems.Hetero10(seed=seed)
+        problem = sp.problems.UnequalHessians(seed=seed)
         seen: list[Any] = []
         sp.minimize(
             attacked(problem, attack), HessianPGD(hessian=hessian), b=B, max_rounds=60, seed=seed,
@@ -191,7 +191,7 @@ def test_every_step_out_of_a_small_gradient_does_what_its_event_says(
 def test_a_hidden_slope_is_left_by_a_fair_coin() -> None:
     # The liars' votes on the slope outweigh the curvature on either side alone.
     for seed in range(6):
-        problem = sp.problems.Hetero10(seed=seed)
+        problem = sp.problems.UnequalHessians(seed=seed)
         fleet = attacked(problem, sp.SaddleAttack(problem.saddle, style="push"))
         result = sp.minimize(fleet, HessianPGD(), b=B, seed=seed, max_rounds=60, certify=False)
         assert problem.left_saddle(result.w)

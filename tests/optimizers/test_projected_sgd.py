@@ -63,7 +63,7 @@ class Noisy:
 
 def run(rule, rounds: int = 400) -> sp.Result:
     fleet = sp.Coalition(
-        sp.LocalFleet(Noisy()), sp.attacks.Bias(1.5, direction=[1.0, 1.0]), members=range(4)
+        sp.LocalFleet(Noisy()), sp.attacks.ConstantOffset(1.5, direction=[1.0, 1.0]), members=range(4)
     )
     optimizer = ProjectedSGD(step=0.05, diameter=2.0)
     return sp.minimize(

@@ -12,7 +12,13 @@ from saddleproof.problems.table import ALL_PROBLEMS, PROBLEMS
 from saddleproof.testing import check_problem
 
 SMALL = {"example1": 1, "example2": 2, "rotated_quartic": 50, "pca_digits": 20, "tensor": 8}
-MIDDLE = {"phase": 10, "sensing": 16, "deeplin": 27, "gmm12": 12, "hetero10": 10}
+MIDDLE = {
+    "phase": 10,
+    "sensing": 16,
+    "deep_linear": 27,
+    "gaussian_mixture": 12,
+    "unequal_hessians": 10,
+}
 DIMENSIONS = SMALL | MIDDLE | {"linear_autoencoder": 80, "spiked_pca": 100}
 DIMENSIONS |= {"matrix_factorization": 16, "two_layer": 44, "lower_bound": 1}
 DIMENSIONS |= {"robust_regression": 10, "logistic": 30}
@@ -157,7 +163,7 @@ def test_impossible_sizes_are_refused_by_name(name, options):
     ("name", "options"),
     [
         ("example1", {"n": 0}),
-        ("hetero10", {"n": 0}),
+        ("unequal_hessians", {"n": 0}),
         ("rotated_quartic", {"d": 0}),
         ("pca_digits", {"components": 9}),
         ("pca_digits", {"components": 65}),

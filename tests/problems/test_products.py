@@ -102,7 +102,7 @@ def test_points_far_away_are_answered_without_a_warning(member, far):
 
 
 @pytest.mark.parametrize("code", [Repetition(1), Cyclic(2)], ids=["repetition", "cyclic"])
-@pytest.mark.parametrize("name", ["hetero10", "pca_digits"])
+@pytest.mark.parametrize("name", ["unequal_hessians", "pca_digits"])
 def test_coded_workers_answer_for_their_mixtures(name: str, code: Code):
     coded = sp.problems.Coded(ALL_PROBLEMS[name](workers=9, seed=0), code)
     points, vectors = points_of(coded, 3), vectors_of(coded)
@@ -112,7 +112,7 @@ def test_coded_workers_answer_for_their_mixtures(name: str, code: Code):
 
 
 def test_coded_workers_with_the_same_parts_and_vectors_send_the_same_bits():
-    coded = sp.problems.Coded(ALL_PROBLEMS["hetero10"](workers=9, seed=0), Repetition(1))
+    coded = sp.problems.Coded(ALL_PROBLEMS["unequal_hessians"](workers=9, seed=0), Repetition(1))
     w, vectors = points_of(coded, 1)[0], vectors_of(coded)[[0, 0, 0, 3, 3, 3, 6, 6, 6]]
     products = coded.products(w, vectors).reshape(3, 3, -1)
     np.testing.assert_array_equal(products, products[:, :1].repeat(3, axis=1))

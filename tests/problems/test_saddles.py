@@ -10,16 +10,16 @@ from hypothesis.extra.numpy import arrays
 
 from saddleproof.errors import OptionError
 from saddleproof.problems import (
-    DeepLin,
+    DeepLinear,
     Example1,
     Example2,
-    Gmm12,
-    Hetero10,
+    GaussianMixture,
     PCADigits,
     Phase,
     RotatedQuartic,
     Sensing,
     Tensor,
+    UnequalHessians,
 )
 from saddleproof.problems.known import descend, newton
 from saddleproof.problems.moments import CubicForm
@@ -60,7 +60,7 @@ def test_only_hetero10s_workers_disagree_about_the_hessian():
         return np.ptp(messages[1] - messages[0], axis=0).max()
 
     assert spread(RotatedQuartic(seed=0)) < 1e-12
-    assert spread(Hetero10(seed=0)) > 0.01
+    assert spread(UnequalHessians(seed=0)) > 0.01
 
 
 def test_pca_digits_starts_at_the_tenth_eigenvector_and_falls_to_the_first():
@@ -99,7 +99,7 @@ def test_no_worker_pushes_along_sensings_way_out():
         np.testing.assert_allclose(messages @ problem.escape_direction, 0, atol=1e-12)
 
 
-@pytest.mark.parametrize("member", [Phase, Gmm12])
+@pytest.mark.parametrize("member", [Phase, GaussianMixture])
 def test_data_without_a_saddle_are_drawn_again(member, monkeypatch):
     """The first draw answers a minimum, the second the origin: both are refused."""
     draw, drawn = member._draw, []
@@ -119,7 +119,7 @@ def test_data_without_a_saddle_are_drawn_again(member, monkeypatch):
 
 def test_data_that_never_have_a_saddle_are_given_up():
     with pytest.raises(OptionError, match="more samples"):
-        Gmm12(workers=1, n=1)
+        GaussianMixture(workers=1, n=1)
 
 
 @given(
@@ -144,7 +144,7 @@ def test_newton_stops_where_it_makes_no_progress():
 
 
 def test_deeplins_way_out_is_as_steep_as_its_second_channel():
-    problem = DeepLin(seed=0)
+    problem = DeepLinear(seed=0)
     assert -2 * problem.curvature == pytest.approx(-0.6 * 0.8, rel=0.05)
     messages = problem.gradients(problem.saddle[None])[0]
     np.testing.assert_allclose(messages @ problem.escape_direction, 0, atol=1e-12)

@@ -38,7 +38,7 @@ def report(result: sp.Result, problem: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def problem() -> Any:
-    return sp.problems.Hetero10(seed=0)
+    return sp.problems.UnequalHessians(seed=0)
 
 
 def test_the_median_leaves_out_honest_rows_under_push_and_the_liars_stand_out(problem: Any) -> None:

@@ -84,7 +84,8 @@ def test_a_killed_and_resumed_training_ends_in_the_same_bytes(
         ({"module": network().float()}, "w0"),
         ({"module": 1}, "problem.module"),
     ],
-    ids=lambda value: ", ".join(value) if isinstance(value, dict) else value,  # no address of a function
+    # Names only: the text of a function holds its address.
+    ids=lambda value: ", ".join(value) if isinstance(value, dict) else value,
 )
 def test_another_training_is_refused_by_name_and_may_be_allowed(
     tmp_path: Path, changed: dict[str, Any], message: str

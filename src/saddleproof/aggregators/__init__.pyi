@@ -9,8 +9,8 @@ from .centered_clipping import CenteredClipping
 from .clipping import Clipping
 from .dnc import DnC
 from .draco import Draco
-from .fltrust import FLTrust
 from .engine.streams import stream
+from .fltrust import FLTrust
 from .geometric_median import GeometricMedian, GeometricMedianEstimate
 from .krum import Krum
 from .mda import MDA

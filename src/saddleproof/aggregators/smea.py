@@ -11,6 +11,8 @@ from saddleproof.aggregators.engine.units import Gram
 from saddleproof.aggregators.weighted import WeightedRule
 from saddleproof.arrays import Vector
 
+#: Most numbers in the matrices of all sets; it admits m = 20 with any b, and m = 100 with b = 2.
+NUMBERS = 2**26
 #: In the place of a length of zero.
 TINY = 1e-300
 
@@ -25,7 +27,8 @@ class SMEA(WeightedRule):
     Ties go to the first set by index. The eigenvalues are exact in float64, from the m x m matrix
     of inner products, where ByzFL 0.0.11 steps by the power method. Inexactness: the rank bound of
     `saddleproof.aggregators.inexactness`. Cost O(m^2 d), and a search of all sets, for most of them
-    without an eigenvalue: beyond 200 000 sets (m = 20 is within, whatever b) the rule is refused.
+    without an eigenvalue; with more than 2^26 numbers in their matrices it is refused (m = 20 is
+    within, whatever b; m = 100 with b = 2).
 
     Source: "On the Privacy-Robustness-Utility Trilemma in Distributed Learning", ICML 2023, as
     ByzFL's manual states it.
@@ -47,7 +50,7 @@ class SMEA(WeightedRule):
         placed = gram.placed
         K = np.where(placed & placed[:, None], gram.matrix, 0.0)
         best, least = np.arange(m - b), np.inf
-        for block in kept(left_out("SMEA", m, b), m):
+        for block in kept(left_out("SMEA", m, b, NUMBERS // (m - b) ** 2), m):
             sets = block[placed[block].all(axis=1)]
             scatter = _centred(K[sets[:, :, None], sets[:, None, :]])
             # A set cannot be the best where a lower bound of its eigenvalue is above the least.

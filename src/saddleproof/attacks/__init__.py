@@ -2,5 +2,8 @@
 
 import lazy_loader
 
+from saddleproof.arguments.renamed import with_old_names
+
 # The names, with the file of each, stand in __init__.pyi; a name is imported when it is first used.
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+_found, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__ = with_old_names(_found, __name__)

@@ -1,10 +1,10 @@
 from .a_little_is_enough import ALittleIsEnough
 from .base import AnswerView, Attack, AttackView, Coalition
-from .bias import Bias
 from .bit_flip import BitFlip
 from .burst import Burst
+from .constant_offset import ConstantOffset
+from .constant_pull import ConstantPull
 from .delayed import Delayed
-from .drive import Drive
 from .gaussian import Gaussian
 from .inexact_oracle import InexactOracle
 from .inner_product import InnerProduct
@@ -28,12 +28,12 @@ __all__ = [
     "AnswerView",
     "Attack",
     "AttackView",
-    "Bias",
+    "ConstantOffset",
     "BitFlip",
     "Burst",
     "Coalition",
     "Delayed",
-    "Drive",
+    "ConstantPull",
     "Gaussian",
     "InexactOracle",
     "InnerProduct",

@@ -12,8 +12,8 @@ from saddleproof.arguments import check_options
 from saddleproof.arrays import Vector
 from saddleproof.attacks.answers import Way, lies
 from saddleproof.attacks.base import AnswerView, AttackView
+from saddleproof.attacks.playbook_messages import MESSAGES, PointsOfRole
 from saddleproof.attacks.roles import roles
-from saddleproof.attacks.tricks import TRICKS, Spot
 from saddleproof.errors import OptionError
 
 Loss = Literal["honest", "no", "yes"]
@@ -21,21 +21,21 @@ Loss = Literal["honest", "no", "yes"]
 
 @dataclass(frozen=True)
 class Playbook:
-    """One trick where the run stands, others where it probes, escapes and tests.
+    """One message where the run stands, others where it probes, escapes and tests.
 
     The coalition reads off the points what each of them is for (`saddleproof.attacks.roles`) and
-    plays the trick of that role (`saddleproof.attacks.tricks` lists them): hold the descent, vote
+    plays the message of that role (`saddleproof.attacks.playbook_messages` lists them): hold the descent, vote
     no at every test of a decrease, and tell the truth elsewhere, for instance. Against an
-    optimizer that asks for one point a round it is the trick of `descent`.
+    optimizer that asks for one point a round it is the message of `descent`.
 
-    Where the server asks for changes and curvatures in the place of gradients, no trick applies:
+    Where the server asks for changes and curvatures in the place of gradients, no message applies:
     the coalition lies in the way of `answers` (`saddleproof.attacks.answers` lists the ways).
 
     Knows everything that there is to know; remembers nothing.
 
     Args:
-        descent, probe, escape, test: names of tricks.
-        size: the number of the tricks that take one, > 0: lengths in units of the honest spread,
+        descent, probe, escape, test: names of messages.
+        size: the number of the messages that take one, > 0: lengths in units of the honest spread,
             curvatures in units of the smoothness. 1 hides among the honest rows, 1e6 is loud. The
             ways to answer take the same number.
         loss: what members say of their losses, where workers are asked: the truth, the largest
@@ -43,9 +43,9 @@ class Playbook:
         answers: a way to lie about changes and curvatures.
 
     Raises:
-        OptionError: an unknown trick or way, or a size that is not positive.
+        OptionError: an unknown message or way, or a size that is not positive.
 
-    Cost: where a trick sends the strongest message, that of `strongest.through`.
+    Cost: where a message sends the strongest message, that of `strongest.through`.
     """
 
     descent: str = "push"
@@ -59,8 +59,8 @@ class Playbook:
     def __post_init__(self) -> None:
         check_options(self)
         for role in ROLES:
-            if (trick := getattr(self, role)) not in TRICKS:
-                raise OptionError(f"{role} must be one of {', '.join(TRICKS)}; got {trick!r}")
+            if (message := getattr(self, role)) not in MESSAGES:
+                raise OptionError(f"{role} must be one of {', '.join(MESSAGES)}; got {message!r}")
         if not 0 < self.size < np.inf:
             raise OptionError(f"size must be positive and finite; got {self.size}")
 
@@ -72,8 +72,8 @@ class Playbook:
             for role in ROLES:
                 rows = np.flatnonzero(found == role)
                 if len(rows):
-                    spot = Spot(_at(view, rows), view.points[0], view.own[0], self.size)
-                    told[rows] = TRICKS[getattr(self, role)](spot)
+                    points = PointsOfRole(_at(view, rows), view.points[0], view.own[0], self.size)
+                    told[rows] = MESSAGES[getattr(self, role)](points)
         return told
 
     def answer(self, view: AnswerView) -> Vector:
@@ -92,7 +92,7 @@ class Playbook:
         return told
 
 
-#: The options that name a trick.
+#: The options that name a message.
 ROLES = ("descent", "probe", "escape", "test")
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from saddleproof.attacks.a_little_is_enough import ALittleIsEnough
 from saddleproof.attacks.base import Attack
-from saddleproof.attacks.bias import Bias
 from saddleproof.attacks.bit_flip import BitFlip
 from saddleproof.attacks.burst import Burst
+from saddleproof.attacks.constant_offset import ConstantOffset
+from saddleproof.attacks.constant_pull import ConstantPull
 from saddleproof.attacks.delayed import Delayed
-from saddleproof.attacks.drive import Drive
 from saddleproof.attacks.gaussian import Gaussian
 from saddleproof.attacks.inexact_oracle import InexactOracle
 from saddleproof.attacks.inner_product import InnerProduct
@@ -33,11 +33,11 @@ from saddleproof.attacks.vote import Vote
 
 ATTACKS: dict[str, type[Attack]] = {
     "a_little_is_enough": ALittleIsEnough,
-    "bias": Bias,
     "bit_flip": BitFlip,
     "burst": Burst,
+    "constant_offset": ConstantOffset,
+    "constant_pull": ConstantPull,
     "delayed": Delayed,
-    "drive": Drive,
     "gaussian": Gaussian,
     "inexact_oracle": InexactOracle,
     "inner_product": InnerProduct,

@@ -33,7 +33,7 @@ def rereading(fleet: GrpcFleet, roster: Path | None) -> Iterator[None]:
         try:
             new = fleet.reload(None if roster is None else read(roster))
         except SaddleproofError as error:
-            _log.error("SIGHUP: nothing has changed: %s", error)  # noqa: TRY400 (a sentence is enough)
+            _log.error("SIGHUP: nothing has changed: %s", error)
             return
         for name in new:
             _log.error("SIGHUP: %s cannot join: the roster of a run is fixed when it begins", name)

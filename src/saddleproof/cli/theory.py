@@ -53,7 +53,7 @@ def command(
     curvature: float | None,
 ) -> None:
     """Print Theorem 3's schedule and guarantee, what is vacuous in it, and a practical schedule."""
-    from saddleproof.schedule import Practical, VacuousScheduleWarning
+    from saddleproof.schedule import HeuristicSchedule, VacuousScheduleWarning
     from saddleproof.theory import iterate_radius, theorem3_guarantee
 
     with warnings.catch_warnings(record=True) as notes:
@@ -73,7 +73,7 @@ def command(
     # At this gamma the Hessian changes by gamma over the radius r = 4 sqrt(d) Delta / gamma.
     least = 2 * math.sqrt(rho * inexactness * math.sqrt(d))
     gamma = least if curvature is None else curvature
-    schedule = Practical(d, inexactness, gamma, 1 / smoothness, delta=delta)
+    schedule = HeuristicSchedule(d, inexactness, gamma, 1 / smoothness, delta=delta)
     click.echo(f"\nPractical, no theorem\n  schedule   {_line(schedule)}")
     click.echo(f"  notices    curvature {gamma:.3g}")
     if gamma > smoothness:

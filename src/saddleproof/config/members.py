@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from saddleproof.arguments import FAMILIES, suggest
+from saddleproof.arguments.renamed import NAMES
 from saddleproof.errors import ConfigError, MissingExtraError, OptionError
 
 #: Family to the module and the name of its table.
@@ -33,7 +34,7 @@ MEMBER_OPTIONS = {family: family for family in TABLES} | {
 SCHEDULES = {
     "theorem3": "Theorem3",
     "theorem4": "Theorem4",
-    "practical": "Practical",
+    "heuristic": "HeuristicSchedule",
     "fixed": "Schedule",
 }
 
@@ -142,6 +143,8 @@ def find(family: str, name: str) -> Any:
         except (ImportError, AttributeError) as error:
             raise ConfigError(f"cannot load {name!r}: {error}") from error
     members = table(family)
+    if name in NAMES and NAMES[name] in members:
+        raise ConfigError(f"the {family} {name!r} is called {NAMES[name]!r} now")
     if name not in members:
         raise ConfigError(f"no {family} is called {name!r}; {suggest(name, members)}")
     return members[name]

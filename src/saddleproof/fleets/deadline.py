@@ -12,8 +12,8 @@ Without that quorum a round goes on up to its limit: too few answers would end t
 
 Workers that are silent in turns have few misses each. So grace that was waited out for nobody also
 comes from one budget for all together: 2 grace (b + 1) seconds, which is what b workers cost that
-fall silent for good, and one more. Each round gives back `_REFUND` of its T. In the long run silence
-stretches rounds by that share and by slack T, whoever is silent.
+fall silent for good, and one more. Each round gives back `_REFUND` of its T. In the long run
+silence stretches rounds by that share and by slack T, whoever is silent.
 
 Questions cost differently: a `LeastCurvature` is some hundred passes over the data, a `Gradients`
 of one point is one pass. T is measured in the round itself, so it is always that of the question
@@ -200,7 +200,7 @@ class Watch:
         if self._quorum_at is None:
             return 0.0
         grace = self.elapsed - self._quorum_at * (1.0 + self._deadline.slack)
-        return max(grace, 0.0) * self._in_vain - _REFUND * self._quorum_at
+        return max(grace, 0.0) - _REFUND * self._quorum_at
 
 
 class Patience:

@@ -80,9 +80,9 @@ class ByzantinePGD(Machine):
     is vacuous or there is none.
 
     Args:
-        schedule: `Theorem3(...)`, `Theorem4(...)`, `Practical(...)` or any `Schedule`; or a
+        schedule: `Theorem3(...)`, `Theorem4(...)`, `HeuristicSchedule(...)` or any `Schedule`; or a
             function of (d, Delta_hat) to one, called with what was read at each main-loop point,
-            such as functools.partial(Practical, curvature=0.5, step=0.1).
+            such as functools.partial(HeuristicSchedule, curvature=0.5, step=0.1).
         max_escapes: end with status "budget" when this many escapes have succeeded; None: the
             budget of rounds alone. R that an adversary can reach makes false escapes for ever.
 

@@ -16,7 +16,7 @@ from saddleproof.paper.experiments.base import Assessment, Cell, Row, column, pi
 from saddleproof.paper.experiments.exponents import fitted
 from saddleproof.paper.experiments.landscapes import DoubleWell, LongSlope
 from saddleproof.paper.theorem3_proof import effective_iterations
-from saddleproof.schedule import Practical
+from saddleproof.schedule import HeuristicSchedule
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,7 +28,7 @@ class Observation1Experiment:
 
     The slope is slightly above 2 Delta, and the oracle answers slightly more than epsilon =
     3 Delta. Descent then takes the smallest steps that Algorithm 1 takes before it ends. Each of
-    them lowers F by 6 Delta^2 / L; (5) counts 3/2 Delta^2 / L. The schedule is `Practical`, since
+    them lowers F by 6 Delta^2 / L; (5) counts 3/2 Delta^2 / L. The schedule is `HeuristicSchedule`, since
     that of Theorem 3 does not end at these Delta.
 
     Args:
@@ -63,7 +63,7 @@ class Observation1Experiment:
         if cell["case"] == "stalled":
             slope = LongSlope(2.001 * Delta)
             most = effective_iterations(Delta, 1.0, slope.excess)
-            schedule = Practical(1, Delta, 0.5, 1.0)
+            schedule = HeuristicSchedule(1, Delta, 0.5, 1.0)
             ended = algorithm1(
                 slope, schedule, budget=Delta, style="stall", max_rounds=math.ceil(2 * most) + 1000
             )
@@ -79,7 +79,7 @@ class Observation1Experiment:
         well = DoubleWell()
         most = effective_iterations(Delta, well.smoothness, well.excess)
         ended = algorithm1(
-            well, Practical(well.d, Delta, well.gamma / 2, 1 / well.smoothness),
+            well, HeuristicSchedule(well.d, Delta, well.gamma / 2, 1 / well.smoothness),
             budget=Delta, style="push", seed=cell["seed"], max_rounds=5000,
         )  # fmt: skip
         return [

@@ -233,7 +233,7 @@ def informed_optimizer(name: str, Delta: float) -> Any:
     The values that it takes of these are given; other options keep their defaults.
     """
     from saddleproof.optimizers.table import OPTIMIZERS
-    from saddleproof.schedule import Practical
+    from saddleproof.schedule import HeuristicSchedule
 
     make, gamma = OPTIMIZERS[name], Delta**0.5
     facts = {
@@ -241,7 +241,7 @@ def informed_optimizer(name: str, Delta: float) -> Any:
         "curvature": gamma,
         "hessian_lipschitz": 1.0,
         "cubic": 1.0,
-        "schedule": partial(Practical, curvature=gamma / 2, step=1.0),
+        "schedule": partial(HeuristicSchedule, curvature=gamma / 2, step=1.0),
         "diameter": 10.0,
     }
     wanted = signature(make).parameters.values()

@@ -1,7 +1,7 @@
 from .base import Loss, Problem
 from .coded import Coded
-from .deeplin import DeepLin
-from .gmm import Gmm12
+from .deep_linear import DeepLinear
+from .gaussian_mixture import GaussianMixture
 from .known import KnownProblem
 from .linear_autoencoder import LinearAutoencoder
 from .logistic import Logistic
@@ -9,7 +9,7 @@ from .lower_bound import LowerBound
 from .matrix_factorization import MatrixFactorization
 from .pca import PCADigits, SpikedPCA
 from .phase import Phase
-from .quartic import Example1, Example2, Hetero10, RotatedQuartic
+from .quartic import Example1, Example2, RotatedQuartic, UnequalHessians
 from .robust_regression import RobustRegression
 from .saddle import SaddleProblem
 from .sensing import Sensing
@@ -18,11 +18,11 @@ from .two_layer import TwoLayer
 
 __all__ = [
     "Coded",
-    "DeepLin",
+    "DeepLinear",
     "Example1",
     "Example2",
-    "Gmm12",
-    "Hetero10",
+    "GaussianMixture",
+    "UnequalHessians",
     "KnownProblem",
     "LinearAutoencoder",
     "Logistic",

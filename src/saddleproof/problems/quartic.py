@@ -138,7 +138,7 @@ class RotatedQuartic(TiltedQuartic):
         super().__init__(spectrum, workers=workers, seed=seed, n=n, rotate=True)
 
 
-class Hetero10(TiltedQuartic):
+class UnequalHessians(TiltedQuartic):
     """Weak curvature, -.15 against 1, and workers whose Hessians disagree, d = 10.
 
     Args:
@@ -147,7 +147,7 @@ class Hetero10(TiltedQuartic):
         n: samples a worker; tilts are N(0, I/n), Hessian noise has deviation .5/sqrt(n).
     """
 
-    name = "hetero10"
+    name = "unequal_hessians"
 
     def __init__(self, *, workers: int = 20, seed: int = 0, n: int = 4000) -> None:
         spectrum = np.append(-0.15, np.linspace(0.3, 1.0, 9))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from saddleproof.problems.deeplin import DeepLin
-from saddleproof.problems.gmm import Gmm12
+from saddleproof.problems.deep_linear import DeepLinear
+from saddleproof.problems.gaussian_mixture import GaussianMixture
 from saddleproof.problems.known import KnownProblem
 from saddleproof.problems.linear_autoencoder import LinearAutoencoder
 from saddleproof.problems.logistic import Logistic
@@ -11,7 +11,7 @@ from saddleproof.problems.lower_bound import LowerBound
 from saddleproof.problems.matrix_factorization import MatrixFactorization
 from saddleproof.problems.pca import PCADigits, SpikedPCA
 from saddleproof.problems.phase import Phase
-from saddleproof.problems.quartic import Example1, Example2, Hetero10, RotatedQuartic
+from saddleproof.problems.quartic import Example1, Example2, RotatedQuartic, UnequalHessians
 from saddleproof.problems.robust_regression import RobustRegression
 from saddleproof.problems.saddle import SaddleProblem
 from saddleproof.problems.sensing import Sensing
@@ -29,9 +29,9 @@ PROBLEMS: dict[str, type[SaddleProblem]] = {
         Tensor,
         Phase,
         Sensing,
-        DeepLin,
-        Gmm12,
-        Hetero10,
+        DeepLinear,
+        GaussianMixture,
+        UnequalHessians,
         LinearAutoencoder,
         SpikedPCA,
     )

@@ -12,7 +12,7 @@ RADII = 4.0
 PATIENCE = 1.2
 
 
-def Practical(  # noqa: N802
+def HeuristicSchedule(  # noqa: N802
     d: int,
     inexactness: float,
     curvature: float,
@@ -51,7 +51,7 @@ def Practical(  # noqa: N802
     Raises:
         OptionError: a value outside its range.
 
-    >>> schedule = Practical(d=4, inexactness=0.01, curvature=0.5, step=1.0)
+    >>> schedule = HeuristicSchedule(d=4, inexactness=0.01, curvature=0.5, step=1.0)
     >>> schedule.r, schedule.Q, schedule.T_th
     (0.16, 2, 14)
     """

@@ -23,7 +23,7 @@ from saddleproof.testing import Bowl
 resource = pytest.importorskip("resource")
 POINTS = np.zeros((1, 4))
 
-SERVER = '''
+SERVER = """
 import os, resource, sys, tempfile
 import numpy as np
 from saddleproof.fleets.grpc import transport
@@ -45,7 +45,7 @@ for number, line in enumerate(sys.stdin):
         saved = error.strerror
     print(status, saved, len(os.listdir("/proc/self/fd")), flush=True)
 fleet.close(done=False)
-'''
+"""
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def test_a_limit_too_low_for_the_roster_is_refused_with_the_cure(folder, monkeyp
 
 
 def test_there_are_as_many_connections_as_descriptors_allow_and_some_are_kept_back(monkeypatch):
-    monkeypatch.setattr(transport, "_descriptors", lambda: ["0"] * 30)
+    monkeypatch.setattr(transport, "_descriptors", lambda: 30)
     for soft, most in ((resource.RLIM_INFINITY, 320), (20_000, 320), (200, 106)):
         monkeypatch.setattr(resource, "getrlimit", lambda _, soft=soft: (soft, soft))
         assert transport.most_connections(20) == most

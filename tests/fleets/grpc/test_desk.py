@@ -131,7 +131,7 @@ def test_a_replay_of_an_old_answer_is_a_second_vote_in_the_next_round(desk):
     say(desk, "ann", old)
     assert desk.close().status[0] == "ok"
     assert say(desk, "ann", old) == "second vote"  # between two rounds
-    ask(desk)
+    ask(desk, line=desk.made["ben"])
     assert desk.out() == {0}
     assert desk.close().status[0] == "malformed"
 

@@ -227,7 +227,9 @@ def test_a_worker_that_is_pushed_out_says_so_and_dials_in_again(
     assert (first.refusal, first.thread.is_alive()) == (None, True)
 
 
-def test_a_connection_that_is_replaced_again_and_again_is_an_alarm(fleet, start, answers, caplog, until):
+def test_a_connection_that_is_replaced_again_and_again_is_an_alarm(
+    fleet, start, answers, caplog, until
+):
     for _ in range(2):
         start(fleet, "worker-2", answers[2])
     until(lambda: "its key is stolen: revoke it" in caplog.text, 60)

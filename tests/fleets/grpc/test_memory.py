@@ -12,9 +12,9 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Self
 
 import grpc
-import numpy as np
 import pytest
 
 from saddleproof.fleets.grpc import keys, transport
@@ -41,14 +41,12 @@ class Link:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self.address = ""
 
-    def __enter__(self) -> Link:
+    def __enter__(self) -> Self:
         self._thread.start()
         assert self._ready.wait(30)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: object, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._loop.call_soon_threadsafe(self._over.set)
         self._thread.join(30)
 
@@ -59,17 +57,23 @@ class Link:
     async def _serve(self) -> None:
         self._over = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._writers: list[asyncio.StreamWriter] = []
         server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
-        self.address = "127.0.0.1:%d" % server.sockets[0].getsockname()[1]
+        self.address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
         self._ready.set()
         await self._over.wait()
         server.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for writer in self._writers:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there = await asyncio.open_connection(self._host, self._port)
+        self._writers += [writer, there[1]]
         for one, other in ((reader, there[1]), (there[0], writer)):
             queue: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(_IN_FLIGHT >> 16)
             for work in (self._take(one, queue), self._give(other, queue)):
@@ -99,7 +103,7 @@ class Link:
         writer.close()
 
 
-SERVER = '''
+SERVER = """
 import gc, sys
 from pathlib import Path
 import numpy as np
@@ -125,7 +129,7 @@ for what in sys.stdin:
         Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from here
     print(memory(), memory("VmHWM"), fleet.counters()["worker-0"]["malformed"], flush=True)
 fleet.close(done=False)
-'''
+"""
 
 
 class Server:
@@ -145,7 +149,7 @@ class Server:
         now, most, proofs = map(int, self._process.stdout.readline().split())
         return now, most, proofs
 
-    def __enter__(self) -> Server:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -167,9 +171,9 @@ def flooded(folder, how: str, seconds: float, path: str) -> tuple[int, int, int,
                 sent.append(1)
 
         def hear(call):
-            with pytest.raises(grpc.RpcError):
-                while True:
-                    header, _ = decode(next(call))
+            with contextlib.suppress(grpc.RpcError):
+                for frame in call:
+                    header, _ = decode(frame)
                     if header.size > PIECE and not asked:
                         asked.append(header)
 
@@ -186,7 +190,8 @@ def flooded(folder, how: str, seconds: float, path: str) -> tuple[int, int, int,
                 _, most, proofs = server.told("memory")
             call.cancel()
             hearing.join(60)
-    print(f"\n{how}: idle {idle} KiB, at most {most} KiB, {len(sent)} MiB sent, {proofs} proofs")
+    told = f"idle {idle} KiB, at most {most} KiB, {len(sent)} MiB sent, {proofs} proofs"
+    sys.stdout.write(f"\n{how}: {told}\n")
     return idle, most, proofs, len(sent)
 
 

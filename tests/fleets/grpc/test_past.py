@@ -82,7 +82,9 @@ def test_a_vote_before_an_old_answer_is_complete_proves_the_worker_bad(desk):
 def test_an_old_answer_of_another_size_than_was_asked_proves_the_worker_bad(desk):
     header, _ = decode(asked(desk)[0])
     larger = past.replace(header, rows=32)
-    assert "not what was asked" in desk.receive(desk.line, next(frames(larger, np.zeros(32 * LONG.size))))
+    assert "not what was asked" in desk.receive(
+        desk.line, next(frames(larger, np.zeros(32 * LONG.size)))
+    )
 
 
 def test_who_sends_more_old_bytes_in_a_round_than_it_may_loses_the_connection_only(

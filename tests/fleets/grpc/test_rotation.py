@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
+import datetime as dt
 import os
 import signal
 import subprocess
@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from saddleproof.cli import main
 from saddleproof.errors import ConfigError, FleetError, OptionError
-from saddleproof.fleets.grpc import certificates, keys, rotation, transport
+from saddleproof.fleets.grpc import certificates, keys, rotation
 from saddleproof.fleets.grpc.client import Client
 from saddleproof.fleets.grpc.fleet import GrpcFleet
 from saddleproof.fleets.grpc.roster import Roster, read
@@ -75,8 +75,14 @@ def worker():
 def test_no_certificate_outlives_the_authority(tmp_path):
     keys.init(tmp_path, days=10)
     keys.issue(tmp_path, ["ann"], days=5000)
-    assert shown(tmp_path, "ann").not_valid_after_utc == shown(tmp_path, "authority").not_valid_after_utc
-    assert shown(tmp_path, "server").not_valid_after_utc == shown(tmp_path, "authority").not_valid_after_utc
+    assert (
+        shown(tmp_path, "ann").not_valid_after_utc
+        == shown(tmp_path, "authority").not_valid_after_utc
+    )
+    assert (
+        shown(tmp_path, "server").not_valid_after_utc
+        == shown(tmp_path, "authority").not_valid_after_utc
+    )
 
 
 def test_a_day_beyond_the_calendar_is_refused(home):
@@ -98,20 +104,22 @@ def expired():
 
     def make(home, name):
         _, signer = keys.authority_of(home)
-        old, now = shown(home, name), datetime.datetime.now(datetime.UTC)
+        old, now = shown(home, name), dt.datetime.now(dt.UTC)
         draft = (
             x509.CertificateBuilder()
             .subject_name(old.subject)
             .issuer_name(old.issuer)
             .public_key(old.public_key())
             .serial_number(old.serial_number)
-            .not_valid_before(now - datetime.timedelta(days=2))
-            .not_valid_after(now - datetime.timedelta(minutes=1))
+            .not_valid_before(now - dt.timedelta(days=2))
+            .not_valid_after(now - dt.timedelta(minutes=1))
         )
         for extension in old.extensions:
             draft = draft.add_extension(extension.value, extension.critical)
         path = home / f"{name}.pem"
-        path.write_bytes(draft.sign(signer, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+        path.write_bytes(
+            draft.sign(signer, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+        )
 
     return make
 
@@ -167,7 +175,9 @@ def test_a_running_server_shows_its_renewed_certificate_after_a_reload(home, wor
             with context.wrap_socket(
                 socket.create_connection((host, int(port))), server_hostname=keys.SERVER_NAME
             ) as line:
-                return x509.load_der_x509_certificate(line.getpeercert(binary_form=True)).serial_number
+                return x509.load_der_x509_certificate(
+                    line.getpeercert(binary_form=True)
+                ).serial_number
 
         before = serial()
         rotation.renew(home, ["server"])
@@ -302,15 +312,15 @@ def odd(home, names=("ann",), key=None):
     """Credentials with these common names, signed by the folder's authority."""
     authority, signer = keys.authority_of(home)
     key = ec.generate_private_key(ec.SECP256R1()) if key is None else key
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, n) for n in names]))
         .issuer_name(authority.subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
         .add_extension(x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.CLIENT_AUTH]), True)
         .sign(signer, hashes.SHA256())
     )
@@ -377,8 +387,9 @@ def test_a_server_reads_its_roster_and_keys_again_on_sighup(home, tmp_path, unti
     roster.write_text("ann\nben\n")
     config.write_text('problem = { name = "example2", workers = 2 }\nrun = { b = 0 }\n')
     log = tmp_path / "log.txt"
-    command = [sys.executable, "-m", "saddleproof", "serve", str(config), "--listen", "127.0.0.1:0",
-               "--keys", str(home), "--roster", str(roster), "--out", str(tmp_path), "--verbose"]  # fmt: skip
+    told = ["--keys", str(home), "--roster", str(roster), "--out", str(tmp_path), "--verbose"]
+    command = [sys.executable, "-m", "saddleproof", "serve", str(config), *told]
+    command += ["--listen", "127.0.0.1:0"]
     with log.open("w") as text, subprocess.Popen(command, stderr=text, stdout=text) as server:
         try:
             until(lambda: "listening at" in log.read_text(), 60)

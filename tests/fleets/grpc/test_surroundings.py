@@ -1,4 +1,4 @@
-"""Where a fleet lives: in a notebook, whose loop runs; beside a disk, which a peer must not fill."""
+"""Where a fleet lives: in a notebook, whose loop runs; beside a disk that can be full."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_a_fleet_is_made_asked_and_closed_inside_a_loop_that_runs(folder, caplog
     assert [r for r in caplog.records if r.levelno >= logging.ERROR] == []
 
 
-SERVER = '''
+SERVER = """
 import socket, sys
 from saddleproof.fleets.grpc.fleet import GrpcFleet
 fleet = GrpcFleet(["worker-0"], sys.argv[1])
@@ -35,7 +35,7 @@ for _ in range(int(sys.argv[2])):
         peer.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
         peer.recv(100)
 fleet.close()
-'''
+"""
 
 
 def test_handshakes_that_fail_write_nothing_to_stderr(folder):

@@ -191,7 +191,7 @@ def test_ending_above_plain_descent_by_more_than_was_printed_is_seen() -> None:
     """
     setup, observer = build(parse(text), seed=0), Observer()
     result = setup.minimize(callback=observer)
-    assert observer.shadow is not None
+    assert observer.plain is not None
     assert not judged(setup, result, observer, LIARS).beyond
-    observer.shadow = setup.problem.minimum
+    observer.plain = setup.problem.minimum
     assert judged(setup, replace(result, w=setup.problem.saddle), observer, LIARS).beyond

@@ -167,8 +167,8 @@ def test_a_journal_of_another_search_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "other", "error", "says"),
     [
-        (GD, {"budget": 29}, OptionError, "budget >= 30"),
-        (GD, {"fresh": 0}, OptionError, "fresh >= 1"),
+        (GD, {"budget": 29}, OptionError, "budget must be a whole number of at least 30"),
+        (GD, {"fresh": 0}, OptionError, "fresh must be a whole number of at least 1"),
         (GD, {"objective": "win"}, OptionError, "trap, lie"),
         (GD.replace("example1", "robust_regression"), {}, ConfigError, "known saddle"),
         (GD.replace("problem =", "grid ="), {}, ConfigError, "grid|problem"),
@@ -192,7 +192,7 @@ def outcome(**other: Any) -> Outcome:
 
 def test_harm_is_one_for_a_success_and_below_a_half_short_of_it() -> None:
     def harm(objective: Any, **other: Any) -> float:
-        return Attempt({"name": "drive"}, (outcome(**other),)).harm(objective)
+        return Attempt({"name": "constant_pull"}, (outcome(**other),)).harm(objective)
 
     assert harm("trap", left=False) == 1
     assert harm("trap", excess=np.nan, rounds=2.0, status="budget") <= 0.5

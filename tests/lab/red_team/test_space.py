@@ -107,7 +107,7 @@ def test_a_neighbour_changes_little() -> None:
 def test_a_bench_keeps_the_trainer_and_drops_what_the_search_replaces() -> None:
     text = """
     optimizer = "gradient_descent"
-    attack = { name = "drive", members = [3, 5] }
+    attack = { name = "constant_pull", members = [3, 5] }
     run = { b = 4, max_rounds = 9 }
     problem = { name = "example1", n = 50 }
     [grid]
@@ -144,5 +144,5 @@ def test_a_trainer_that_cannot_run_is_refused_before_the_search() -> None:
 
 
 def test_attacks_are_spelled_in_one_line() -> None:
-    assert spelled({"name": "drive"}) == "drive()"
-    assert spelled({"name": "bias", "size": 0.1}) == "bias(size=0.1)"
+    assert spelled({"name": "constant_pull"}) == "constant_pull()"
+    assert spelled({"name": "constant_offset", "size": 0.1}) == "constant_offset(size=0.1)"

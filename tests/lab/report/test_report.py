@@ -110,7 +110,7 @@ def test_the_picture_is_a_png(page):
 
 
 def test_saddle_and_minimum_lie_in_the_plane():
-    problem = build(parse('problem = "deeplin"\nrun = { b = 0 }')).problem
+    problem = build(parse('problem = "deep_linear"\nrun = { b = 0 }')).problem
     plane = Plane.of(problem)
     assert plane is not None
     back = plane.origin + plane.minimum @ plane.axes

@@ -12,6 +12,7 @@ sort is used instead. Which way is taken depends on the shape alone, so a run re
 
 from __future__ import annotations
 
+import importlib
 import os
 import warnings
 from collections.abc import Callable, Iterator
@@ -158,7 +159,7 @@ def _pass(
 def _block_kernel() -> Callable[..., None]:
     """The compiled kernel, or NumPy's where numba is missing or does not load."""
     try:
-        from saddleproof.aggregators.engine.kernels_compiled import scan as compiled
+        importlib.import_module("numba")
     except ImportError as error:  # numba raises it too where NumPy is newer than it knows
         from saddleproof.aggregators.engine.kernels_plain import scan as plain
 
@@ -170,6 +171,8 @@ def _block_kernel() -> Callable[..., None]:
                 stacklevel=2,
             )
         return plain
+    from saddleproof.aggregators.engine.kernels_compiled import scan as compiled
+
     return cast(Callable[..., None], compiled)
 
 

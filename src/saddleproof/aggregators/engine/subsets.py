@@ -19,22 +19,25 @@ BLOCK = 2**20
 Sets = NDArray[np.intp]
 
 
-def left_out(name: str, m: int, b: int) -> Sets:
+def left_out(name: str, m: int, b: int, most: int = MOST) -> Sets:
     """(n, b) the rows that each set leaves out, in the order of their indices.
 
     Args:
         name: the rule that asks.
+        m: rows.
+        b: how many each set leaves out.
+        most: sets that the rule can try in reasonable time.
 
     Raises:
-        OptionError: there are more than `MOST` sets.
+        OptionError: there are more sets.
 
     >>> left_out("MDA", 3, 1).tolist()
     [[0], [1], [2]]
     """
     count = math.comb(m, b)
-    if count > MOST:
+    if count > (most := min(most, MOST)):
         raise OptionError(
-            f"{name} tries every set of m - b rows, and at most {MOST} sets; m={m} and b={b} make "
+            f"{name} tries every set of m - b rows, for m={m} at most {most}; b={b} makes "
             f"{count}. Take fewer workers, a smaller b, or a rule that needs no search, such as "
             "NearestNeighborMixing()"
         )

@@ -1,4 +1,4 @@
-"""What a certificate says: its key's fingerprint and strength, until when it holds, what is revoked.
+"""What a certificate says: its key's fingerprint and strength, and until when it holds.
 
 A fingerprint is `sha256:` and 64 hexadecimal digits, of the public key alone (its DER encoding as
 SubjectPublicKeyInfo), as in `openssl pkey -pubin -outform der | sha256sum`. A renewed certificate
@@ -68,11 +68,10 @@ def weakness(certificate: Any) -> str | None:
     key = certificate.public_key()
     if isinstance(key, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
         return None
-    least = {rsa.RSAPublicKey: _RSA, ec.EllipticCurvePublicKey: _CURVE}
-    for kind, bits in least.items():
-        if isinstance(key, kind):
-            return f"a key of {key.key_size} bits; needs {bits}" if key.key_size < bits else None
-    return f"a key of the kind {type(key).__name__}; needs ECDSA, Ed25519 or RSA"
+    if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
+        return f"a key of the kind {type(key).__name__}; needs ECDSA, Ed25519 or RSA"
+    bits = _RSA if isinstance(key, rsa.RSAPublicKey) else _CURVE
+    return f"a key of {key.key_size} bits; needs {bits}" if key.key_size < bits else None
 
 
 def check_in_time(certificate: bytes, whose: str, cure: str) -> None:

@@ -79,7 +79,11 @@ def revoke(folder: str | os.PathLike[str], names: Iterable[str]) -> tuple[Path, 
     authority, signer = keys.authority_of(home)
     known = certificates.revoked(_list(home), _pem(authority))
     gone = {name: _certificate(home, name).serial_number for name in wanted}
-    written = [_replace(home / f"{keys.AUTHORITY}.crl", _signed(authority, signer, {*known, *gone.values()}))]
+    written = [
+        _replace(
+            home / f"{keys.AUTHORITY}.crl", _signed(authority, signer, {*known, *gone.values()})
+        )
+    ]
     aside = home / "revoked"
     try:
         aside.mkdir(mode=0o700, exist_ok=True)

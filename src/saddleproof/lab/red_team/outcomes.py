@@ -54,14 +54,14 @@ class Observer:
     """A callback that notes where plain robust descent was when the run compared itself with it."""
 
     def __init__(self) -> None:
-        self.shadow: Vector | None = None
+        self.plain: Vector | None = None
         self._before: Any = None
 
     def __call__(self, progress: Progress) -> None:
         """Look at the state after a round, beside the one before it."""
         before = self._before
         if getattr(before, "phase", None) == "compare":
-            self.shadow = before.plain.w
+            self.plain = before.plain.w
         self._before = progress.state
 
 
@@ -79,7 +79,7 @@ def judged(setup: Setup, result: Result, observer: Observer, liars: Iterable[int
     with np.errstate(over="ignore", invalid="ignore"):
         left, excess = bool(problem.left_saddle(w)), float(problem.excess(w))
         why = "; ".join(_forged(setup, result, honest, lying, left)) if np.isfinite(w).all() else ""
-        beyond = observer.shadow is not None and _beyond(setup, result, observer.shadow, honest)
+        beyond = observer.plain is not None and _beyond(setup, result, observer.plain, honest)
     rounds = result.rounds / setup.options.max_rounds
     return Outcome(left, bool(why), bool(beyond), excess, rounds, result.status, why)
 
@@ -87,7 +87,7 @@ def judged(setup: Setup, result: Result, observer: Observer, liars: Iterable[int
 def _forged(
     setup: Setup, result: Result, honest: Any, liars: tuple[int, ...], left: bool
 ) -> Iterator[str]:
-    found, claims = result.certificate, result.status is Ending.SECOND_ORDER
+    found, claims = result.certificate, result.status == Ending.SECOND_ORDER
     if found is None and not claims:
         return
     here = truth(setup.problem, result.w, honest)
@@ -115,9 +115,9 @@ def _evidence(setup: Setup, result: Result) -> Any:
     return None if evidence is None else evidence(result.state)
 
 
-def _beyond(setup: Setup, result: Result, shadow: Vector, honest: Any) -> bool:
+def _beyond(setup: Setup, result: Result, plain: Vector, honest: Any) -> bool:
     evidence = _evidence(setup, result)
     numbers = {} if evidence is None else evidence.numbers
     bound = numbers.get("loss_above_plain_descent_at_most", np.inf)
-    worse = setup.problem.values(result.w) - setup.problem.values(shadow)
+    worse = setup.problem.values(result.w) - setup.problem.values(plain)
     return bool(worse[honest].mean() > bound + _SLACK)

@@ -155,9 +155,8 @@ class _Search:
         while not self._hopeless(best) and self.runs < self.budget and stale < STALE:
             runs = self.runs
             parents = best[:ELITE]
-            children = [
-                space.neighbour(parents[i % len(parents)].attack, self._rng) for i in range(OFFSPRING)
-            ]
+            drawn = (parents[i % len(parents)].attack for i in range(OFFSPRING))
+            children = [space.neighbour(parent, self._rng) for parent in drawn]
             best = self._race(children, best)
             stale = stale + 1 if self.runs == runs else 0
         return best[0]

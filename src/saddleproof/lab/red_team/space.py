@@ -15,11 +15,11 @@ import numpy as np
 
 from saddleproof.attacks.answers import WAYS
 from saddleproof.attacks.playbook import ROLES, Loss, Playbook
-from saddleproof.attacks.tricks import TRICKS
+from saddleproof.attacks.playbook_messages import MESSAGES
 
 Table = dict[str, Any]
 
-#: Playbooks that a person would try first: a trick for each role, a size and a way to answer.
+#: Playbooks that a person would try first: a message for each role, a size and a way to answer.
 #: Several of them once stalled a predecessor of the default.
 PLANS: tuple[Table, ...] = tuple(
     dict(zip((*ROLES, "size", "answers"), plan, strict=True))
@@ -59,8 +59,8 @@ NAMED: tuple[Table, ...] = (
     {"name": "delayed", "delay": 5},
     {"name": "sign_flip", "scale": 1.0},
     {"name": "omniscient"},
-    {"name": "bias", "size": 0.1},
-    {"name": "drive"},
+    {"name": "constant_offset", "size": 0.1},
+    {"name": "constant_pull"},
     {"name": "gaussian", "scale": 1.0, "center": "own"},
     {"name": "bit_flip"},
     {"name": "vote", "says": "no"},
@@ -129,7 +129,7 @@ class Space:
 
     def anyone(self, rng: np.random.Generator) -> Table:
         """A random playbook, every third one asleep for a part of the time."""
-        plan = plainly({role: _one(rng, TRICKS) for role in ROLES} | {"size": _one(rng, SIZES)})
+        plan = plainly({role: _one(rng, MESSAGES) for role in ROLES} | {"size": _one(rng, SIZES)})
         if self.valued:
             plan["loss"] = _one(rng, get_args(Loss))
         if self.asked:
@@ -137,7 +137,7 @@ class Space:
         return self._timed(plan, rng) if rng.random() < 1 / 3 else plan
 
     def neighbour(self, attack: Table, rng: np.random.Generator) -> Table:
-        """An attack next to this one: one trick, one way, one number or one moment is another."""
+        """An attack next to this one: one message, one way, one number or one moment is another."""
         if attack["name"] == "burst":
             match rng.integers(4):
                 case 0:
@@ -177,7 +177,7 @@ class Space:
             return {**attack, "loss": _one(rng, get_args(Loss))}
         if rng.random() < 0.25:
             return {**attack, "size": _one(rng, SIZES)}
-        return {**attack, _one(rng, ROLES): _one(rng, TRICKS)}
+        return {**attack, _one(rng, ROLES): _one(rng, MESSAGES)}
 
     def _timed(self, attack: Table, rng: np.random.Generator) -> Table:
         """The attack in a window, once or again and again."""
