@@ -42,8 +42,8 @@ format: .venv/.dev  ## let ruff lay out the code
 	$(BIN)/ruff check --fix-only
 	$(BIN)/ruff format
 
-bench: .venv/.dev  ## measure every figure that the README states
-	set -e; for script in $$(grep -l __main__ benchmarks/*.py); do echo "== $$script"; $(BIN)/python $$script; done
+bench: .venv/.dev  ## measure every figure that the manual states: hours; can be stopped and taken up again
+	$(BIN)/python benchmarks run $(ONLY)
 
 docs: .venv/.dev  ## build the manual into docs/_build/html; a warning is an error
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html

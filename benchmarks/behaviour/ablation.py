@@ -1,6 +1,7 @@
 """Which parts of the default earn their place? Each row takes one out.
 
     python benchmarks ablation [--seeds 4] [--jobs 2] [--problems NAME ...] [--parts PART ...]
+        [--ledger ablation.csv]
 
 All problems of the suite x push, hold, cancel x median x liars that vote against, vote for and
 speak quietly (see suite.py). Columns: share that left, with its 95 % Wilson interval; rounds and
@@ -12,10 +13,11 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from functools import partial
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy: two processes, two cores
@@ -24,6 +26,7 @@ import numpy as np
 
 from behaviour import suite
 from common import share, table
+from ledger import Ledger
 from saddleproof.optimizers.certified import descend, line
 from saddleproof.problems.table import PROBLEMS
 
@@ -62,10 +65,17 @@ def without(part: str) -> Iterator[None]:
             setattr(module, name, old)
 
 
-def one(part: str, name: str, style: str, answers: str, seed: int) -> suite.Outcome:
+@dataclass(frozen=True)
+class Outcome(suite.Outcome):
+    """One run of the default without a part."""
+
+    part: str
+
+
+def one(part: str, name: str, style: str, answers: str, seed: int) -> Outcome:
     """A run of the default without a part."""
     with without(part):
-        return suite.one(name, style, "median", answers, seed)
+        return Outcome(**asdict(suite.one(name, style, "median", answers, seed)), part=part)
 
 
 def main() -> None:
@@ -75,9 +85,11 @@ def main() -> None:
     options.add_argument("--jobs", type=int, default=2)
     options.add_argument("--problems", nargs="+", default=list(PROBLEMS))
     options.add_argument("--parts", nargs="+", default=list(PARTS))
+    options.add_argument("--ledger", type=Path)
     told = options.parse_args()
     heading = ("part", "runs", "left", "rounds", "vectors", "end", "worst end", "proved jumps up")
     print(table([heading]), flush=True)
+    ledger = Ledger(told.ledger, Outcome, ("part", "problem", "style", "answers", "seed"))
     keys = [
         (name, style, answers, seed)
         for name in told.problems
@@ -87,8 +99,7 @@ def main() -> None:
     ]
     with ProcessPoolExecutor(told.jobs) as pool:
         for part in told.parts:
-            run: Callable[..., suite.Outcome] = partial(one, part)
-            ends = list(pool.map(run, *zip(*keys, strict=True), chunksize=4))
+            ends = ledger.runs(one, [(part, *key) for key in keys], pool.map)
             row = (
                 part,
                 len(ends),

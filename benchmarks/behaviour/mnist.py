@@ -13,12 +13,15 @@ initialisation; its liars hold no data, so its 14 honest clients stand for the s
                   ByzFL has none, so ours is let loose on its rule
 
     python benchmarks mnist [--seeds 5] [--rounds 250] [--model mlp|cnn] [--peers DIR]
-        [--rules NAME ...] [--attacks NAME ...]
+        [--rules NAME ...] [--attacks NAME ...] [--ledger mnist.csv]
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +34,7 @@ from torch.nn.functional import cross_entropy
 import peer_byzfl
 import saddleproof as sp
 from common import table
+from ledger import Ledger
 
 WORKERS, LIARS, TRAIN = 20, 6, 4000
 LR, MOMENTUM, BATCH = 0.25, 0.9, 32
@@ -75,6 +79,19 @@ PEER_ATTACKS: dict[str, Any] = {
 Rows = tuple[Tensor, Tensor]
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """One run: which, and its accuracy on the test rows."""
+
+    library: str
+    model: str
+    rounds: int
+    rule: str
+    attack: str
+    seed: int
+    accuracy: float
+
+
 def network(kind: str) -> nn.Module:
     """784-64-10, or two convolutions and a linear layer."""
     if kind == "mlp":
@@ -93,32 +110,32 @@ def data(seed: int) -> tuple[list[Rows], Rows]:
     return shards, (x[TRAIN:], y[TRAIN:])
 
 
-def ours(seed: int, told: argparse.Namespace, rule: str, attack: str) -> float:
+def ours(model: str, rounds: int, rule: str, attack: str, seed: int) -> float:
     """Accuracy after a run of `fit`."""
     shards, (x, y) = data(seed)
     torch.manual_seed(seed)
     if attack == "label flip":
         shards = [(a, 9 - c) for a, c in shards[:LIARS]] + shards[LIARS:]
     module, _ = sp.torch.fit(
-        network(told.model), cross_entropy, shards, b=LIARS, rounds=told.rounds, lr=LR,
+        network(model), cross_entropy, shards, b=LIARS, rounds=rounds, lr=LR,
         batch_size=BATCH, momentum=MOMENTUM, aggregator=RULES[rule], attack=ATTACKS[attack],
         seed=seed, certify=False,
     )  # fmt: skip
     return float((module(x).argmax(dim=1) == y).float().mean())
 
 
-def theirs(framework: Any, seed: int, told: argparse.Namespace, rule: str, attack: str) -> float:
+def theirs(framework: Any, model: str, rounds: int, rule: str, attack: str, seed: int) -> float:
     """Accuracy after as many rounds of ByzFL."""
     shards, test = data(seed)
     torch.manual_seed(seed)
-    module = network(told.model)
+    module = network(model)
     name, before = PEER_RULES[rule]
     trainer = peer_byzfl.Trainer(
         framework, module, shards if attack == "none" else shards[LIARS:], test, f=LIARS,
         rule=name, before=before, attack=PEER_ATTACKS[attack], batch_size=BATCH, lr=LR,
         momentum=MOMENTUM,
     )  # fmt: skip
-    for _ in range(told.rounds):
+    for _ in range(rounds):
         trainer.round()
     return trainer.accuracy()
 
@@ -132,6 +149,7 @@ def main() -> None:
     options.add_argument("--peers", type=Path, help="where byzfl was installed with pip --target")
     options.add_argument("--rules", nargs="+", default=list(RULES), choices=list(RULES))
     options.add_argument("--attacks", nargs="+", default=list(ATTACKS), choices=list(ATTACKS))
+    options.add_argument("--ledger", type=Path)
     told = options.parse_args()
     torch.set_num_threads(1)
     framework = peer_byzfl.load(told.peers)
@@ -139,16 +157,23 @@ def main() -> None:
         print("ByzFL is not there: pip install --no-deps --target DIR byzfl, then --peers DIR")
     heading = ("library", "rule", *told.attacks)
     print(table([heading]), flush=True)
+    libraries: dict[str, Callable[..., float]] = {"saddleproof": ours}
+    if framework is not None:
+        libraries["ByzFL"] = partial(theirs, framework)
+    key = ("library", "model", "rounds", "rule", "attack", "seed")
+    ledger = Ledger(told.ledger, Outcome, key)
+
+    def one(library: str, *key: Any) -> Outcome:
+        return Outcome(library, *key, accuracy=libraries[library](*key))
+
     for rule in told.rules:
-        mean = [summary([ours(s, told, rule, a) for s in range(told.seeds)]) for a in told.attacks]
-        show(heading, ("saddleproof", rule, *mean))
-        if framework is None or rule not in PEER_RULES:
-            continue
-        mean = [
-            summary([theirs(framework, s, told, rule, a) for s in range(told.seeds)])
-            for a in told.attacks
-        ]
-        show(heading, ("ByzFL", rule, *mean))
+        for library in libraries:
+            cells = []
+            for attack in told.attacks:
+                cell = (library, told.model, told.rounds, rule, attack)
+                runs = ledger.runs(one, [(*cell, seed) for seed in range(told.seeds)])
+                cells.append(summary([run.accuracy for run in runs]))
+            show(heading, (library, rule, *cells))
 
 
 def show(heading: tuple[str, ...], row: tuple[str, ...]) -> None:

@@ -52,7 +52,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--problems", nargs="*", default=["example2", "pca_digits", "unequal_hessians"])
+    parser.add_argument(
+        "--problems", nargs="*", default=["example2", "pca_digits", "unequal_hessians"]
+    )
     parser.add_argument("--rules", nargs="*", default=list(RULES))
     parser.add_argument("--workers", nargs="*", type=int, default=list(WORKERS))
     parser.add_argument("--ledger", type=Path)

@@ -57,6 +57,11 @@ class Flat:
         """(q, d) to (q, d)."""
         return points @ self.B - GAMMA * np.sin(points @ self.e)[:, None] * self.e
 
+    def values(self, points: Vector) -> Vector:
+        """(q, d) to (q,)."""
+        bowl = ((points @ self.B) * points).sum(axis=1) / 2
+        return bowl + GAMMA * np.cos(points @ self.e)
+
     def hessian(self, w: Vector) -> Vector:
         """(d,) to (d, d)."""
         return self.B - GAMMA * np.cos(self.e @ w) * np.outer(self.e, self.e)
@@ -107,6 +112,15 @@ class Workers:
         """(q, d) to (q, m, d)."""
         own = np.einsum("mkl,ql->qmk", self.noise, points)
         return self.truth.gradients(points)[:, None] + own + self.tilts
+
+    def values_at(self, points: Vector) -> Vector:
+        """(q, d) to (q, m)."""
+        own = np.einsum("qk,mkl,ql->qm", points, self.noise, points) / 2
+        return self.truth.values(points)[:, None] + own + points @ self.tilts.T
+
+    def products(self, w: Vector, vectors: Vector) -> Vector:
+        """(d,) and (m, p, d) to (m, p, d)."""
+        return vectors @ (self.truth.hessian(w) + self.noise)
 
 
 def promise(d: int, inexactness: float) -> float:

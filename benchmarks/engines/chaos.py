@@ -246,6 +246,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=20, help="kills of a worker")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the workers end with us
     rng = random.Random(options.seed)  # noqa: S311 - when to kill is no secret
     with tempfile.TemporaryDirectory() as folder, contextlib.closing(Stage(Path(folder))) as stage:
         began = time.perf_counter()
@@ -269,8 +270,3 @@ def main() -> None:
                 print(f"servers: {len(trials)} trials, {found}", flush=True)
         if options.workers:
             kill_workers(stage, stage.home / "w", options.workers, rng, len(untouched[0]))
-
-
-if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the workers end with us
-    main()

@@ -1,10 +1,12 @@
 """The default without arguments under every attack that there is.
 
     python benchmarks attacks [--seeds 4] [--jobs 2] [--problems NAME ...] [--attacks TEXT ...]
+        [--ledger attacks.csv]
 
 `CertifiedPGD()` with the median; 6 of 20 workers lie; a run starts at the saddle plus 1e-3 noise
 and has 150 rounds. Columns: share of the runs that left the saddle with its 95 % Wilson interval,
-median and largest number of rounds, certified jumps that raised F of all certified jumps, largest
+median and largest number of rounds, jumps proved about the honest mean that raised F of all such
+jumps, largest
 (F(out) - F(minimum)) / (F(saddle) - F(minimum)), statuses. `--attacks` keeps the lines whose name
 contains one of the texts. `saddleproof redteam` searches where this table stops.
 """
@@ -15,7 +17,8 @@ import argparse
 import os
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -23,6 +26,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy: two processes, tw
 
 import saddleproof as sp
 from common import BYZANTINE, Jumps, share, table
+from ledger import Ledger
 from saddleproof.problems.table import PROBLEMS
 
 ATTACKS: dict[str, Any] = {
@@ -76,40 +80,70 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--problems", nargs="*", default=["example2", "pca_digits", "tensor"])
     parser.add_argument("--attacks", nargs="*", default=[""])
+    parser.add_argument("--ledger", type=Path)
     options = parser.parse_args()
     chosen = [name for name in ATTACKS if any(text in name for text in options.attacks)]
     head = ("problem", "attack", "left", "rounds", "most", "jumps up", "worst F", "status")
     rows: list[tuple[object, ...]] = [head]
+    ledger = Ledger(options.ledger, Outcome, ("problem", "attack", "seed"))
     with ProcessPoolExecutor(options.jobs) as pool:
         for name in options.problems:
             for attack in chosen:
-                runs = list(pool.map(partial(one, name, attack), range(options.seeds)))
+                keys = [(name, attack, seed) for seed in range(options.seeds)]
+                runs = ledger.runs(one, keys, pool.map)
                 rows.append((name, attack, *summary(runs)))
     print(table(rows))
 
 
-def one(name: str, attack: str, seed: int) -> tuple[bool, int, list[float], float, str]:
-    """Left, rounds, rises of F at certified jumps, excess and status of one run."""
+@dataclass(frozen=True)
+class Outcome:
+    """One run: which, and what became of it.
+
+    Attributes:
+        jumps, up: jumps proved about the honest mean, and those of them that did not lower it.
+    """
+
+    problem: str
+    attack: str
+    seed: int
+    left: bool
+    rounds: int
+    jumps: int
+    up: int
+    excess: float
+    status: str
+
+
+def one(name: str, attack: str, seed: int) -> Outcome:
+    """One run under one attack."""
     problem = PROBLEMS[name](seed=seed)
     jumps = Jumps(problem)
     fleet = sp.Coalition(sp.LocalFleet(problem), ATTACKS[attack], members=range(BYZANTINE))
     result = sp.minimize(
         fleet, b=BYZANTINE, seed=seed, max_rounds=150, callback=jumps, certify=False
     )
-    left, excess = problem.left_saddle(result.w), problem.excess(result.w)
-    return left, result.rounds, jumps.rises, excess, result.status
+    rises = jumps.rises["proved"]
+    return Outcome(
+        problem=name,
+        attack=attack,
+        seed=seed,
+        left=problem.left_saddle(result.w),
+        rounds=result.rounds,
+        jumps=len(rises),
+        up=sum(rise >= 0 for rise in rises),
+        excess=problem.excess(result.w),
+        status=result.status,
+    )
 
 
-def summary(runs: list[tuple[bool, int, list[float], float, str]]) -> tuple[object, ...]:
+def summary(runs: list[Outcome]) -> tuple[object, ...]:
     """The cells of one line."""
-    lefts, rounds, rises, excesses, statuses = zip(*runs, strict=True)
-    every = [rise for run in rises for rise in run]
-    counted = Counter(statuses).most_common()
+    counted = Counter(run.status for run in runs).most_common()
     return (
-        share(lefts),
-        f"{median(rounds):.0f}",
-        max(rounds),
-        f"{sum(rise >= 0 for rise in every)} of {len(every)}",
-        f"{max(excesses):.3f}",
+        share([run.left for run in runs]),
+        f"{median(run.rounds for run in runs):.0f}",
+        max(run.rounds for run in runs),
+        f"{sum(run.up for run in runs)} of {sum(run.jumps for run in runs)}",
+        f"{max(run.excess for run in runs):.3f}",
         ", ".join(f"{count} {status}" for status, count in counted),
     )

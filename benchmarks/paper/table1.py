@@ -1,6 +1,6 @@
 """Table 1 of the paper, measured: who leaves a saddle, and who still does under a saddle attack.
 
-    python benchmarks table1 [--seeds 20] [--budget 400]
+    python benchmarks table1 [--seeds 20] [--budget 400] [--ledger table1.csv]
 
 Example 2 (d = 2, minima at distance 1), m = 20 workers, n = 8000 samples each, the median, b = 6.
 Every optimizer is told the true L and rho and half of the saddle's curvature. Three worlds:
@@ -25,6 +25,7 @@ import argparse
 import sys
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -32,6 +33,7 @@ import numpy as np
 
 import saddleproof as sp
 from common import share, table
+from ledger import Ledger
 from saddleproof.attacks.base import AttackView
 
 Problem = sp.problems.Example2
@@ -51,11 +53,26 @@ class Exact:
     def gradients(self, points: np.ndarray) -> np.ndarray:
         """(q, d) to (q, m, d)."""
         pooled = self.problem.gradients(points).mean(axis=1)
-        return pooled[:, None, :] + SPREAD * np.linspace(-1, 1, self.m)[:, None]
+        return pooled[:, None, :] + self._tilts[:, None]
 
     def values(self, w: np.ndarray) -> np.ndarray:
         """(d,) to (m,)."""
         return np.full(self.m, self.problem.value(w))
+
+    def values_at(self, points: np.ndarray) -> np.ndarray:
+        """(q, d) to (q, m): the pooled losses and the linear terms that make the spread."""
+        pooled = self.problem.values_at(points).mean(axis=1)
+        return pooled[:, None] + points.sum(axis=1)[:, None] * self._tilts
+
+    def products(self, w: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+        """(d,) and (m, p, d) to (m, p, d)."""
+        units = np.broadcast_to(np.eye(len(w)), (self.problem.m, len(w), len(w))).copy()
+        pooled: np.ndarray = self.problem.products(w, units).mean(axis=0)
+        return vectors @ pooled
+
+    @property
+    def _tilts(self) -> np.ndarray:
+        return SPREAD * np.linspace(-1, 1, self.m)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,8 +114,25 @@ def optimizers(problem: Problem) -> dict[str, Any]:
     }
 
 
-def run(world: str, name: str, seed: int, budget: int) -> tuple[bool, int | None]:
-    """Whether the returned point left the saddle, and after which round it had."""
+@dataclass(frozen=True)
+class Outcome:
+    """One run: which, and what became of it.
+
+    Attributes:
+        left: whether the returned point left the saddle.
+        after: the round after which it had, or 0.
+    """
+
+    world: str
+    optimizer: str
+    seed: int
+    budget: int
+    left: bool
+    after: int
+
+
+def run(world: str, name: str, seed: int, budget: int) -> Outcome:
+    """One run in one world."""
     problem = Problem(n=SAMPLES, seed=seed)
     optimizer = optimizers(problem)[name]
     left: list[int] = []
@@ -121,7 +155,8 @@ def run(world: str, name: str, seed: int, budget: int) -> tuple[bool, int | None
         callback=watch,
         certify=False,
     )
-    return problem.left_saddle(ended.w), left[0] if left else None
+    after = left[0] if left else 0
+    return Outcome(world, name, seed, budget, problem.left_saddle(ended.w), after)
 
 
 def main() -> None:
@@ -129,16 +164,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Table 1, measured")
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--budget", type=int, default=400)
+    parser.add_argument("--ledger", type=Path)
     chosen = parser.parse_args()
+    ledger = Ledger(chosen.ledger, Outcome, ("world", "optimizer", "seed", "budget"))
     worlds = ("exact", "push", "hold")
     heading = ["optimizer", "needs F", *(f"{w}: {x}" for w in worlds for x in ("left", "rounds"))]
     rows: list[list[object]] = [heading]
     for name, optimizer in optimizers(Problem(n=SAMPLES, seed=0)).items():
         row: list[object] = [name, "yes" if getattr(optimizer, "needs_values", False) else "no"]
         for world in worlds:
-            runs = [run(world, name, seed, chosen.budget) for seed in range(chosen.seeds)]
-            rounds = [after for left, after in runs if left and after is not None]
-            row += [share([left for left, _ in runs]), f"{median(rounds):.0f}" if rounds else "-"]
+            keys = [(world, name, seed, chosen.budget) for seed in range(chosen.seeds)]
+            runs = ledger.runs(run, keys)
+            rounds = [one.after for one in runs if one.left and one.after]
+            row += [share([one.left for one in runs]), f"{median(rounds):.0f}" if rounds else "-"]
         rows.append(row)
         print(*row, sep=" | ", file=sys.stderr, flush=True)  # long runs show what they have
     print(table(rows))

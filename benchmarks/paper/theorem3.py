@@ -71,7 +71,9 @@ def lemma2(problem: sp.problems.Example2, inexactness: float) -> Schedule:
 
 def practical(problem: sp.problems.Example2, inexactness: float) -> Schedule:
     """The usable constants, asked for half of the saddle's curvature."""
-    return sp.schedule.HeuristicSchedule(problem.d, inexactness, problem.curvature, 1 / problem.smoothness)
+    return sp.schedule.HeuristicSchedule(
+        problem.d, inexactness, problem.curvature, 1 / problem.smoothness
+    )
 
 
 SCHEDULES = {

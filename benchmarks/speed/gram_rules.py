@@ -157,4 +157,3 @@ def installed(module: str) -> bool:
         bare.__spec__.submodule_search_locations = bare.__path__
         sys.modules[module] = bare
     return True
-

@@ -21,7 +21,7 @@ from typing import Any
 
 import lazy_loader
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _face, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 #: Where a short name of version 0.1 is looked up.

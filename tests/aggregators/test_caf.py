@@ -11,8 +11,11 @@ from saddleproof.aggregators import CAF, IterativeFiltering
 from saddleproof.testing import check_aggregator
 
 
-def definition(x: np.ndarray, b: int) -> np.ndarray:
-    """Algorithm 2 of the paper from covariance matrices, step by step."""
+def definition(x: np.ndarray, b: int, *, of_all: bool = False) -> np.ndarray:
+    """Algorithm 2 of the paper from covariance matrices, step by step.
+
+    `of_all` takes the largest tau of all rows, those without weight among them.
+    """
     c, best, least = np.ones(len(x)), x.mean(axis=0), np.inf
     while c.sum() > len(x) - 2 * b:
         mean = c @ x / c.sum()
@@ -21,7 +24,7 @@ def definition(x: np.ndarray, b: int) -> np.ndarray:
         if values[-1] < least:
             best, least = mean, values[-1]
         tau = (apart @ vectors[:, -1]) ** 2
-        inside = np.where(c > 0, tau, 0.0)
+        inside = tau if of_all else np.where(c > 0, tau, 0.0)
         c = c * (1 - inside / inside.max())
     return best
 
@@ -40,11 +43,10 @@ def test_caf_is_its_definition(seed: int, m: int, size: float, data: st.DataObje
 
 
 def test_by_hand() -> None:
-    # About the mean 4: tau = 16, 9, 25 of at most 25, so c = 9/25, 16/25, 0; then the mean is
-    # 16/25 and the variance (9/25)(16/25); c still sums to 1 = m - 2b, so the filter ends first.
+    # About the mean 10/3: tau = 100, 49, 289 ninths, so c = 189/289, 240/289, 0, and the mean is
+    # 240/429. About it: c = 0, 0.31, 0, and the sum is less than m - 2b = 1.
     x = np.array([[0.0], [1.0], [9.0]])
-    np.testing.assert_allclose(CAF()(x, b=1), 10 / 3)
-    # About 1/2 of four rows: the far row leaves, the others keep most of their weight.
+    np.testing.assert_allclose(CAF()(x, b=1), 240 / 429)
     x = np.array([[0.0], [0.0], [1.0], [1.0], [-40.0]])
     found = CAF().estimate(x, b=1)
     np.testing.assert_array_equal(found.kept, [True, True, True, True, False])
@@ -76,9 +78,10 @@ def test_rows_that_are_not_finite_have_no_weight() -> None:
     assert not found.kept[:2].any()
 
 
-def test_byzfl_agrees_where_its_power_method_is_exact() -> None:
+def test_byzfl_differs_in_the_rows_of_which_the_largest_score_is_taken() -> None:
     byzfl = pytest.importorskip("byzfl")
-    for seed in range(30):  # in one dimension there is one direction
+    for seed in range(30):  # in one dimension there is one direction, and its power method is exact
         x = np.random.default_rng(seed).standard_normal((9, 1))
         x[:2] += 5.0
-        np.testing.assert_allclose(CAF()(x, 3), byzfl.CAF(3)(x.copy()))
+        np.testing.assert_allclose(byzfl.CAF(3)(x.copy()), definition(x, 3, of_all=True))
+        np.testing.assert_allclose(CAF()(x, 3), definition(x, 3))

@@ -22,18 +22,23 @@ rows = arrays(
 
 #: What the suite must know about a rule.
 TRAITS = {
+    "arc": {"equivariant": False},
     "bucketing": {"equivariant": False},
     "byzantine_sgd": {"rotation": True},
+    "caf": {"rotation": True},
     "centered_clipping": {"equivariant": False, "rotation": True},
+    "dnc": {"robust": False, "rotation": True},
     "geometric_median": {"rotation": True},
     "iterative_filtering": {"rotation": True},
     "krum": {"rotation": True},
+    "mda": {"rotation": True},
     "mean": {"robust": False, "rotation": True},
     "median_of_means": {"ordered": True, "rotation": True},
     "multi_krum": {"rotation": True},
     "norm_trimming": {"equivariant": False, "rotation": True},
     "safeguard_sgd": {"rotation": True},
     "sever": {"rotation": True},
+    "smea": {"rotation": True},
 }
 
 

@@ -24,9 +24,7 @@ def test_smea_passes_the_suite(m: int) -> None:
     check_aggregator(SMEA(), m=m, rotation=True)
 
 
-@given(
-    st.integers(0, 2**32), st.integers(1, 9), st.integers(1, 12), st.booleans(), st.data()
-)
+@given(st.integers(0, 2**32), st.integers(1, 9), st.integers(1, 12), st.booleans(), st.data())
 def test_no_set_has_a_smaller_largest_variance(
     seed: int, m: int, d: int, far: bool, data: st.DataObject
 ) -> None:

@@ -1,4 +1,4 @@
-"""Lies that need no search: BitFlip, Omniscient, ConstantOffset, ConstantPull, Vote, and when: Burst."""
+"""Lies that need no search, from BitFlip to Vote, and when they are told: Burst."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_only_the_first_coordinates_are_hit(make_view: MakeView) -> None:
     np.testing.assert_array_equal(lies[..., 2:], own(view)[..., 2:])
 
 
-# --- Omniscient, ConstantOffset, ConstantPull ----------------------------------------------------------------------
+# --- Omniscient, ConstantOffset, ConstantPull ------------------------------------------------
 
 
 def test_omniscient_ruins_the_mean_and_moves_the_median_within_the_honest_rows(

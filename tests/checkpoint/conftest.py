@@ -1,22 +1,21 @@
-"""The faults and the damage are those of `benchmarks/durability.py`."""
+"""The faults and the damage are those of `benchmarks/durability/`."""
 
 from __future__ import annotations
 
-import importlib.util
-import sys
+import importlib
 from pathlib import Path
-from types import ModuleType
+from types import SimpleNamespace
 
 import pytest
 
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
 
 @pytest.fixture(scope="session")
-def durability() -> ModuleType:
-    path = Path(__file__).parents[2] / "benchmarks" / "durability.py"
-    spec = importlib.util.spec_from_file_location("durability", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["durability"] = module  # its dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+def durability() -> SimpleNamespace:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(BENCHMARKS)
+        modules = [
+            importlib.import_module(f"durability.{name}") for name in ("states", "faults", "damage")
+        ]
+    return SimpleNamespace(**{name: it for module in modules for name, it in vars(module).items()})

@@ -189,8 +189,8 @@ def test_a_mistake_in_a_grid_is_named_with_its_place(grid: str, said: str):
 
 
 def test_a_grid_stands_in_for_the_tables_and_is_crossed_with_the_entries():
-    grid = '[grid]\nproblem = ["example1", "deep_linear"]\n[[compare]]\n[[compare]]\naggregator = "mean"'
-    config = parse(GOOD + grid)
+    grid = '[grid]\nproblem = ["example1", "deep_linear"]\n[[compare]]\n'
+    config = parse(GOOD + grid + '[[compare]]\naggregator = "mean"')
     assert config.main.problem.name == "example2"  # `saddleproof run` goes by the tables
     found = [(entry.problem.name, entry.aggregator.name) for entry in config.compare]
     names = ("example1", "deep_linear"), ("trimmed_mean", "mean")

@@ -247,3 +247,13 @@ def test_who_was_proved_bad_is_not_waited_for_and_counts_no_more_as_one_who_may_
     assert watch.missing(range(5), (), {7}) == 1  # 6 of the 7 that are left, whoever is 7th
     assert watch.left(range(6), (), {6, 7}) == 0.0
     assert watch.left(range(5), (), {6, 7}) == 60.0  # nobody else may be silent
+
+
+def test_waiting_for_one_who_comes_takes_nothing_from_the_budget() -> None:
+    patience, clock = Patience(3), Clock()
+    for _ in range(50):
+        watch = patience.watch(ONE_GRADIENT, Deadline(grace=2.0), b=1, clock=clock)
+        assert watch.left({0, 1}, ()) == 2.0
+        clock.now += 1.9
+        assert watch.left({0, 1, 2}, ()) == 0.0
+        patience.learn(ONE_GRADIENT, watch, {0, 1, 2})

@@ -193,7 +193,8 @@ def test_a_run_that_diverges_ends_in_a_status():
     # r = 4 sqrt(d) s is far beyond the wall here: the perturbed start is thrown to infinity.
     problem = sp.problems.PCADigits(components=20, workers=20, seed=0)
     fleet = sp.Coalition(sp.LocalFleet(problem), sp.SaddleAttack(problem.saddle), range(6))
-    plan = partial(HeuristicSchedule, curvature=0.1 * problem.curvature, step=1 / problem.smoothness)
+    constants = {"curvature": 0.1 * problem.curvature, "step": 1 / problem.smoothness}
+    plan = partial(HeuristicSchedule, **constants)
     result = sp.minimize(fleet, ByzantinePGD(plan), b=6, seed=0, max_rounds=100)
     assert result.status == "diverged"
 

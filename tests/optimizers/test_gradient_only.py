@@ -134,7 +134,7 @@ def test_liars_cannot_talk_it_away_from_a_minimum(name: str) -> None:
 
 
 def test_it_never_says_second_order() -> None:
-    problem = sp.problems.UnequalHessians(n=4, seed=0)  # Hessian noise .25 against a curvature of -.15
+    problem = sp.problems.UnequalHessians(n=4, seed=0)  # Hessian noise .25, curvature -.15
     result = run(problem, max_rounds=80)
     assert result.status in ("unresolved", "budget", "no_escape_found")
 

@@ -62,9 +62,8 @@ class Noisy:
 
 
 def run(rule, rounds: int = 400) -> sp.Result:
-    fleet = sp.Coalition(
-        sp.LocalFleet(Noisy()), sp.attacks.ConstantOffset(1.5, direction=[1.0, 1.0]), members=range(4)
-    )
+    attack = sp.attacks.ConstantOffset(1.5, direction=[1.0, 1.0])
+    fleet = sp.Coalition(sp.LocalFleet(Noisy()), attack, members=range(4))
     optimizer = ProjectedSGD(step=0.05, diameter=2.0)
     return sp.minimize(
         fleet, optimizer, aggregator=rule, b=4, w0=np.zeros(2), max_rounds=rounds, certify=False

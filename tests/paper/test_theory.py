@@ -65,7 +65,8 @@ def test_the_command_says_what_is_vacuous_and_gives_a_practical_schedule():
         main, ["theory", "--L", "1", "--rho", "1", "--delta-inexact", "0.0001", "--d", "10"]
     )
     assert said.exit_code == 0, said.output
-    for phrase in ("T_th < 1", "gamma > L", "bound (3) > L", "The largest Delta", "HeuristicSchedule"):
+    phrases = ("T_th < 1", "gamma > L", "bound (3) > L", "The largest Delta", "HeuristicSchedule")
+    for phrase in phrases:
         assert phrase in said.output
 
 

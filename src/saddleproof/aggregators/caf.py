@@ -4,7 +4,7 @@
     while sum_i c_i > m - 2b:
         mu, v, lambda = the c-weighted mean, the direction and size of the largest variance about it
         tau_i = (v'(x_i - mu))^2
-        c_i <- c_i (1 - tau_i / max_j tau_j)
+        c_i <- c_i (1 - tau_i / max_j tau_j)          j: the rows of weight above 0
     the mu of least lambda
 
 Iterative filtering (`IterativeFiltering`) holds b < m/4; this filter closes the gap up to m/2.
@@ -25,11 +25,13 @@ from saddleproof.arrays import Vector
 
 @dataclass(frozen=True)
 class CAF(WeightedRule):
-    """Take weight from the rows that stand out along the largest variance; average where it was least.
+    """Take weight from rows that stand out along the largest variance; average where it is least.
 
     Nothing has to be known about the honest rows' covariance: of all weighted means on the way,
     the answer is the one whose largest variance is least. A step takes all weight from one row at
-    least, so there are at most m steps. Rows with NaN or Inf have no weight from the start; b = 0
+    least, so there are at most m steps. The largest tau is that of the rows that still have weight:
+    among all rows, as in ByzFL 0.0.11, a far row that has left already keeps the others from losing
+    weight, and the filter does not end. Rows with NaN or Inf have no weight from the start; b = 0
     is the mean. The eigenvectors are exact in float64, where ByzFL 0.0.11 makes one step of the
     power method from a random vector, and gives no answer for b = 0. Inexactness: the rank bound of
     `saddleproof.aggregators.inexactness`. Cost: two passes over the messages, O(m^2 d), and one

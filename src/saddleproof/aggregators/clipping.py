@@ -24,10 +24,11 @@ class Clipping(Mixing):
 
     The center c is the geometric median of the rows, so that a shift of all rows shifts the
     answer; published clipping is about the origin (c = 0, `about="origin"`), where what is far
-    depends on how long the true gradient is. Without a radius, the k = floor(2 (b/m) (m - b)) farthest rows are pulled in
-    to the distance of the next one (the count of adaptive robust clipping; b = 0 clips none), and
-    the rule is scale-equivariant too. Inexactness: the rank bound over the messages as they came,
-    a proof about the honest median plus a standard error. Cost O(m^2 d).
+    depends on how long the true gradient is. Without a radius, the k = floor(2 (b/m) (m - b))
+    farthest rows are pulled in to the distance of the next one (the count of adaptive robust
+    clipping; b = 0 clips none), and the rule is scale-equivariant too. Inexactness: the rank bound
+    over the messages as they came, a proof about the honest median plus a standard error. Cost
+    O(m^2 d).
 
     Args:
         rule: what is applied to the clipped rows.

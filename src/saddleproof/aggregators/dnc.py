@@ -116,4 +116,5 @@ def _least(x: Array, b: int, count: int) -> NDArray[np.bool_]:
     scores = np.where(finite, leading(pruned, stays, cap=1.0).p[0] ** 2, np.inf)
     found = np.zeros(len(K), dtype=bool)
     found[np.argsort(scores, kind="stable")[:count]] = True
-    return found & finite
+    both: NDArray[np.bool_] = found & finite
+    return both

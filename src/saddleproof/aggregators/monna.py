@@ -34,10 +34,6 @@ class MoNNA(TrustedRule):
     Raises:
         OptionError: trusted is neither, or not on the roster.
 
-    >>> MoNNA(trusted=1)(np.array([[0.0], [1.0], [2.5], [9.0]]), b=2)
-    Traceback (most recent call last):
-    saddleproof.errors.BreakdownError: MoNNA holds at most 1 Byzantine rows of 4; got b=2. Lower b, \
-or bring more workers
     >>> MoNNA(trusted=1)(np.array([[0.0], [1.0], [2.0], [9.0]]), b=1)
     array([1.])
     """

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from saddleproof.aggregators.engine.subsets import kept, left_out
-from saddleproof.aggregators.engine.units import Gram
+from saddleproof.aggregators.engine.units import Gram, lengths
 from saddleproof.aggregators.weighted import WeightedRule
 from saddleproof.arrays import Vector
 
@@ -76,19 +76,17 @@ def _centred(grams: Vector) -> Vector:
 
 def _largest(matrices: Vector) -> Vector:
     """(n,) largest eigenvalues of (n, k, k) symmetric matrices."""
-    found: Vector = np.linalg.eigvalsh(matrices)[:, -1]
+    found: Vector = np.asarray(np.linalg.eigvalsh(matrices)[:, -1], dtype=np.float64)
     return found
 
 
 def _rayleigh(matrices: Vector, steps: int = 3) -> Vector:
     """(n,) lower bounds of the largest eigenvalues, by a few steps of the power method."""
     longest = np.diagonal(matrices, axis1=1, axis2=2).argmax(axis=1)
-    v = matrices[np.arange(len(matrices)), longest]
+    v: Vector = matrices[np.arange(len(matrices)), longest]
     bound: Vector = np.zeros(len(matrices))
     for _ in range(steps):
-        v = v / np.maximum(np.abs(v).max(axis=1, keepdims=True), TINY)  # before it is squared
-        v = v / np.maximum(np.linalg.norm(v, axis=1, keepdims=True), TINY)
-        along = (matrices @ v[:, :, None])[:, :, 0]
-        bound = (along * v).sum(axis=1) * (1 - 1e-9)
-        v = along
+        unit: Vector = v / np.maximum(lengths(v)[:, None], TINY)
+        v = (matrices @ unit[:, :, None])[:, :, 0]
+        bound = (v * unit).sum(axis=1) * (1 - 1e-9)
     return bound

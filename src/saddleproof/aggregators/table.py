@@ -56,4 +56,6 @@ AGGREGATORS: dict[str, type[Rule]] = {
     "trimmed_mean": TrimmedMean,
 }
 #: Every rule: also those that must be told which worker to trust.
-ALL_AGGREGATORS: dict[str, type[Rule]] = {**AGGREGATORS, "fltrust": FLTrust, "monna": MoNNA}
+ALL_AGGREGATORS: dict[str, type[Rule]] = dict(
+    sorted({**AGGREGATORS, "fltrust": FLTrust, "monna": MoNNA}.items())
+)

@@ -62,8 +62,8 @@ class TrustedRule(Remembering):
         position = self._position(memory.workers)
         if position not in heard:
             raise BreakdownError(
-                f"{type(self).__name__} trusts {memory.workers[position]!r}, which was not heard in "
-                "this round. Bring it back and resume, or take a rule that trusts nobody"
+                f"{type(self).__name__} trusts {memory.workers[position]!r}, which was not heard "
+                "in this round. Bring it back and resume, or take a rule that trusts nobody"
             )
         return Recalled(self.at(heard.index(position)), memory)
 

@@ -1,4 +1,4 @@
-"""ConstantPull the server one way, wherever it asks."""
+"""Pull the server one way, wherever it asks."""
 
 from __future__ import annotations
 

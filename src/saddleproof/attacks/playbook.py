@@ -24,9 +24,9 @@ class Playbook:
     """One message where the run stands, others where it probes, escapes and tests.
 
     The coalition reads off the points what each of them is for (`saddleproof.attacks.roles`) and
-    plays the message of that role (`saddleproof.attacks.playbook_messages` lists them): hold the descent, vote
-    no at every test of a decrease, and tell the truth elsewhere, for instance. Against an
-    optimizer that asks for one point a round it is the message of `descent`.
+    sends the message of that role (`saddleproof.attacks.playbook_messages` lists them): for
+    instance, it holds the descent, votes no at every test of a decrease, and tells the truth
+    elsewhere. An optimizer that asks for one point a round gets the message of `descent`.
 
     Where the server asks for changes and curvatures in the place of gradients, no message applies:
     the coalition lies in the way of `answers` (`saddleproof.attacks.answers` lists the ways).

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from saddleproof import __version__
 from saddleproof.cli.terminal import INTERRUPTED, config_argument, console, jobs_option, say
 
 if TYPE_CHECKING:
@@ -60,8 +58,9 @@ def command(
     from saddleproof.lab.red_team import redteam
     from saddleproof.lab.report.progress import Steps
 
-    terminal, text = console(), load(config).text
-    log = out / f"{_digest(text)}.jsonl"
+    terminal = console()
+    load(config)  # a mistake in it is told before the folder is made
+    log = out / "ledger.sqlite"
     with Steps(terminal, "runs", budget + fresh, bounded=False) as steps:
 
         def show(progress: Progress) -> None:
@@ -86,11 +85,6 @@ def command(
     if found.interrupted:
         say(terminal, f"interrupted after {found.runs} runs; the same command goes on")
         sys.exit(INTERRUPTED)
-
-
-def _digest(text: str) -> str:
-    """What all runs of one log have in common."""
-    return hashlib.sha256(f"{__version__}\n{text}".encode()).hexdigest()[:12]
 
 
 def _table(found: Findings) -> Table:

@@ -200,7 +200,7 @@ class Watch:
         if self._quorum_at is None:
             return 0.0
         grace = self.elapsed - self._quorum_at * (1.0 + self._deadline.slack)
-        return max(grace, 0.0) - _REFUND * self._quorum_at
+        return max(grace, 0.0) * self._in_vain - _REFUND * self._quorum_at
 
 
 class Patience:

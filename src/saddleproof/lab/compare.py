@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from multiprocessing import active_children, get_context
 
 import numpy as np
 
@@ -23,12 +16,9 @@ from saddleproof.config.records import Config
 from saddleproof.config.setup import build, first_warnings
 from saddleproof.errors import OptionError, SaddleproofError
 from saddleproof.lab.meter import Meter
+from saddleproof.lab.pool import Pool
 from saddleproof.lab.trials import Row, Trial, judged
 from saddleproof.result import Progress
-
-#: One process computes with one thread: the processes are the parallelism.
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-_IGNORED = (signal.SIGINT, signal.SIG_IGN)
 
 
 def rows(config: Config, trials: Sequence[Trial]) -> tuple[Row, ...]:
@@ -51,39 +41,17 @@ def run_trials(config: Config, seeds: Sequence[int], jobs: int = 1) -> Generator
 
     Raises:
         ConfigError: nobody knows a problem's minimum, or a member refuses its options.
+        SaddleproofError: a run cannot go on, or its process died; it names the run.
     """
-    arguments.whole("jobs", jobs, least=1)
+    pool = Pool(jobs)
     seeds = [arguments.whole("a seed", seed) for seed in seeds]
     if not seeds:
         raise OptionError("a comparison needs at least one seed; got none")
     _check(config, seeds[0])
     tasks = [(config.text, i, seed) for seed in seeds for i in range(len(config.compare))]
-    if jobs == 1:
-        yield from (_trial(*task) for task in tasks)
-        return
-    others = set(active_children())
-    pool = ProcessPoolExecutor(
-        jobs, mp_context=get_context("spawn"), initializer=signal.signal, initargs=_IGNORED
-    )
-    try:
-        with _single_threaded(), _uninterrupted():  # processes start as tasks are submitted
-            futures = [pool.submit(_trial, *task) for task in tasks]
-        for future in as_completed(futures):
-            yield future.result()
-    except BrokenProcessPool as error:
-        raise SaddleproofError(
-            "a worker process died (killed, or out of memory); run with one job to see more"
-        ) from error
-    except BaseException:  # closed or interrupted half way: nobody waits for what was begun
-        workers = set(active_children()) - others
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in workers:
-            process.terminate()
-        for process in workers:
-            process.join()
-        raise
-    finally:
-        pool.shutdown()
+    with pool:
+        for _, trial in pool.completed(_trial, tasks, label=lambda task: _named(config, task)):
+            yield trial
 
 
 def _check(config: Config, seed: int) -> None:
@@ -113,13 +81,12 @@ def _trial(text: str, index: int, seed: int) -> Trial:
         try:
             result = replace(setup, fleet=meter).minimize(callback=_follow(path))
         except SaddleproofError as error:
-            where = ", ".join(part for part in (entry.world, entry.label) if part)
-            raise SaddleproofError(f"{where}, seed {seed}: {error}") from error
+            raise SaddleproofError(f"{_named(config, (text, index, seed))}: {error}") from error
     return Trial(
         world=entry.world,
         label=entry.label,
         seed=seed,
-        verdict=judged(setup, result, meter.numbers(result.rounds)),
+        judgement=judged(setup, result, meter.numbers(result.rounds)),
         rounds=result.rounds,
         status=result.status,
         summary=str(result),
@@ -131,33 +98,11 @@ def _trial(text: str, index: int, seed: int) -> Trial:
     )
 
 
+def _named(config: Config, task: tuple[str, int, int]) -> str:
+    entry = config.compare[task[1]]
+    where = ", ".join(part for part in (entry.world, entry.label) if part)
+    return f"{where}, seed {task[2]}"
+
+
 def _follow(path: list[Vector]) -> Callable[[Progress], None]:
     return lambda progress: path.append(np.array(progress.w))
-
-
-@contextmanager
-def _single_threaded() -> Iterator[None]:
-    """Child processes read these before they load NumPy; this process has loaded it already."""
-    before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Child processes inherit that Ctrl-C is none of their business, before they can say so."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(*_IGNORED)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -1,9 +1,9 @@
 """The truth about a point, and which claims of a certificate it makes false.
 
-The judge knows what no server can know: the true data of every worker. It computes everything from
-the problem, and shares no code with certificates, with optimizers and with the workers' own answers,
-so that an error there cannot hide itself. Comparisons and the red team have this one judge, with one
-set of tolerances.
+The judge knows what no server can know: the true data of every worker. It computes everything
+from the problem, and shares no code with certificates, with optimizers and with the workers' own
+answers, so that an error there cannot hide itself. Comparisons and the red team have this one
+judge, with one set of tolerances.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import numpy as np
 
 from saddleproof.arrays import Vector
 from saddleproof.claims import Bracket, Certificate
+from saddleproof.lab import products
 
-#: Largest d for which the judge computes all eigenvalues, and its Lanczos steps beyond.
-FULL, STEPS = 256, 120
+#: Largest d for which the judge computes all eigenvalues.
+FULL = 256
 #: What rounding may add to a number, in units of the largest numbers in play.
 ROUNDING = 1e-9
-_EPS = float(np.finfo(float).eps)
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,10 @@ class Truth:
             be lower than `lowest`.
         direction: (d,) unit vector of `lowest`.
         slack: how far these numbers may be off: the error of differences where the problem has no
-            products of its own, and rounding. inf where the loss overflows: no claim is false there.
-        curvatures: v to v'H_i v of each of these workers and how far off it may be, two arrays (h,).
+            products of its own, and rounding. inf where the loss overflows: the judge finds no
+            claim false there.
+        curvatures: v to v'H_i v of each of these h workers, (h,), and the errors that they may
+            have, (h,).
     """
 
     gradient: float
@@ -60,15 +62,15 @@ def truth(problem: Any, w: Vector, workers: Sequence[int]) -> Truth:
     """
     rows = problem.gradients(w[None])[0, list(workers)]  # (h, d)
     norm, d = float(np.linalg.norm(rows.mean(axis=0))), len(w)
-    products = _images if hasattr(problem, "products") else _differences
+    of = products.own if hasattr(problem, "products") else products.differences
 
     def curvatures(v: Vector) -> tuple[Vector, Vector]:
-        images, errors = products(problem, w, v[None], workers)
-        along, length = images[:, 0] @ v, float(np.linalg.norm(v))
-        return along, errors[:, 0] * length + ROUNDING * (1 + np.abs(along))
+        images, errors = of(problem, w, v[None], workers)
+        off = errors[:, 0] + ROUNDING * np.linalg.norm(images[:, 0], axis=1)
+        return images[:, 0] @ v, off * float(np.linalg.norm(v)) + ROUNDING
 
     def mean(vectors: Vector) -> tuple[Vector, Vector]:
-        images, errors = products(problem, w, vectors, workers)
+        images, errors = of(problem, w, vectors, workers)
         return images.mean(axis=0), errors.mean(axis=0)
 
     if d <= FULL:
@@ -78,7 +80,7 @@ def truth(problem: Any, w: Vector, workers: Sequence[int]) -> Truth:
             values, vectors = np.linalg.eigh((found + found.T) / 2)
             direction = vectors[:, 0]
     else:
-        found, errors, values, direction, below = _lanczos(mean, d)
+        found, errors, values, direction, below = products.lowest(mean, d)
     error = float(np.linalg.norm(errors))
     if not (np.isfinite(found).all() and np.isfinite(rows).all() and np.isfinite(error)):
         return Truth(norm, np.nan, 0.0, np.zeros(d), np.inf, curvatures)
@@ -106,7 +108,8 @@ def end(problem: Any, w: Vector) -> tuple[bool, float]:
 
 def honest(m: int, liars: Sequence[int]) -> tuple[int, ...]:
     """The positions of m workers that are not among the liars."""
-    return tuple(i for i in range(m) if i not in set(liars))
+    lying = set(liars)
+    return tuple(i for i in range(m) if i not in lying)
 
 
 def false_claims(
@@ -135,11 +138,11 @@ def false_claims(
     most = found.majority
     if most is not None:
         along, off = here.curvatures(here.direction)
-        if 2 * (along >= most.low - off).sum() <= len(along):
+        if 2 * (along >= most.low - np.maximum(off, slack)).sum() <= len(along):
             yield "no majority of the honest workers has curvature above the majority's lower end"
         if found.v is not None:
             along, off = here.curvatures(found.v)
-            if 2 * (along <= most.high + off).sum() <= len(along):
+            if 2 * (along <= most.high + np.maximum(off, slack)).sum() <= len(along):
                 yield "no majority of the honest workers has curvature below the upper end along v"
 
 
@@ -148,59 +151,3 @@ def _false_bracket(name: str, bracket: Bracket, here: Truth) -> Iterator[str]:
         yield f"{name} begins above lambda_min"
     if bracket.high < here.lowest - here.below - here.slack:
         yield f"{name} ends below lambda_min"
-
-
-def _images(
-    problem: Any, w: Vector, vectors: Vector, workers: Sequence[int]
-) -> tuple[Vector, Vector]:
-    """H_i v by the problem's own products: (p, d) to (h, p, d), and errors (h, p)."""
-    every = np.repeat(vectors[None], problem.m, axis=0)
-    found = np.asarray(problem.products(w, every)[list(workers)])
-    return found, np.zeros(found.shape[:2])
-
-
-def _differences(
-    problem: Any, w: Vector, vectors: Vector, workers: Sequence[int]
-) -> tuple[Vector, Vector]:
-    """H_i v by central differences of the true gradients, and bounds of the errors' 2-norms.
-
-    The step along v moves no coordinate k by more than eps^(1/3) max(1, |w_k|). The quotient is
-    taken at h and at h / 4; twice the distance of the two, and eight roundings of the gradients over
-    h, bound the error. Certificates have differences of their own, in `saddleproof.curvature`.
-    """
-    with np.errstate(divide="ignore"):
-        h = _EPS ** (1 / 3) * (np.maximum(1.0, np.abs(w)) / np.abs(vectors)).min(axis=1)
-    h = np.where(np.isfinite(h), h, 1.0)[:, None]  # (p, 1)
-    g = np.stack([
-        problem.gradients(w + s * h * vectors)[:, list(workers)] for s in (1, -1, 0.25, -0.25)
-    ]).swapaxes(1, 2)  # (4, h, p, d)
-    far, near = (g[0] - g[1]) / (2 * h), (g[2] - g[3]) / (h / 2)
-    rounding = 8 * _EPS * np.linalg.norm(np.abs(g).max(axis=0), axis=-1) / h[:, 0]
-    return far, 2 * np.linalg.norm(far - near, axis=-1) + rounding
-
-
-def _lanczos(
-    apply: Callable[[Vector], tuple[Vector, Vector]], d: int
-) -> tuple[Vector, Vector, Vector, Vector, float]:
-    """(k, d) products, their (k,) errors, (k,) Ritz values, the lowest one's vector and residual."""
-    basis, image = np.zeros((STEPS, d)), np.zeros((STEPS, d))
-    errors = np.zeros(STEPS)
-    v = np.random.default_rng(0).standard_normal(d)
-    k = 0
-    while k < STEPS:
-        for _ in range(2):
-            v = v - basis[:k].T @ (basis[:k] @ v)
-        length = float(np.linalg.norm(v))
-        if not length > 1e-12 * (1 + float(np.abs(image).max())):
-            break
-        basis[k] = v / length
-        (v,), errors[k : k + 1] = apply(basis[k][None])
-        image[k] = v
-        k += 1
-        if not np.isfinite(v).all():
-            return image[:k], errors[:k], np.zeros(k), v, np.inf
-    small = basis[:k] @ image[:k].T
-    values, vectors = np.linalg.eigh((small + small.T) / 2)
-    ritz = vectors[:, 0] @ basis[:k]
-    residual = float(np.linalg.norm(vectors[:, 0] @ image[:k] - values[0] * ritz))
-    return image[:k], errors[:k], values, ritz, residual

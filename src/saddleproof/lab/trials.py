@@ -1,10 +1,9 @@
 """What came of one run, judged by the truth, and of all runs of one entry.
 
-The judge knows what no server can: F, the pooled loss of all workers' true data, its gradient and
-its Hessian. A certificate speaks about the mean loss of the workers that do not lie, and is judged
-by it: the judge takes the Hessian from the problem, or differences of the true gradients, and uses
-nothing of what certificates are made with. Costs are those of the run itself; the certificate that
-may follow it is not counted.
+Gradient and curvature are those of F, the pooled loss of all workers' true data. A certificate
+speaks about the mean loss of the workers that do not lie, and is judged by that
+(`saddleproof.lab.judge`). Costs are those of the run itself; the certificate that may follow it is
+not counted.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ import statistics
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -22,7 +20,7 @@ from saddleproof.certificate import Certificate
 from saddleproof.checkpoint import RoundRecord
 from saddleproof.config.records import Entry
 from saddleproof.config.setup import Setup
-from saddleproof.curvature import differences
+from saddleproof.lab.judge import end, false_claims, honest, truth
 from saddleproof.lab.shares import Share, wilson
 from saddleproof.questions import LeastCurvature
 from saddleproof.result import Result
@@ -30,12 +28,10 @@ from saddleproof.words import Level
 
 #: Bytes of one number on the wire.
 _BYTES = 8
-#: What rounding may add to a bound, in units of the largest numbers in play.
-_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Judgement:
     """The truth about a run's end, and what the run cost.
 
     Attributes:
@@ -43,13 +39,10 @@ class Verdict:
             whether it lost half of what there was to lose.
         excess: what is left of the loss, 1 at the saddle (or the start) and 0 at the minimum.
         gradient_norm: ||grad F(w)||, the true one.
-        lambda_min: the lowest eigenvalue of the true Hessian of F at w.
+        lambda_min: the lowest eigenvalue of the true Hessian of F at w; NaN where it overflows.
         certificate: its level, "-" when none was asked for.
         vacuous: whether the tolerance of the certificate asks for nothing.
-        refuted: whether the honest workers' mean loss contradicts the certificate: lambda_min is
-            outside its bracket, or outside its conditional bracket although the workers named
-            there do lie, or the gradient is above its bound, or the level is "proved" and
-            lambda_min below -tolerance.
+        refuted: whether a claim of the certificate is false of the honest workers' mean loss.
         queries: sum of the rounds' query points.
         messages: vectors of d numbers that workers sent, a gradient at every query point and a
             direction in every `LeastCurvature` round.
@@ -75,9 +68,9 @@ class Trial:
     Attributes:
         world, label: the entry's.
         seed: of the problem's data and of the run.
-        verdict: what is true about its end.
+        judgement: the truth about its end, and its cost.
         rounds: parallel iterations.
-        status: the optimizer's verdict.
+        status: how the optimizer says that it ended.
         summary: the whole `Result`, printed.
         m: how many workers it had.
         trace: one record a round.
@@ -89,7 +82,7 @@ class Trial:
     world: str
     label: str
     seed: int
-    verdict: Verdict
+    judgement: Judgement
     rounds: int
     status: str
     summary: str
@@ -102,7 +95,7 @@ class Trial:
     @property
     def left(self) -> bool:
         """Whether the run left the saddle."""
-        return self.verdict.left
+        return self.judgement.left
 
 
 @dataclass(frozen=True)
@@ -132,35 +125,35 @@ class Row:
         """Median of the parallel iterations."""
         return statistics.median(trial.rounds for trial in self.trials)
 
-    def median(self, of: Callable[[Verdict], float]) -> float:
-        """Median of a number of the verdicts; a run that diverged counts as infinitely bad."""
-        numbers = [of(trial.verdict) for trial in self.trials]
+    def median(self, of: Callable[[Judgement], float]) -> float:
+        """Median of a number of the judgements; a run that diverged counts as infinitely bad."""
+        numbers = [of(trial.judgement) for trial in self.trials]
         return statistics.median(np.inf if np.isnan(x) else x for x in numbers)
 
     @property
     def excess(self) -> float:
         """Median excess loss: 1 at the saddle, 0 at the minimum."""
-        return self.median(lambda verdict: verdict.excess)
+        return self.median(lambda one: one.excess)
 
     @property
     def lambda_min(self) -> float:
         """Median of the true lowest eigenvalue; -inf for runs that diverged."""
-        return -self.median(lambda verdict: -verdict.lambda_min)
+        return -self.median(lambda one: -one.lambda_min)
 
     @property
     def certificates(self) -> dict[str, int]:
         """Level to number of runs, the most frequent first."""
-        return dict(Counter(trial.verdict.certificate for trial in self.trials).most_common())
+        return dict(Counter(trial.judgement.certificate for trial in self.trials).most_common())
 
     @property
     def vacuous(self) -> int:
         """How many certificates had a tolerance that asks for nothing."""
-        return sum(trial.verdict.vacuous for trial in self.trials)
+        return sum(trial.judgement.vacuous for trial in self.trials)
 
     @property
     def refuted(self) -> int:
         """How many certificates the truth contradicts."""
-        return sum(trial.verdict.refuted for trial in self.trials)
+        return sum(trial.judgement.refuted for trial in self.trials)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -168,8 +161,8 @@ class Row:
         return next((trial.notes for trial in self.trials if trial.notes), ())
 
 
-def judged(setup: Setup, result: Result, numbers: int = 0) -> Verdict:
-    """The truth about where a run ended, by the problem's own loss, and what it cost.
+def judged(setup: Setup, result: Result, numbers: int = 0) -> Judgement:
+    """The truth about where a run ended, and what it cost.
 
     Args:
         setup: its parts.
@@ -177,18 +170,15 @@ def judged(setup: Setup, result: Result, numbers: int = 0) -> Verdict:
         numbers: how many numbers its workers sent.
     """
     problem, w, found = setup.problem, result.w, result.certificate
-    with np.errstate(over="ignore", invalid="ignore"):
-        norm = float(np.linalg.norm(problem.gradient(w)))
-        hessian = problem.hessian(w)
-        lowest = np.linalg.eigvalsh(hessian)[0] if np.isfinite(hessian).all() else np.nan
-        excess = float(problem.excess(w))
+    everyone = truth(problem, w, range(problem.m))
+    left, excess = end(problem, w)
     queries = sum(record.queries for record in result.trace)
     directions = sum(record.question == LeastCurvature.__name__ for record in result.trace)
-    return Verdict(
-        left=bool(problem.left_saddle(w) if problem.saddle is not None else excess < 0.5),
+    return Judgement(
+        left=left,
         excess=excess,
-        gradient_norm=norm,
-        lambda_min=float(lowest),
+        gradient_norm=everyone.gradient,
+        lambda_min=everyone.lowest,
         certificate="-" if found is None else str(found.level),
         vacuous=found is not None
         and found.level == Level.OPEN
@@ -202,36 +192,6 @@ def judged(setup: Setup, result: Result, numbers: int = 0) -> Verdict:
 
 def _refuted(found: Certificate, setup: Setup, w: Vector) -> bool:
     """Whether the mean loss of the honest workers is not as the certificate says."""
-    liars = list(getattr(setup.fleet, "members", ()))
-    gradient, lowest, slack = _truth(setup.problem, liars, w)
-    named = found.conditional
-    brackets = [found.curvature]
-    if named is not None and set(named.without) <= {setup.fleet.workers[i] for i in liars}:
-        brackets.append(named)
-    return bool(
-        gradient > found.gradient_bound + slack
-        or any(not bracket.low - slack <= lowest <= bracket.high + slack for bracket in brackets)
-        or (found.certified and lowest < -found.tolerance - slack)
-    )
-
-
-def _truth(problem: Any, liars: list[int], w: Vector) -> tuple[float, float, float]:
-    """||grad F|| and lambda_min of the honest workers' mean at w, and how far off they may be."""
-
-    def gradients(points: Vector) -> Vector:
-        told: Vector = np.delete(problem.gradients(points), liars, axis=1).mean(axis=1)
-        return told
-
-    with np.errstate(over="ignore", invalid="ignore"):
-        if hasattr(problem, "products"):
-            axes = np.broadcast_to(np.eye(len(w)), (problem.m, len(w), len(w)))
-            hessian, error = np.delete(problem.products(w, axes), liars, axis=0).mean(axis=0), 0.0
-        else:
-            hessian, error = differences.hessian(gradients, w)
-        if not np.isfinite(hessian).all():
-            hessian, error = np.zeros_like(hessian), np.inf
-        values = np.linalg.eigvalsh((hessian + hessian.T) / 2)
-        gradient = float(np.linalg.norm(gradients(w[None])[0]))
-        size = float(np.abs(values).max()) + float(np.abs(problem.gradients(w[None])).max())
-    slack = error + _ROUNDING * (1 + size)
-    return gradient, float(values[0]), slack if np.isfinite(slack) else np.inf
+    liars = tuple(getattr(setup.fleet, "members", ()))  # a fleet without liars names none
+    here = truth(setup.problem, w, honest(setup.problem.m, liars))
+    return any(false_claims(found, here, setup.fleet.workers, liars))

@@ -28,8 +28,8 @@ class Observation1Experiment:
 
     The slope is slightly above 2 Delta, and the oracle answers slightly more than epsilon =
     3 Delta. Descent then takes the smallest steps that Algorithm 1 takes before it ends. Each of
-    them lowers F by 6 Delta^2 / L; (5) counts 3/2 Delta^2 / L. The schedule is `HeuristicSchedule`, since
-    that of Theorem 3 does not end at these Delta.
+    them lowers F by 6 Delta^2 / L; (5) counts 3/2 Delta^2 / L. The schedule is
+    `HeuristicSchedule`, since that of Theorem 3 does not end at these Delta.
 
     Args:
         power: the stated exponent of Delta in the number of stalled rounds.

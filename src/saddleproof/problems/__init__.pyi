@@ -1,3 +1,4 @@
+from . import partition
 from .base import Loss, Problem
 from .coded import Coded
 from .deep_linear import DeepLinear
@@ -22,7 +23,6 @@ __all__ = [
     "Example1",
     "Example2",
     "GaussianMixture",
-    "UnequalHessians",
     "KnownProblem",
     "LinearAutoencoder",
     "Logistic",
@@ -39,4 +39,6 @@ __all__ = [
     "SpikedPCA",
     "Tensor",
     "TwoLayer",
+    "UnequalHessians",
+    "partition",
 ]

@@ -46,8 +46,8 @@ def judge(
     """Worker to suspicion; empty where fewer than two rounds could contradict others.
 
     How far out an answer lies tells little by itself: liars that hide among the honest answers lie
-    farther in than these (`benchmarks/suspicion.py`). So runs in which nothing could contradict
-    anything, as those that ask for one gradient a round, give nobody a suspicion.
+    farther in than these (`benchmarks/liars/suspicion.py`). So runs in which nothing could
+    contradict anything, as those that ask for one gradient a round, give nobody a suspicion.
 
     Args:
         evidence: of each round, kind to worker to number.

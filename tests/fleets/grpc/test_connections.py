@@ -123,7 +123,7 @@ def test_a_stream_outlives_the_age_of_its_connection(folder, monkeypatch, start,
 
 def test_a_limit_too_low_for_the_roster_is_refused_with_the_cure(folder, monkeypatch):
     monkeypatch.setattr(resource, "getrlimit", lambda _: (100, 100))
-    with pytest.raises(FleetError, match=r"may open 100 files.*20 workers needs 40.*ulimit -n"):
+    with pytest.raises(FleetError, match=r"may open 100 files.*20 workers needs 36.*ulimit -n"):
         GrpcFleet([f"worker-{i}" for i in range(20)], folder)
 
 

@@ -7,7 +7,9 @@ import contextlib
 import threading
 import time
 from dataclasses import dataclass
+from types import SimpleNamespace
 
+import grpc
 import numpy as np
 import pytest
 
@@ -225,6 +227,17 @@ def test_a_worker_that_is_pushed_out_says_so_and_dials_in_again(
     until(lambda: "took its place; dialing in again" in caplog.text)
     until(lambda: "worker-2" in fleet._desk.lines)
     assert (first.refusal, first.thread.is_alive()) == (None, True)
+
+
+def test_who_is_replaced_again_and_again_waits_longer_each_time(folder, answers):
+    codes = grpc.StatusCode
+    client = Client(answers[0], "127.0.0.1:1", keys.load(folder, "worker-0"), pause=5.0)
+    client._answered = True  # which does not make the pauses short again
+    replaced = SimpleNamespace(code=lambda: codes.ABORTED, details=lambda: "took its place")
+    pauses = [0.05]
+    for _ in range(8):
+        pauses.append(client._after(replaced, pauses[-1], codes))
+    assert pauses == [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
 
 
 def test_a_connection_that_is_replaced_again_and_again_is_an_alarm(

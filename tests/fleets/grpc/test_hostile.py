@@ -17,7 +17,7 @@ import saddleproof as sp
 from saddleproof.fleets.base import Announcement
 from saddleproof.fleets.deadline import Deadline
 from saddleproof.fleets.grpc import frames as f
-from saddleproof.fleets.grpc import keys, transport
+from saddleproof.fleets.grpc import keys, signing, transport
 from saddleproof.fleets.grpc.fleet import GrpcFleet
 from saddleproof.fleets.grpc.frames import answer_to, decode, frames
 from saddleproof.fleets.grpc.header import DONE
@@ -99,7 +99,7 @@ def test_without_a_certificate_of_the_project_nobody_gets_in(four, folder, forei
         pair = (None, None) if shown == "nothing" else (mine.key, mine.certificate)
         channel = grpc.secure_channel(
             four.address, grpc.ssl_channel_credentials(trusted, *pair),
-            options=[("grpc.ssl_target_name_override", keys.SERVER_NAME)],
+            options=[("grpc.ssl_target_name_override", signing.SERVER_NAME)],
         )  # fmt: skip
     with channel:
         call = channel.stream_stream(transport.PATH)(iter([b"x"]))

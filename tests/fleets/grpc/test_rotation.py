@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import os
-import signal
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from saddleproof.cli import main
-from saddleproof.errors import ConfigError, FleetError, OptionError
-from saddleproof.fleets.grpc import certificates, keys, rotation
+from saddleproof.errors import FleetError, OptionError
+from saddleproof.fleets.grpc import certificates, keys, rotation, signing
 from saddleproof.fleets.grpc.client import Client
 from saddleproof.fleets.grpc.fleet import GrpcFleet
-from saddleproof.fleets.grpc.roster import Roster, read
 
 POINTS = np.zeros((1, 4))
 
@@ -35,38 +29,6 @@ def home(tmp_path):
 
 def shown(home, name):
     return certificates.parsed((home / f"{name}.pem").read_bytes())
-
-
-def zeros(question, round_id, *, losses):
-    return np.zeros(question.shape), None
-
-
-@pytest.fixture
-def worker():
-    """worker(fleet, credentials): a client in a thread; `refusal` is how it ended."""
-    import threading
-
-    running = []
-
-    def begin(fleet, credentials):
-        client = Client(zeros, fleet.address, credentials, pause=0.2)
-        client.refusal = None
-
-        def run():
-            try:
-                client.run()
-            except FleetError as error:
-                client.refusal = str(error)
-
-        client.thread = threading.Thread(target=run)
-        client.thread.start()
-        running.append(client)
-        return client
-
-    yield begin
-    for client in running:
-        client.stop()
-        client.thread.join(30)
 
 
 # --- how long ---
@@ -126,7 +88,7 @@ def expired():
 
 def test_a_worker_says_that_its_certificate_has_expired(home, expired):
     expired(home, "ann")
-    client = Client(zeros, "127.0.0.1:1", keys.load(home, "ann"))
+    client = Client(lambda *_, losses: None, "127.0.0.1:1", keys.load(home, "ann"))
     with pytest.raises(FleetError, match=r"of this worker expired on .*saddleproof keys renew"):
         client.run()
 
@@ -173,7 +135,7 @@ def test_a_running_server_shows_its_renewed_certificate_after_a_reload(home, wor
             import socket
 
             with context.wrap_socket(
-                socket.create_connection((host, int(port))), server_hostname=keys.SERVER_NAME
+                socket.create_connection((host, int(port))), server_hostname=signing.SERVER_NAME
             ) as line:
                 return x509.load_der_x509_certificate(
                     line.getpeercert(binary_form=True)
@@ -195,6 +157,19 @@ def test_a_worker_shows_its_renewed_certificate_when_it_dials_in_again(home, wor
         until(lambda: fleet.counters()["ann"]["connected"] == 2)
         found = fleet._desk.lines["ann"].certificate
         assert found.serial_number == shown(home, "ann").serial_number
+
+
+def test_a_worker_shows_what_it_has_while_its_files_are_written_anew(home):
+    client = Client(lambda *_, losses: None, "127.0.0.1:1", lambda: keys.load(home, "ann"))
+    before = client._shown()
+    for torn in (b"", before.certificate[:100]):
+        (home / "ann.pem").write_bytes(torn)
+        assert client._shown() == before
+    (home / "ann.pem").unlink()
+    assert client._shown() == before
+    fresh = Client(lambda *_, losses: None, "127.0.0.1:1", lambda: keys.load(home, "ann"))
+    with pytest.raises(FleetError, match=r"ann\.pem"):
+        fresh._shown()
 
 
 # --- revocation ---
@@ -254,118 +229,6 @@ def test_an_authority_is_not_revoked_and_a_revoked_certificate_not_renewed(home)
         rotation.renew(home, ["ann"])
 
 
-# --- pins, and the roster's file ---
-
-
-def test_a_pinned_name_needs_the_pinned_key(home, worker):
-    pin = certificates.fingerprint(shown(home, "ann"))
-    other = certificates.fingerprint(shown(home, "ben"))
-    with contextlib.closing(GrpcFleet(Roster(("ann",), {"ann": other}), home)) as fleet:
-        refused = worker(fleet, keys.load(home, "ann"))
-        refused.thread.join(30)
-        assert f"pins the key {other}; this one is {pin}" in refused.refusal
-        assert fleet.reload(Roster(("ann", "zoe"), {"ann": pin})) == ("zoe",)
-        worker(fleet, keys.load(home, "ann"))
-        assert fleet.gather(60) == ()
-        assert fleet.workers == ("ann",)
-
-
-def test_who_is_taken_off_the_roster_is_hung_up_on_and_may_come_back(home, worker, until):
-    with contextlib.closing(GrpcFleet(["ann", "ben"], home)) as fleet:
-        worker(fleet, keys.load(home, "ann"))
-        gone = worker(fleet, keys.load(home, "ben"))
-        assert fleet.gather(60) == ()
-        fleet.reload(Roster(("ann",)))
-        gone.thread.join(30)
-        assert "no longer on the roster" in gone.refusal
-        fleet.reload()  # the keys alone: he stays off
-        assert worker(fleet, keys.load(home, "ben")).thread.join(30) is None
-        fleet.reload(Roster(("ann", "ben")))
-        worker(fleet, keys.load(home, "ben"))
-        assert fleet.gather(60) == ()
-
-
-def test_a_roster_has_names_and_pins_and_comments(tmp_path):
-    path, pin = tmp_path / "roster.txt", "sha256:" + "a1" * 32
-    path.write_text(f"\ufeff# ours\nann\n\n  # hers\n ben  {pin.upper()[:6].lower()}{pin[6:]}\r\n")
-    assert read(path) == Roster(("ann", "ben"), {"ben": pin})
-
-
-@pytest.mark.parametrize(
-    ("text", "why"),
-    [
-        ("ann\nann", "line 2: ann is there twice"),
-        ("ann sha256:12", "line 1: after the name comes nothing, or sha256: and 64"),
-        ("ann smith", "got 'smith'"),
-    ],
-)
-def test_a_wrong_line_of_a_roster_is_named(tmp_path, text, why):
-    (tmp_path / "roster.txt").write_text(text)
-    with pytest.raises(ConfigError, match=why):
-        read(tmp_path / "roster.txt")
-
-
-# --- certificates that an authority signed and should not have ---
-
-
-def odd(home, names=("ann",), key=None):
-    """Credentials with these common names, signed by the folder's authority."""
-    authority, signer = keys.authority_of(home)
-    key = ec.generate_private_key(ec.SECP256R1()) if key is None else key
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, n) for n in names]))
-        .issuer_name(authority.subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.CLIENT_AUTH]), True)
-        .sign(signer, hashes.SHA256())
-    )
-    to = serialization
-    return keys.Credentials(
-        (home / "authority.pem").read_bytes(),
-        certificate.public_bytes(to.Encoding.PEM),
-        key.private_bytes(to.Encoding.PEM, to.PrivateFormat.PKCS8, to.NoEncryption()),
-    )
-
-
-def test_a_certificate_with_two_names_is_nobodys(home, worker):
-    with contextlib.closing(GrpcFleet(["ann", "ben"], home)) as fleet:
-        both = worker(fleet, odd(home, ("ann", "ben")))
-        both.thread.join(30)
-        assert "exactly one common name" in both.refusal
-        assert {fleet.counters()[n]["connected"] for n in ("ann", "ben")} == {0}
-
-
-@pytest.mark.parametrize(
-    ("key", "why"),
-    [
-        (rsa.generate_private_key(65537, 1024), "1024 bits; needs 2048"),
-        (ec.generate_private_key(ec.SECP192R1()), "192 bits; needs 256"),
-        (ec.generate_private_key(ec.SECP256R1()), None),
-        (ed25519.Ed25519PrivateKey.generate(), None),
-        (rsa.generate_private_key(65537, 2048), None),
-    ],
-    ids=["RSA 1024", "P-192", "P-256", "Ed25519", "RSA 2048"],
-)
-def test_a_weak_key_is_refused(home, key, why):
-    weakness = certificates.weakness(certificates.parsed(odd(home, key=key).certificate))
-    assert weakness is why or why in weakness
-
-
-def test_a_weak_key_that_tls_would_take_is_not_let_in(home, worker):
-    weak = odd(home, key=rsa.generate_private_key(65537, 1024))
-    with contextlib.closing(GrpcFleet(["ann"], home)) as fleet:
-        client = worker(fleet, weak)
-        client.thread.join(5)
-        client.stop()
-        assert fleet.counters()["ann"]["connected"] == 0
-        assert client.refusal is None or "1024 bits" in client.refusal
-
-
 # --- the commands ---
 
 
@@ -378,28 +241,3 @@ def test_the_commands_renew_and_revoke_and_say_what_to_do(home):
     assert "ann: until " in renewed.output
     assert "authority.crl" in revoked.output
     assert f"ben {certificates.fingerprint(shown(home, 'ben'))}" in issued.output
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="needs SIGHUP")
-def test_a_server_reads_its_roster_and_keys_again_on_sighup(home, tmp_path, until):
-    roster, config = tmp_path / "roster.txt", tmp_path / "run.toml"
-    roster.write_text("ann\nben\n")
-    config.write_text('problem = { name = "example2", workers = 2 }\nrun = { b = 0 }\n')
-    log = tmp_path / "log.txt"
-    told = ["--keys", str(home), "--roster", str(roster), "--out", str(tmp_path), "--verbose"]
-    command = [sys.executable, "-m", "saddleproof", "serve", str(config), *told]
-    command += ["--listen", "127.0.0.1:0"]
-    with log.open("w") as text, subprocess.Popen(command, stderr=text, stdout=text) as server:
-        try:
-            until(lambda: "listening at" in log.read_text(), 60)
-            roster.write_text("ann\neve\n")
-            server.send_signal(signal.SIGHUP)
-            until(lambda: "roster and keys are read again" in log.read_text(), 30)
-            assert "eve cannot join" in log.read_text()
-            roster.write_text("ann ann ann\n")
-            server.send_signal(signal.SIGHUP)
-            until(lambda: "nothing has changed" in log.read_text(), 30)
-            assert server.poll() is None
-        finally:
-            os.kill(server.pid, signal.SIGTERM)

@@ -19,7 +19,7 @@ def test_a_fleet_is_made_asked_and_closed_inside_a_loop_that_runs(folder, caplog
         fleet.gather(0.0)
         status = fleet.round(np.zeros((1, 4)), round_id=0, timeout=0.1).status
         fleet.close()
-        return status, fleet._loop.is_closed(), fleet._thread.is_alive()
+        return status, fleet._loop.is_closed(), fleet._thread.thread.is_alive()
 
     assert asyncio.run(cell()) == (("dead",), True, False)
     assert [r for r in caplog.records if r.levelno >= logging.ERROR] == []

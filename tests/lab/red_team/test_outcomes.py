@@ -1,8 +1,7 @@
-"""The judge: what a run says of its end, held against the honest workers' mean loss."""
+"""What a run says of its end, held against the honest workers' mean loss."""
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import replace
 from typing import Any
 
@@ -12,10 +11,8 @@ import pytest
 from saddleproof.claims import Bracket, Certificate
 from saddleproof.config.parse import parse
 from saddleproof.config.setup import Setup, build
-from saddleproof.lab.red_team import truth as judge
+from saddleproof.lab.judge import truth
 from saddleproof.lab.red_team.outcomes import Observer, Outcome, judged
-from saddleproof.lab.red_team.truth import false_claims, truth
-from saddleproof.problems.table import PROBLEMS
 from saddleproof.result import Result
 from saddleproof.words import Level
 
@@ -126,60 +123,6 @@ def test_certified_below_minus_the_tolerance_is_seen(ended: tuple[Setup, Result]
     )  # fmt: skip
     said = outcome(ended, w=ended[0].problem.saddle, certificate=found, status="stationary")
     assert said.why == "certified, but lambda_min is below minus the tolerance"
-
-
-def test_a_majority_that_is_none_is_seen(ended: tuple[Setup, Result]) -> None:
-    setup, result = ended
-    here = truth(setup.problem, result.w, HONEST)
-    along = np.sort(here.curvatures(here.direction))
-    plain = {"curvature": Bracket(), "gradient_bound": np.inf, "conditional": None}
-
-    def why(low: float, high: float) -> list[str]:
-        found = certificate(ended, **plain, majority=Bracket(low, high), v=here.direction)
-        return [*false_claims(found, here, setup.fleet.workers, LIARS)]
-
-    # 14 honest workers: 8 of them are more than half.
-    assert why(along[6], along[7]) == []
-    assert len(why(along[7], along[7])) == 1
-    assert len(why(along[6], along[6])) == 1
-
-
-@pytest.mark.parametrize("name", PROBLEMS)
-def test_the_truth_is_the_honest_workers_mean(name: str) -> None:
-    """By the problem's own products, by differences and by Lanczos alike."""
-    problem = PROBLEMS[name](seed=1)
-    w = problem.start + 0.1 * np.random.default_rng(0).standard_normal(problem.d)
-    honest = range(2, problem.m)
-    exact = truth(problem, w, honest)
-
-    class Plain:
-        m, gradients = problem.m, staticmethod(problem.gradients)
-
-    blind = truth(Plain(), w, honest)
-    assert exact.lowest == pytest.approx(blind.lowest, abs=1e-4 * (1 + abs(exact.lowest)))
-    rows = problem.gradients(w[None])[0, 2:]
-    assert exact.gradient == pytest.approx(np.linalg.norm(rows.mean(axis=0)))
-    mean = exact.curvatures(exact.direction).mean()
-    assert mean == pytest.approx(exact.lowest, abs=1e-8 * (1 + abs(mean)))
-
-
-def test_beyond_256_parameters_the_truth_is_the_lowest_ritz_value(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    problem = PROBLEMS["pca_digits"](seed=1)
-    whole = truth(problem, problem.start, range(2, problem.m))
-    monkeypatch.setattr(judge, "FULL", 8)
-    steps = truth(problem, problem.start, range(2, problem.m))
-    assert steps.lowest == pytest.approx(whole.lowest, abs=1e-9)
-    assert steps.lowest >= whole.lowest - 1e-9
-    assert steps.below < 1e-6
-    assert steps.slack == pytest.approx(whole.slack)
-
-
-def test_the_judge_shares_no_code_with_what_it_judges() -> None:
-    source = inspect.getsource(judge)
-    for module in ("certificate", "curvature", "ranks", "proposals", "optimizers"):
-        assert f"from saddleproof.{module}" not in source
 
 
 def test_ending_above_plain_descent_by_more_than_was_printed_is_seen() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,12 @@ from saddleproof.config.parse import parse
 from saddleproof.config.setup import build
 from saddleproof.errors import ConfigError, OptionError, StoreError
 from saddleproof.lab.compare import rows, run_trials
+from saddleproof.lab.ledger import Ledger
 from saddleproof.lab.red_team import Attempt, Findings
 from saddleproof.lab.red_team.outcomes import Outcome
+from saddleproof.lab.red_team.runners import Runner
 from saddleproof.lab.red_team.search import Progress
+from saddleproof.lab.red_team.target import Target
 
 GD = """
 problem = "example1"
@@ -98,11 +100,12 @@ def test_the_replay_runs_alone_and_ends_where_the_search_saw_it_end(trap: Findin
 
 def test_the_attack_is_measured_on_seeds_that_did_not_choose_it(tmp_path: Path) -> None:
     seen: list[Progress] = []
-    log = tmp_path / "log.jsonl"
+    log = tmp_path / "ledger.sqlite"
     found = searched(FREE, fresh=4, callback=seen.append, log=log)
     assert found.worst is not None
     assert len(found.worst.outcomes) == 4
-    ran = [json.loads(line)["seed"] for line in log.read_text().splitlines()[1:]]
+    with Ledger(log) as ledger:
+        ran = [seed for (_, seed), _ in ledger]
     chose = {seed for seed, one in zip(ran, seen, strict=True) if one.stage != "fresh seeds"}
     assert ran[-4:] == [0, 1, 2, 3]
     assert chose.isdisjoint(range(4))
@@ -138,30 +141,39 @@ def interrupted_after(runs: int) -> Any:
     return stop
 
 
-def test_ctrl_c_shows_the_best_so_far_and_the_journal_goes_on_from_there(tmp_path: Path) -> None:
-    log = tmp_path / "here" / "log.jsonl"
+def test_ctrl_c_shows_the_best_so_far_and_the_ledger_goes_on_from_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "here" / "ledger.sqlite"
     cut = searched(FREE, log=log, callback=interrupted_after(12))
     assert cut.interrupted
     assert cut.worst is None
     assert cut.runs == 12
     assert "not measured on fresh" in cut.replay
     parse(cut.replay)
-    with log.open("a") as file:
-        file.write('{"attack": {"na')  # killed in the middle of a line
     whole = searched(FREE)
     went_on = searched(FREE, log=log)
     assert lines(went_on) == lines(whole)
     assert went_on.worst == whole.worst
-    known = log.read_text()
-    assert lines(searched(FREE, log=log)) == lines(whole)
-    assert log.read_text() == known  # nothing was run again
+    with monkeypatch.context() as forbidden:
+        forbidden.setattr(Target, "run", None)  # would fail if it were called
+        assert lines(searched(FREE, log=log)) == lines(whole)
 
 
-def test_a_journal_of_another_search_is_refused(tmp_path: Path) -> None:
+def test_one_ledger_keeps_two_searches_apart_and_runs_nothing_twice() -> None:
+    ledger, tasks = Ledger(None), [({"name": "saddle"}, 0), ({"name": "saddle"}, 1)]
+    longer = FREE.replace("max_rounds = 4", "max_rounds = 5")
+    for text, known in ((FREE, 2), (longer, 4), (FREE, 4)):
+        outcomes = list(Runner(Target.of(text), 1, ledger).run([*tasks, *tasks]))
+        assert outcomes[:2] == outcomes[2:]
+        assert len(list(ledger)) == known
+
+
+def test_a_file_that_is_no_ledger_is_refused(tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
-    searched(FREE, log=log, callback=interrupted_after(1))
-    with pytest.raises(StoreError, match="another search"):
-        searched(GD, log=log)
+    log.write_text('{"about": "a log of an earlier version"}\n' * 99)
+    with pytest.raises(StoreError, match="not a database"):
+        searched(FREE, log=log)
 
 
 @pytest.mark.parametrize(

@@ -155,14 +155,14 @@ def test_every_run_is_a_line_of_the_file(shown):
         (row.label, str(trial.seed)) for row in shown for trial in row.trials
     ]
     first, trial = lines[0], shown[0].trials[0]
-    assert float(first["lambda_min"]) == trial.verdict.lambda_min
-    assert int(first["messages"]) == trial.verdict.messages == 20 * trial.rounds
+    assert float(first["lambda_min"]) == trial.judgement.lambda_min
+    assert int(first["messages"]) == trial.judgement.messages == 20 * trial.rounds
     assert (first["attack"], first["optimizer"]) == ("saddle", "gradient_descent(step=0.5)")
 
 
 def test_a_certificate_against_the_truth_stands_out(shown):
     row = shown[1]
-    wrong = replace(row.trials[0], verdict=replace(row.trials[0].verdict, refuted=True))
+    wrong = replace(row.trials[0], judgement=replace(row.trials[0].judgement, refuted=True))
     assert cells(row)[-1] == "2 conditional"
     assert cells(replace(row, trials=(wrong, row.trials[1])))[-1] == "2 conditional, 1 REFUTED"
 
@@ -205,7 +205,7 @@ def test_the_page_shows_what_became_of_every_worker(shown, page):
     table = text[text.index("Its workers") :]
     assert table.count('<tr><th scope="row">worker-') == trial.m == 20
     for record in workers(trial.trace, [f"worker-{i}" for i in range(20)]).records:
-        assert record.kept + record.left_out == trial.verdict.queries < record.answered
+        assert record.kept + record.left_out == trial.judgement.queries < record.answered
 
 
 def test_a_grid_has_a_table_and_a_picture_a_world(tmp_path):

@@ -14,7 +14,7 @@ where ||.||_* is the nuclear norm. Both sides can be checked exactly, whatever m
     primal(V) = ||C^1/2 (L - V L)||_2,   dual(Y) = <C^1/2 Y, L> - sum_i max_w <(C^1/2 Y L')_i, w>,
 
 dual(Y)^2 <= saddle value <= primal(V)^2, and U = (Y'Y)^1/2 / tr has at least the value dual(Y)^2
-(Cauchy-Schwarz). Restarts and the weight of the two steps follow Applegate et al., "HeuristicSchedule
+(Cauchy-Schwarz). Restarts and the weight of the two steps follow Applegate et al., "Practical
 large-scale linear programming using primal-dual hybrid gradient" (2021).
 """
 

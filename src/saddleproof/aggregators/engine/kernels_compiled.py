@@ -253,21 +253,9 @@ def mark(kept, point, addresses, offset, stride, lanes, n):
 
 @compiled
 def scan(
-    rows,
-    lanes,
-    sums,
-    addresses,
-    stride,
-    steps,
-    window,
-    ranks,
-    unit,
-    first,
-    last,
-    vector,
-    kept,
-    bounds,
-):
+    rows, lanes, sums, addresses, stride, steps, window, ranks,
+    unit, first, last, vector, kept, bounds,
+):  # fmt: skip
     """Blocks `first` to `last` of all query points, counted together.
 
     Args:

@@ -18,8 +18,8 @@ from saddleproof.aggregators.engine.networks import BUTTERFLY, PAIR
 
 __all__ = ["LANES", "scan"]
 
-#: Blocks that are sorted at once: each call of NumPy then works on 2048 columns.
-TOGETHER = 8
+#: Blocks that are sorted at once: each call of NumPy then works on 1024 columns.
+TOGETHER = 4
 
 Numbers = NDArray[Any]
 
@@ -53,7 +53,8 @@ def scan(
         start, stop = block * LANES, min(following * LANES, vector.shape[1])
         out = vector[point, start:stop]
         messages = _messages(addresses[point] + start * stride, stride, stop - start, scratch.dtype)
-        ordered = _arranged(messages, steps)
+        ordered = messages.copy() if kept.shape[1] else messages
+        _arrange(ordered, steps)
         if window[1] > 0:
             low, high = _average(ordered, *window, out)
             for i in range(kept.shape[1]):
@@ -87,9 +88,8 @@ def _messages(
     return found
 
 
-def _arranged(messages: Numbers, steps: NDArray[np.int32]) -> Numbers:
-    """The messages after a network has been run over their rows."""
-    rows = messages.copy()
+def _arrange(rows: Numbers, steps: NDArray[np.int32]) -> None:
+    """Run a network over the rows."""
 
     def compare(i: int, j: int) -> None:
         smaller = np.minimum(rows[i], rows[j])
@@ -106,7 +106,6 @@ def _arranged(messages: Numbers, steps: NDArray[np.int32]) -> Numbers:
             compare(q, s)
         else:
             compare(r, q)
-    return rows
 
 
 def _average(

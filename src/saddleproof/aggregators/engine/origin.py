@@ -63,12 +63,12 @@ class FromOrigin:
                 found += to_numpy(z @ z[i, ...])
         return found
 
-    def order(self) -> Vector:
+    def order(self) -> Exponents:
         """(m,) indices from the shortest row to the longest, ties by index."""
         mantissa, power = np.frexp(np.where(np.isfinite(self.lengths), self.lengths, 0.0))
-        power = np.where(self.lengths > 0.0, power + self.exponents, SHORTEST)
-        power = np.where(np.isfinite(self.lengths), power, LONGEST)
-        found: Vector = np.lexsort((mantissa, power))
+        whole = np.where(self.lengths > 0.0, power + self.exponents, SHORTEST)
+        whole = np.where(np.isfinite(self.lengths), whole, LONGEST)
+        found: Exponents = np.lexsort((mantissa, whole))
         return found
 
     def shortened(self, limit: float, exponent: int) -> tuple[Array, Vector]:
@@ -83,6 +83,7 @@ class FromOrigin:
             factor = np.ldexp(share, exponent - self.exponents)
             long = factor < 1.0
             factor = np.where(np.isinf(self.lengths), 0.0, np.where(long, factor, 1.0))
+            some, less = (factor > 0.0).astype(float), (factor < 1.0).astype(float)
             native = self.rows.native
             powers = np.full(len(share), exponent)
 
@@ -91,7 +92,7 @@ class FromOrigin:
                     xp = namespace(block)
                     z = self.rows.scaled(block, -self.exponents)
                     short = self.rows.scaled(z * native(share)[:, None], powers)
-                    short = xp.where(native(factor > 0.0)[:, None] != 0, short, 0.0)
-                    yield xp.where(native(long | (factor == 0.0))[:, None] != 0, short, block)
+                    short = xp.where(native(some)[:, None] > 0.0, short, 0.0)
+                    yield xp.where(native(less)[:, None] > 0.0, short, block)
 
             return self.rows.joined(pieces(), len(share)), factor

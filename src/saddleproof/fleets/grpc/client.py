@@ -74,6 +74,7 @@ class Client:
         self.answer, self.server, self.credentials = answer, server, credentials
         self.largest, self.passes = largest, passes
         self.keepalive, self.pause = keepalive, pause
+        self._known: Credentials | None = None
         self._stopped = threading.Event()
         self._call: Any = None
         self._answered = False
@@ -114,13 +115,21 @@ class Client:
             self._call.cancel()
 
     def _shown(self) -> Credentials:
-        """The credentials to show.
+        """The credentials to show; those of before while somebody writes the files anew.
 
         Raises:
-            FleetError: they cannot be read, or the certificate has expired.
+            FleetError: they could never be read, or the certificate has expired.
         """
-        read = self.credentials
-        shown = read if isinstance(read, Credentials) else read()
+        if not isinstance(self.credentials, Credentials):
+            try:
+                found = self.credentials()
+                certificates.parsed(found.certificate)
+                self._known = found
+            except FleetError:
+                if self._known is None:
+                    raise
+        shown = self.credentials if isinstance(self.credentials, Credentials) else self._known
+        assert shown is not None  # noqa: S101 (for the type checker)
         cure = "Get a new one (`saddleproof keys renew`), put it in the place of the old one, and "
         certificates.check_in_time(shown.certificate, "this worker", cure + "start again")
         return shown

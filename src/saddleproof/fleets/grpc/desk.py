@@ -19,13 +19,12 @@ are the oracle's to judge.
 from __future__ import annotations
 
 import secrets
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 
 from saddleproof.arrays import Vector
 from saddleproof.fleets.base import DEAD, LATE, MALFORMED, OK, Messages
+from saddleproof.fleets.grpc.counters import Counters
 from saddleproof.fleets.grpc.frames import (
     Assembly,
     answer_to,
@@ -37,13 +36,6 @@ from saddleproof.fleets.grpc.frames import (
 from saddleproof.fleets.grpc.header import ANSWER, FrameError, Header
 from saddleproof.fleets.grpc.past import Past, Rest, after, in_order
 from saddleproof.questions import Question
-
-#: What is counted for every worker, and for every stranger that came with a certificate of ours.
-COUNTERS = ("answered", "late", "stale", "malformed", "refused", "connected", "replaced")
-#: Those that the messages of a round tell one by one; of the others its statuses tell.
-_TURNED_AWAY = ("stale", "malformed", "refused")
-#: Names of strangers that are kept; an authority's list is short, but it is not ours to trust.
-_STRANGERS = 64
 
 
 class Line:
@@ -94,8 +86,8 @@ class Desk:
         self._past = Past()
         self.bad: dict[str, str] = {}
         self._notes: dict[str, str] = {}
-        self._counters = {name: dict.fromkeys(COUNTERS, 0) for name in workers}
-        self._refused: Counter[str] = Counter()
+        self._counters = Counters(workers)
+        self.count = self._counters.count
 
     # --- connections ---
 
@@ -199,14 +191,13 @@ class Desk:
                 self.count(name, "late")
         heard = [asked.answers.get(n) if status[n] == OK else None for n in self.workers]
         notes, self._notes = self._notes | self.bad, {}
-        refused, self._refused = self._refused, Counter()
         self._heard = set()
         return Messages(
             values=[None if answer is None else answer[0] for answer in heard],
             status=tuple(status.values()),
             notes=notes,
             losses=[answer and answer[1] for answer in heard] if asked.ask.losses else None,
-            refused=dict(refused),
+            refused=self._counters.turned_away(),
         )
 
     # --- frames ---
@@ -285,21 +276,6 @@ class Desk:
             self._notes[line.name] = "answered after its round was closed"
         return None
 
-    # --- counters ---
-
-    def count(self, name: str, what: str) -> str:
-        """One more of it; the name it went to, "others" when there are too many strangers."""
-        if name not in self._counters:
-            if len(self._counters) >= len(self.workers) + _STRANGERS:
-                name = "others"
-            self._counters.setdefault(name, dict.fromkeys(COUNTERS, 0))
-        self._counters[name][what] += 1
-        if what in _TURNED_AWAY:
-            self._refused[name] += 1
-        return name
-
     def counters(self) -> Mapping[str, Mapping[str, int]]:
-        """A copy that cannot be changed."""
-        return MappingProxyType(
-            {name: MappingProxyType(dict(row)) for name, row in list(self._counters.items())}
-        )
+        """What was counted, name by name; a copy that cannot be changed."""
+        return self._counters.read()

@@ -8,14 +8,13 @@ frame, for numbers less.
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import contextlib
 import logging
 import os
 import threading
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 from saddleproof.arrays import Vector
 from saddleproof.errors import FleetError, OptionError
@@ -25,12 +24,12 @@ from saddleproof.fleets.grpc import certificates, transport
 from saddleproof.fleets.grpc.desk import Desk
 from saddleproof.fleets.grpc.door import Door
 from saddleproof.fleets.grpc.keys import Credentials, load
+from saddleproof.fleets.grpc.loop import Loop
 from saddleproof.fleets.grpc.roster import Roster
 from saddleproof.fleets.grpc.streams import Stream, Streams
 from saddleproof.fleets.logs import log_messages
 from saddleproof.questions import QUESTIONS, Gradients, Question
 
-T = TypeVar("T")
 _log = logging.getLogger(__name__)
 #: How long a worker may take to hear that the run is over.
 _FAREWELL = 2.0
@@ -93,18 +92,18 @@ class GrpcFleet:
         self._b, self._losses, self._begun, self._closed = 0, False, False, False
         self.handshakes, self._beginning = 0, threading.RLock()
         self._renewed: Credentials | None = None
-        self._loop = asyncio.new_event_loop()
+        self._thread = Loop()
+        self._loop = self._thread.loop
         self._changed = asyncio.Event()
         self._turn = asyncio.Lock()
         self._streams = Streams(self._desk, self._changed, self._wake)
         self._streams.door = door
-        self._thread = threading.Thread(target=self._lead, name="saddleproof-grpc", daemon=True)
-        self._thread.start()
         try:
-            self._server, self.address = self._wait(self._start(listen, credentials, keepalive))
+            work = self._start(listen, credentials, keepalive)
+            self._server, self.address = self._thread.wait(work)
         except BaseException:
             self._closed = True
-            self._stop_loop()
+            self._thread.stop()
             raise
 
     def announce(self, announcement: Announcement) -> None:
@@ -132,7 +131,7 @@ class GrpcFleet:
             FleetError: the fleet is closed, or the question does not travel.
         """
         self._open()
-        return self._wait(self._round(question, round_id, timeout))
+        return self._thread.wait(self._round(question, round_id, timeout))
 
     def gather(self, timeout: float) -> tuple[str, ...]:
         """Wait until the whole roster is connected, or `timeout` seconds; who is missing then.
@@ -140,7 +139,7 @@ class GrpcFleet:
         The first round does not wait for them again.
         """
         self._open()
-        missing = self._wait(self._gather(timeout))
+        missing = self._thread.wait(self._gather(timeout))
         self._begun = True
         return missing
 
@@ -180,11 +179,11 @@ class GrpcFleet:
         door = self._door(roster, credentials)
         with self._beginning:
             self._renewed = credentials
-        self._loop.call_soon_threadsafe(self._let_in, door)
+        self._loop.call_soon_threadsafe(self._streams.inspect, door)
         return tuple(name for name in roster.names if name not in self.workers)
 
     def counters(self) -> Mapping[str, Mapping[str, int]]:
-        """Worker, or stranger, to what was counted since the start; see `desk.COUNTERS`.
+        """Worker, or stranger, to what was counted since the start; see `counters.COUNTERS`.
 
         answered, late (rounds that ended without it), stale (answers after their round), malformed
         (proofs that it is bad), refused (connections), connected (connections), replaced
@@ -202,23 +201,15 @@ class GrpcFleet:
             return
         self._closed = True
         try:
-            self._wait(self._stop(done=done))
+            self._thread.wait(self._stop(done=done))
         finally:
-            self._stop_loop()
+            self._thread.stop()
 
     # --- in the caller's thread, or one of gRPC's ---
 
     def _open(self) -> None:
         if self._closed:
             raise FleetError("this fleet is closed; make a new one with GrpcFleet(workers, keys)")
-
-    def _wait(self, work: Coroutine[Any, Any, T]) -> T:
-        future: concurrent.futures.Future[T] = asyncio.run_coroutine_threadsafe(work, self._loop)
-        try:
-            return future.result()
-        except BaseException:
-            future.cancel()  # Ctrl-C: the round is closed, and the next may come
-            raise
 
     def _began(self) -> Credentials | None:
         """Count a handshake; what the server shows from now on, when that has changed."""
@@ -241,33 +232,12 @@ class GrpcFleet:
             certificates.revoked(credentials.revocations, credentials.authority),
         )
 
-    def _lead(self) -> None:
-        """The loop's thread; it also ends the loop, since the caller's may have one that runs."""
-        self._loop.run_forever()
-        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-        self._loop.close()
-
-    def _stop_loop(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-
     # --- in the loop's thread ---
 
     async def _start(self, listen: str, keys: Credentials, keepalive: float) -> tuple[Any, str]:
-        grpc = transport.library()
-        most = transport.most_connections(len(self.workers))
-        server = grpc.aio.server(options=transport.server_options(keepalive, most))
-        handler = grpc.stream_stream_rpc_method_handler(self._streams.talk)
-        server.add_generic_rpc_handlers(
-            (grpc.method_handlers_generic_handler(transport.SERVICE, {transport.METHOD: handler}),)
-        )
-        try:
-            tls = transport.server_credentials(keys, self._began)
-            port = server.add_secure_port(listen, tls)
-            await server.start()
-        except RuntimeError as error:
-            raise FleetError(f"cannot listen at {listen}: {error}") from error
-        address = f"{listen.rpartition(':')[0]}:{port}"
+        tls = transport.server_credentials(keys, self._began)
+        options = transport.server_options(keepalive, transport.most_connections(len(self.workers)))
+        server, address = await transport.serve(self._streams.talk, listen, tls, options)
         _log.info("listening at %s", address)
         return server, address
 
@@ -276,10 +246,6 @@ class GrpcFleet:
             if isinstance(line, Stream):
                 line.end(done=done)
         await self._server.stop(_FAREWELL if done else 0)
-
-    def _let_in(self, door: Door) -> None:
-        self._streams.door = door
-        self._streams.inspect()
 
     async def _gather(self, timeout: float) -> tuple[str, ...]:
         with contextlib.suppress(TimeoutError):

@@ -20,21 +20,16 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from saddleproof.errors import FleetError, OptionError
-from saddleproof.fleets.grpc import certificates
+from saddleproof.fleets.grpc import certificates, signing
 from saddleproof.storage import files
 
 AUTHORITY, SERVER = "authority", "server"
-#: What a worker expects to find in the server's certificate.
-SERVER_NAME = "saddleproof-server"
 #: What a worker may be called; the X.509 common name holds 64 characters.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-#: Clocks of different machines differ.
-_SKEW = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -71,20 +66,8 @@ def init(folder: str | os.PathLike[str], *, days: int = 365) -> tuple[Path, ...]
     made: tuple[Path, ...] = ()
     if not begun:
         key = _key_of(home, AUTHORITY)
-        made = _write_pair(home, AUTHORITY, authority_for(key, days), key)
+        made = _write_pair(home, AUTHORITY, signing.authority(key, days), key)
     return made + _issue(home, SERVER, days)
-
-
-def authority_for(key: Any, days: int) -> Any:
-    """A certificate of the authority that has this key."""
-    x509, _ = certificates.library()
-    name = _named(x509, "saddleproof authority")
-    return (
-        _draft(x509, name, name, key.public_key(), _end(days))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage(x509, signs_certificates=True), critical=True)
-        .sign(key, sha256())
-    )
 
 
 def issue(
@@ -152,75 +135,20 @@ def certified(home: Path, name: str, public_key: Any, days: int) -> Any:
         FleetError: as `authority_of`; or the authority has expired.
         OptionError: the day is beyond the calendar.
     """
-    x509, _ = certificates.library()
     authority, signer = authority_of(home)
     certificates.check_in_time(
         _read(home / f"{AUTHORITY}.pem"),
         "the authority",
         f"Renew it with `saddleproof keys renew {home} {AUTHORITY}`",
     )
-    until = min(_end(days), authority.not_valid_after_utc)
     serves = name == SERVER
-    purpose = x509.oid.ExtendedKeyUsageOID
-    subject = SERVER_NAME if serves else name
-    return (
-        _draft(x509, _named(x509, subject), authority.subject, public_key, until)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(x509, signs_certificates=False), critical=True)
-        .add_extension(
-            x509.ExtendedKeyUsage([purpose.SERVER_AUTH if serves else purpose.CLIENT_AUTH]),
-            critical=True,
-        )
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(subject)]), critical=False)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key()),
-            critical=False,
-        )
-        .sign(signer, sha256())
-    )
+    subject = signing.SERVER_NAME if serves else name
+    return signing.party(authority, signer, subject, public_key, days, serves=serves)
 
 
 def _issue(home: Path, name: str, days: int) -> tuple[Path, ...]:
     key = _key_of(home, name)
     return _write_pair(home, name, certified(home, name, key.public_key(), days), key)
-
-
-def _end(days: int) -> datetime:
-    try:
-        return datetime.now(UTC) + timedelta(days=days)
-    except OverflowError as error:
-        raise OptionError(f"a certificate ends before the year 10000; got {days} days") from error
-
-
-def _draft(x509: Any, subject: Any, issuer: Any, public_key: Any, until: datetime) -> Any:
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(public_key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(datetime.now(UTC) - _SKEW)
-        .not_valid_after(until)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
-    )
-
-
-def _usage(x509: Any, *, signs_certificates: bool) -> Any:
-    return x509.KeyUsage(
-        digital_signature=not signs_certificates,
-        key_cert_sign=signs_certificates,
-        crl_sign=signs_certificates,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
-def _named(x509: Any, name: str) -> Any:
-    return x509.Name([x509.NameAttribute(x509.oid.NameOID.COMMON_NAME, name)])
 
 
 def _write_pair(home: Path, name: str, certificate: Any, key: Any) -> tuple[Path, ...]:
@@ -307,10 +235,3 @@ def _read(path: Path) -> bytes:
         raise FleetError(
             f"cannot read {path}: {error.strerror}. `saddleproof keys` makes the files"
         ) from error
-
-
-def sha256() -> Any:
-    """The hash of every signature."""
-    from cryptography.hazmat.primitives import hashes
-
-    return hashes.SHA256()

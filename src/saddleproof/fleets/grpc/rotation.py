@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from saddleproof.errors import FleetError
-from saddleproof.fleets.grpc import certificates, keys
+from saddleproof.fleets.grpc import certificates, keys, signing
 from saddleproof.storage import files
 
 
@@ -49,7 +49,7 @@ def renew(
     written = []
     for name, certificate in old.items():
         if name == keys.AUTHORITY:
-            renewed = keys.authority_for(signer, days)
+            renewed = signing.authority(signer, days)
         else:
             renewed = keys.certified(home, name, certificate.public_key(), days)
         written.append(_replace(home / f"{name}.pem", _pem(renewed)))
@@ -115,7 +115,7 @@ def _signed(authority: Any, signer: Any, serials: set[int]) -> bytes:
     for serial in sorted(serials):
         entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now)
         draft = draft.add_revoked_certificate(entry.build())
-    pem: bytes = draft.sign(signer, keys.sha256()).public_bytes(to.Encoding.PEM)
+    pem: bytes = draft.sign(signer, signing.sha256()).public_bytes(to.Encoding.PEM)
     return pem
 
 

@@ -114,8 +114,9 @@ class Streams:
                 code = codes.ABORTED if replaced else codes.UNAVAILABLE
             await _abort(context, code, why)
 
-    def inspect(self) -> None:
-        """The door has changed: hang up on those who would not come in through it now."""
+    def inspect(self, door: Door) -> None:
+        """Take another door, and hang up on those who would not come in through it now."""
+        self.door = door
         for line in list(self._desk.lines.values()):
             if isinstance(line, Stream):
                 refused = self.door.refusal(line.name, line.certificate)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 from saddleproof.errors import FleetError, MissingExtraError
 from saddleproof.fleets.grpc.header import LONGEST
-from saddleproof.fleets.grpc.keys import SERVER_NAME, Credentials
+from saddleproof.fleets.grpc.keys import Credentials
+from saddleproof.fleets.grpc.signing import SERVER_NAME
 
 SERVICE, METHOD = "saddleproof.Fleet", "Rounds"
 PATH = f"/{SERVICE}/{METHOD}"
@@ -37,6 +38,8 @@ _HANDSHAKE, _IDLE = 10.0, 5.0
 _AGE = 60.0
 #: Descriptors that connections never take: a save, a log and an import need some.
 _RESERVE = 64
+#: Connections beside one a worker, without which nobody could dial in again.
+_AGAIN = 16
 
 
 def most_connections(m: int) -> int:
@@ -46,7 +49,7 @@ def most_connections(m: int) -> int:
     port takes none of the descriptors that are kept back.
 
     Raises:
-        FleetError: there are not two for each worker, the second for who dials in again.
+        FleetError: there are not as many as workers, and `_AGAIN` for those who dial in again.
     """
     most = max(256, 16 * m)
     try:
@@ -57,10 +60,11 @@ def most_connections(m: int) -> int:
     if soft == resource.RLIM_INFINITY:
         return most
     room = soft - _descriptors() - _RESERVE
-    if room < 2 * m:
+    if room < m + _AGAIN:
         raise FleetError(
             f"this process may open {soft} files, which leaves {max(room, 0)} connections; a server"
-            f" of {m} workers needs {2 * m}. Raise the limit (ulimit -n {soft + 2 * m - room})"
+            f" of {m} workers needs {m + _AGAIN}. Raise the limit (ulimit -n "
+            f"{soft + m + _AGAIN - room})"
         )
     return min(most, room)
 
@@ -115,6 +119,31 @@ def server_credentials(credentials: Credentials, began: Callable[[], Credentials
     return grpc.dynamic_ssl_server_credentials(
         shown(credentials), fetched, require_client_authentication=True
     )
+
+
+async def serve(
+    talk: Callable[[Any, Any], Coroutine[Any, Any, None]],
+    listen: str,
+    tls: Any,
+    options: list[tuple[str, Any]],
+) -> tuple[Any, str]:
+    """A server whose one method is `talk`, and its "host:port".
+
+    Raises:
+        FleetError: it cannot listen there.
+    """
+    grpc = library()
+    server = grpc.aio.server(options=options)
+    handler = grpc.stream_stream_rpc_method_handler(talk)
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler(SERVICE, {METHOD: handler}),)
+    )
+    try:
+        port = server.add_secure_port(listen, tls)
+        await server.start()
+    except RuntimeError as error:
+        raise FleetError(f"cannot listen at {listen}: {error}") from error
+    return server, f"{listen.rpartition(':')[0]}:{port}"
 
 
 def channel(address: str, credentials: Credentials, keepalive: float = 10.0) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 
 from saddleproof.arrays import Vector
 from saddleproof.config.setup import Setup
-from saddleproof.lab.red_team.truth import false_claims, truth
+from saddleproof.lab.judge import end, false_claims, honest, truth
 from saddleproof.loop import Progress, Result
 from saddleproof.words import Ending
 
@@ -32,7 +32,7 @@ class Outcome:
             printed; False where it printed none.
         excess: what is left of the loss, 1 at the saddle and 0 at the minimum.
         rounds: parallel iterations, as a share of the budget.
-        status: the optimizer's verdict.
+        status: how the optimizer says that it ended.
         why: the false claims in words.
     """
 
@@ -75,22 +75,18 @@ def judged(setup: Setup, result: Result, observer: Observer, liars: Iterable[int
         liars: positions of the liars in the roster.
     """
     problem, w, lying = setup.problem, result.w, tuple(liars)
-    honest = np.setdiff1d(np.arange(problem.m), lying)
-    with np.errstate(over="ignore", invalid="ignore"):
-        left, excess = bool(problem.left_saddle(w)), float(problem.excess(w))
-        why = "; ".join(_forged(setup, result, honest, lying, left)) if np.isfinite(w).all() else ""
-        beyond = observer.plain is not None and _beyond(setup, result, observer.plain, honest)
+    left, excess = end(problem, w)
+    why = "; ".join(_forged(setup, result, lying, left)) if np.isfinite(w).all() else ""
+    beyond = observer.plain is not None and _beyond(setup, result, observer.plain, lying)
     rounds = result.rounds / setup.options.max_rounds
-    return Outcome(left, bool(why), bool(beyond), excess, rounds, result.status, why)
+    return Outcome(left, bool(why), beyond, excess, rounds, result.status, why)
 
 
-def _forged(
-    setup: Setup, result: Result, honest: Any, liars: tuple[int, ...], left: bool
-) -> Iterator[str]:
+def _forged(setup: Setup, result: Result, liars: tuple[int, ...], left: bool) -> Iterator[str]:
     found, claims = result.certificate, result.status == Ending.SECOND_ORDER
     if found is None and not claims:
         return
-    here = truth(setup.problem, result.w, honest)
+    here = truth(setup.problem, result.w, honest(setup.problem.m, liars))
     if found is not None:
         yield from false_claims(found, here, setup.fleet.workers, liars)
     if claims:
@@ -115,9 +111,10 @@ def _evidence(setup: Setup, result: Result) -> Any:
     return None if evidence is None else evidence(result.state)
 
 
-def _beyond(setup: Setup, result: Result, plain: Vector, honest: Any) -> bool:
+def _beyond(setup: Setup, result: Result, plain: Vector, liars: tuple[int, ...]) -> bool:
     evidence = _evidence(setup, result)
     numbers = {} if evidence is None else evidence.numbers
     bound = numbers.get("loss_above_plain_descent_at_most", np.inf)
-    worse = setup.problem.values(result.w) - setup.problem.values(plain)
-    return bool(worse[honest].mean() > bound + _SLACK)
+    with np.errstate(over="ignore", invalid="ignore"):
+        worse = setup.problem.values(result.w) - setup.problem.values(plain)
+    return bool(worse[list(honest(len(worse), liars))].mean() > bound + _SLACK)

@@ -18,10 +18,10 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from saddleproof import __version__, arguments
+from saddleproof import arguments
 from saddleproof.errors import OptionError
+from saddleproof.lab.ledger import Ledger
 from saddleproof.lab.red_team.findings import Attempt, Findings, Objective, ranked
-from saddleproof.lab.red_team.log import AttemptLog
 from saddleproof.lab.red_team.outcomes import Outcome
 from saddleproof.lab.red_team.runners import Runner
 from saddleproof.lab.red_team.space import Table, spelled
@@ -89,8 +89,8 @@ def redteam(
         objective: "trap" looks for runs that do not leave the saddle; "lie" for runs that end with
             a false certificate or verdict, or above their own plain robust descent by more than
             they say. See `saddleproof.lab.red_team.outcomes`.
-        log: file that keeps every run as it ends; a search with the same arguments goes on
-            from it.
+        log: SQLite file that keeps every run as it ends (`saddleproof.lab.ledger`); a search with
+            the same arguments goes on from it. One file may serve several searches.
         callback: called after every run.
 
     Returns:
@@ -111,7 +111,7 @@ def redteam(
             f"objective must be one of {', '.join(get_args(Objective))}; got {objective!r}"
         )
     target = Target.of(config)
-    with Runner(target, jobs, AttemptLog(log, f"{__version__}\n{target}")) as runner:
+    with Runner(target, jobs, Ledger(log)) as runner:
         search = _Search(runner, objective, budget, fresh, seed, callback)
         worst, interrupted = None, False
         try:

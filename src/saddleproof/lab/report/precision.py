@@ -1,4 +1,4 @@
-"""How often the most suspicious workers were liars, as measured by `benchmarks/suspicion.py`.
+"""How often the most suspicious workers were liars, as measured by `benchmarks/liars/suspicion.py`.
 
 The counts are in `suspicion.csv` beside this file: one row an optimizer, attack and rule.
 """

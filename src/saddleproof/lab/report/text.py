@@ -75,10 +75,10 @@ def comma_separated(rows: Sequence[Row]) -> str:
         attack = "none" if entry.liars is None else entry.liars.attack.spelled
         spelled = (entry.problem.spelled, attack, entry.optimizer.spelled, entry.aggregator.spelled)
         for trial in row.trials:
-            verdict = asdict(trial.verdict)
+            judgement = asdict(trial.judgement)
             if text.tell() == 0:
                 names = ("world", "label", *parts, "seed", "status", "rounds")
-                writer.writerow((*names, *verdict, "seconds"))
-            own = (trial.seed, trial.status, trial.rounds, *verdict.values())
+                writer.writerow((*names, *judgement, "seconds"))
+            own = (trial.seed, trial.status, trial.rounds, *judgement.values())
             writer.writerow((row.world, row.label, *spelled, *own, round(trial.seconds, 3)))
     return text.getvalue()

@@ -3,7 +3,7 @@
 Each cell has its own random numbers, and the seed comes from the cell's name. Interrupted and
 uninterrupted runs therefore give the same tables, with any number of processes.
 
-    OUT/cells/NAME-KEY.json     the rows of one cell; the same version does not measure a filed
+    OUT/ledger.sqlite           the rows of every cell; the same version does not measure a filed
                                 cell again, so an edited measurement needs a new folder
     OUT/NAME.csv                the table
     OUT/NAME.svg                the figure
@@ -13,25 +13,18 @@ uninterrupted runs therefore give the same tables, with any number of processes.
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
-import signal
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
-from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from saddleproof import __version__
-from saddleproof.errors import SaddleproofError, StoreError
+from saddleproof.lab.ledger import Ledger, digest
+from saddleproof.lab.pool import Pool
 from saddleproof.paper.experiments.base import Assessment, Cell, Row
-
-#: Worker processes ignore Ctrl-C: the collecting process ends them.
-_IGNORED = (signal.SIGINT, signal.SIG_IGN)
 
 
 @dataclass(frozen=True)
@@ -41,15 +34,19 @@ class Task:
     experiment: Any
     cell: Cell
 
+    def __str__(self) -> str:
+        where = ", ".join(f"{key}={value}" for key, value in self.cell.items())
+        return f"{self.experiment.name} at {where}"
+
     @property
     def key(self) -> str:
         """Names the cell, the options of its experiment and the version that measures it."""
         options = asdict(self.experiment)
-        return _digest([__version__, self.experiment.name, options, dict(self.cell)])[:16]
+        return digest(__version__, self.experiment.name, options, dict(self.cell))
 
     def measure(self) -> list[Row]:
         """The rows, with random numbers whose seed is the cell's name."""
-        seed = int(_digest([self.experiment.name, dict(self.cell)]), 16)
+        seed = int(digest(self.experiment.name, dict(self.cell)), 16)
         rows: list[Row] = self.experiment.measure(self.cell, np.random.default_rng(seed))
         return rows
 
@@ -73,24 +70,20 @@ def measured(
             iterator, also when it is closed or interrupted half way.
 
     Raises:
-        StoreError: the folder cannot be made.
-        SaddleproofError: a process died.
+        StoreError: the folder cannot be made, or the ledger not used.
+        SaddleproofError: a process died; it names the cell.
     """
-    try:
-        (out / "cells").mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(f"{out} cannot be made: {error}") from error
-    missing = []
-    for task in todo:
-        rows = _load(_file(out, task))
-        if rows is None:
-            missing.append(task)
-        else:
+    with Ledger(out / "ledger.sqlite") as ledger, Pool(jobs) as pool:
+        missing = []
+        for task in todo:
+            rows = ledger.get(task.key)
+            if rows is None:
+                missing.append((task,))
+            else:
+                yield task, rows
+        for (task,), rows in pool.completed(Task.measure, missing, label=lambda one: str(one[0])):
+            ledger.add(task.key, str(task), rows)
             yield task, rows
-    alone = jobs == 1 or len(missing) < 2
-    for task, rows in _in_this_process(missing) if alone else _in_processes(missing, jobs):
-        _save(_file(out, task), rows)
-        yield task, rows
 
 
 def rows_of(experiment: Any, todo: Sequence[Task], found: Mapping[str, list[Row]]) -> list[Row]:
@@ -124,53 +117,3 @@ def file_assessments(assessments: Mapping[str, Assessment], out: Path, *, quick:
     filed = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     filed |= {name: {**asdict(one), "quick": quick} for name, one in assessments.items()}
     path.write_text(json.dumps(filed, indent=1) + "\n", encoding="utf-8")
-
-
-def _in_this_process(todo: Sequence[Task]) -> Generator[tuple[Task, list[Row]], None, None]:
-    for task in todo:
-        yield task, task.measure()
-
-
-def _in_processes(todo: Sequence[Task], jobs: int) -> Generator[tuple[Task, list[Row]], None, None]:
-    others = set(active_children())
-    pool = ProcessPoolExecutor(
-        jobs, mp_context=get_context("spawn"), initializer=signal.signal, initargs=_IGNORED
-    )
-    try:
-        futures = {pool.submit(task.measure): task for task in todo}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
-    except BrokenProcessPool as error:
-        raise SaddleproofError(
-            "a worker process died (killed, or out of memory); run with --jobs 1 to see more"
-        ) from error
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in set(active_children()) - others:
-            process.terminate()
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _file(out: Path, task: Task) -> Path:
-    return out / "cells" / f"{task.experiment.name}-{task.key}.json"
-
-
-def _load(path: Path) -> list[Row] | None:
-    """The filed rows, or None. `_save` renames a complete file, so that none is half written."""
-    if not path.exists():
-        return None
-    rows: list[Row] = json.loads(path.read_text(encoding="utf-8"))
-    return rows
-
-
-def _save(path: Path, rows: list[Row]) -> None:
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(rows), encoding="utf-8")
-    part.replace(path)
-
-
-def _digest(value: Any) -> str:
-    text = json.dumps(value, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,29 +1,13 @@
-"""Faults and damage: is a committed round lost, a result lost, a changed byte believed?
-
-    python benchmarks/durability.py [--faults 1000] [--bytes 1500]
-
-Faults. A run is led with a checkpoint, and one system call of a save fails: for a file each call
-that `storage/files.py` makes, with ENOSPC, EDQUOT, EMFILE, EROFS, EIO or EACCES; for a store
-SQLite's own page budget (SQLITE_FULL), and the process's limit on the size of a file, which fails
-a write at any byte. Counted: saves that raised anything but a StoreError; committed rounds that a
-fresh reader does not find; results that the error does not carry. All three should be 0.
-
-Damage. One byte of a finished store, of the store of a killed run with its log, or of a checkpoint
-is changed. Counted: changes after which another trace, state or configuration was read without a
-word; errors that are no StoreError; runs that would silently begin anew. All three should be 0.
-"""
+"""System calls that fail in the middle of a save, a full disk, and a limit on a file's size."""
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import errno
 import os
 import random
 import resource
-import shutil
 import signal
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -32,22 +16,19 @@ from typing import Any
 
 import numpy as np
 
-from saddleproof import minimize, optimizers, problems
-from saddleproof.checkpoint import Checkpoint, FileCheckpoint, Progressed, RoundRecord
+from durability.states import CONFIG, KIND, OPTIMIZER, PROBLEM, state
+from saddleproof import minimize
+from saddleproof.checkpoint import Checkpoint, FileCheckpoint, Progressed
 from saddleproof.errors import StoreError
-from saddleproof.runs.store import RunCheckpoint, Store
+from saddleproof.runs.store import Store
 from saddleproof.storage import files
 
-PROBLEM = problems.Example2(workers=9, seed=0)
-OPTIMIZER = optimizers.GradientDescent(step=0.1)
-KIND = type(OPTIMIZER.init(PROBLEM.start))
 ERRORS = (
     *(errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.EROFS),
     *(errno.EIO, errno.EACCES),
 )
 #: The calls of a save, as `saddleproof.storage.files` makes them.
 CALLS = ("open", "write", "fsync", "close", "replace", "fchmod")
-CONFIG = "the text of a configuration, which is long enough to be hit by some of the changes"
 
 
 @dataclass
@@ -84,16 +65,6 @@ class Failing:
             yield
         finally:
             files.os = before  # type: ignore[attr-defined]
-
-
-def state(rounds: int) -> Progressed:
-    """A state after so many rounds, with a trace that has something to lose."""
-    trace = tuple(
-        RoundRecord(k, 3, 1 / (k + 1), 0.25, {"worker-1": "NaN or Inf"}, event=f"round {k}")
-        for k in range(rounds)
-    )
-    inner = OPTIMIZER.init(PROBLEM.start + rounds)
-    return Progressed(rounds, {"worker-1": "NaN or Inf"}, trace, inner)
 
 
 class Watched:
@@ -212,124 +183,3 @@ def store_faults(folder: Path, faults: int, seed: int = 0) -> Counter[str]:
         for left in folder.glob(f"{n}.sqlite*"):
             left.unlink()
     return counts
-
-
-def read(path: Path) -> Any:
-    """All that a store says: its runs, and the trace and the state of each."""
-    with Store(path) as store:
-        told = [
-            (run, store.trace(run.id), repr(RunCheckpoint(store.db, run.id).load(KIND)))
-            for run in store.runs()
-        ]
-        return told, store.unfinished(CONFIG) is None
-
-
-def changed(data: bytes, generator: random.Random) -> bytes:
-    """The bytes with one of them changed."""
-    at = generator.randrange(len(data))
-    return data[:at] + bytes([data[at] ^ generator.randrange(1, 256)]) + data[at + 1 :]
-
-
-def judged(reader: Callable[[], Any], right: Any, counts: Counter[str]) -> None:
-    """What one change came to."""
-    counts["changed"] += 1
-    try:
-        told = reader()
-    except StoreError:
-        counts["refused"] += 1
-    except BaseException as error:  # noqa: BLE001 - that is what is counted
-        counts[f"raw {type(error).__name__}"] += 1
-        counts["raw exceptions"] += 1
-    else:
-        if told == right:
-            counts["harmless"] += 1
-        else:
-            anew = told is None or (isinstance(told, tuple) and not told[0])
-            counts["silent fresh starts" if anew else "silent changes"] += 1
-
-
-def store_damage(folder: Path, changes: int, seed: int = 0) -> Counter[str]:
-    """One byte of a finished store at a time."""
-    counts: Counter[str] = Counter()
-    path, generator = folder / "runs.sqlite", random.Random(seed)  # noqa: S311
-    with Store(path) as store:
-        for text in ("another", CONFIG):
-            run = store.begin(text, "0")
-            for rounds in (1, 2, 5, 9):
-                run.save(state(rounds))
-    data, right = path.read_bytes(), read(path)
-    for _ in range(changes):
-        for left in folder.glob("runs.sqlite*"):
-            left.unlink()
-        path.write_bytes(changed(data, generator))
-        judged(lambda: read(path), right, counts)
-    return counts
-
-
-def log_damage(folder: Path, changes: int, seed: int = 0) -> Counter[str]:
-    """One byte of the write-ahead log of a killed run at a time."""
-    counts: Counter[str] = Counter()
-    path, generator = folder / "runs.sqlite", random.Random(seed)  # noqa: S311
-    with Store(path) as store:
-        run = store.begin(CONFIG, "0")
-        for rounds in (1, 2, 5, 9):
-            run.save(state(rounds))
-        killed = {p.name: p.read_bytes() for p in folder.glob("runs.sqlite*")}
-        right = read(path)
-    log = killed.get("runs.sqlite-wal", b"")
-    counts["log bytes"] = len(log)
-    for _ in range(changes if log else 0):
-        for left in folder.glob("runs.sqlite*"):
-            left.unlink()
-        path.write_bytes(killed["runs.sqlite"])
-        (folder / "runs.sqlite-wal").write_bytes(changed(log, generator))
-        judged(lambda: read(path), right, counts)
-    return counts
-
-
-def file_damage(folder: Path, changes: int, seed: int = 0) -> Counter[str]:
-    """One byte of a checkpoint at a time."""
-    counts: Counter[str] = Counter()
-    place, generator = FileCheckpoint(folder / "run.npz"), random.Random(seed)  # noqa: S311
-    place.save(state(9))
-    data, right = Path(place.path).read_bytes(), repr(place.load(KIND))
-
-    def reader() -> str | None:
-        kept = place.load(KIND)
-        return None if kept is None else repr(kept)
-
-    for _ in range(changes):
-        Path(place.path).write_bytes(changed(data, generator))
-        judged(reader, right, counts)
-    return counts
-
-
-def main() -> None:
-    """Print one line a kind."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--faults", type=int, default=1000)
-    parser.add_argument("--bytes", type=int, default=1500)
-    asked = parser.parse_args()
-    half = asked.faults // 2
-    for title, count, kind in (
-        ("faults in a file's save", half, file_faults),
-        ("faults in a store's commit", asked.faults - half, store_faults),
-        ("bytes of a checkpoint", asked.bytes, file_damage),
-        ("bytes of a store", asked.bytes, store_damage),
-        ("bytes of a killed run's log", asked.bytes // 3, log_damage),
-    ):
-        folder = Path(tempfile.mkdtemp(prefix="saddleproof-durability-"))
-        try:
-            counts = kind(folder, count)
-        finally:
-            shutil.rmtree(folder)
-        wanted = ("rounds lost", "results lost") if "faults" in title else (
-            "silent changes", "silent fresh starts"
-        )  # fmt: skip
-        zero = {name: counts[name] for name in (*wanted, "raw exceptions")}
-        rest = {name: n for name, n in sorted(counts.items()) if name not in zero and n}
-        print(f"{title}: {zero} | {rest}")
-
-
-if __name__ == "__main__":
-    main()
