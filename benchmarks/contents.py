@@ -10,6 +10,8 @@ from pathlib import Path
 BENCHMARKS = Path(__file__).resolve().parent
 #: Below a minute, below an hour, and more.
 LENGTHS = ("seconds", "minutes", "hours")
+#: Exit status of a benchmark that lacks what it measures, such as a device.
+SKIPPED = 77
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ CONTENTS = {
         Benchmark("plateaus", "behaviour", "hours"),
         Benchmark("reach", "behaviour", "minutes", ledger=True),
         Benchmark("mnist", "behaviour", "minutes", ledger=True),
-        Benchmark("networks", "behaviour", "hours"),
+        Benchmark("networks", "behaviour", "hours", ledger=True),
         Benchmark("table1", "paper", "minutes", ledger=True),
         Benchmark("theorem3", "paper", "minutes"),
         Benchmark("certificates", "certified", "minutes"),

@@ -88,10 +88,12 @@ def test_a_change_of_the_package_is_named_and_begins_a_new_ledger(kept):
     assert kept.again().ledger(kept.one) != before
 
 
-def test_a_benchmark_that_fails_is_not_done(bench, kept, monkeypatch):
-    codes = iter([1, 0])
+def test_a_benchmark_that_fails_or_lacks_its_device_is_not_done(bench, kept, monkeypatch):
+    codes = iter([1, bench.contents.SKIPPED, 0])
     monkeypatch.setattr(bench.runs, "printed", lambda *_: next(codes))
     assert bench.runs.run([kept.one], kept.again()) == 1
+    assert not kept.again().is_done(kept.one)
+    assert bench.runs.run([kept.one], kept.again()) == 0
     assert not kept.again().is_done(kept.one)
     assert bench.runs.run([kept.one], kept.again()) == 0
     assert kept.again().is_done(kept.one)

@@ -13,13 +13,16 @@ The last column is the truth about where the runs ended: the lowest eigenvalue o
 Hessian, the median over the seeds and the worst.
 
     python benchmarks networks [--seeds 40] [--rounds 300] [--only NAME ...]
-        [--methods METHOD ...]
+        [--methods METHOD ...] [--ledger networks.csv]
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,6 +33,7 @@ from torch import nn
 
 import saddleproof as sp
 from common import BYZANTINE, share, table
+from ledger import Ledger
 
 WORKERS = 20
 #: Length of the start's offset from the saddle.
@@ -144,48 +148,89 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=300)
     options.add_argument("--only", nargs="+", default=list(PROBLEMS), choices=list(PROBLEMS))
     options.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
+    options.add_argument("--ledger", type=Path)
     told = options.parse_args()
     torch.set_num_threads(1)
     heading = ("problem", "d", "method", "left", "rounds", "ended", "level", "lambda_min")
     print("|".join(["", *heading, ""]))
+    ledger = Ledger(told.ledger, Outcome, ("problem", "seed", "method", "budget"))
     for name in told.only:
-        outcomes: dict[str, list[tuple[bool, int, str, str, float]]] = {
-            method: [] for method in told.methods
-        }
-        d = 0
-        for seed in range(told.seeds):
-            problem, start, bar, L = PROBLEMS[name](seed)
-            d = problem.d
-            for method in told.methods:
-                optimizer, rule = METHODS[method](L)
-                attack = sp.SaddleAttack(problem.saddle, strength=L)
-                fleet = sp.Coalition(sp.LocalFleet(problem), attack, range(BYZANTINE))
-                result = sp.minimize(
-                    fleet, optimizer, aggregator=rule, b=BYZANTINE, w0=start, seed=seed,
-                    max_rounds=told.rounds, certify="Certified" in method,
-                )  # fmt: skip
-                level = "-" if result.certificate is None else result.certificate.level
-                left = problem.value(result.w) < bar
-                lowest = eigenvalue(problem, result.w, "SA")
-                outcomes[method].append((left, result.rounds, result.status, level, lowest))
-        rows = [heading]
-        for method, seen in outcomes.items():
-            left, rounds, status, level, lowest = zip(*seen, strict=True)
+        keys = [
+            (name, seed, method, told.rounds)
+            for seed in range(told.seeds)
+            for method in told.methods
+        ]
+        runs = ledger.runs(one, keys)
+        rows: list[tuple[object, ...]] = [heading]
+        for method in told.methods:
+            some = [run for run in runs if run.method == method]
+            lowest = [run.lowest for run in some]
             rows.append(
                 (
                     name,
-                    str(d),
+                    some[0].d,
                     method,
-                    share(left),
-                    f"{np.median(rounds):.0f}",
-                    counted(status),
-                    counted(level),
+                    share([run.left for run in some]),
+                    f"{np.median([run.rounds for run in some]):.0f}",
+                    counted([run.status for run in some]),
+                    counted([run.level for run in some]),
                     f"{np.median(lowest):.3f}, {min(lowest):.3f}",
                 )
             )
         print("\n".join(table(rows).splitlines()[2:]), flush=True)
 
 
-def counted(words: tuple[str, ...]) -> str:
+@dataclass(frozen=True)
+class Outcome:
+    """One run: which, and what became of it.
+
+    Attributes:
+        budget: rounds at most.
+        lowest: the lowest eigenvalue of the pooled Hessian at the end.
+    """
+
+    problem: str
+    seed: int
+    method: str
+    budget: int
+    d: int
+    left: bool
+    rounds: int
+    status: str
+    level: str
+    lowest: float
+
+
+@lru_cache(maxsize=1)
+def built(name: str, seed: int) -> Any:
+    """What `placed` gives; all methods of a seed share it."""
+    return PROBLEMS[name](seed)
+
+
+def one(name: str, seed: int, method: str, budget: int) -> Outcome:
+    """One run of one method."""
+    problem, start, bar, L = built(name, seed)
+    optimizer, rule = METHODS[method](L)
+    attack = sp.SaddleAttack(problem.saddle, strength=L)
+    fleet = sp.Coalition(sp.LocalFleet(problem), attack, range(BYZANTINE))
+    result = sp.minimize(
+        fleet, optimizer, aggregator=rule, b=BYZANTINE, w0=start, seed=seed,
+        max_rounds=budget, certify="Certified" in method,
+    )  # fmt: skip
+    return Outcome(
+        problem=name,
+        seed=seed,
+        method=method,
+        budget=budget,
+        d=problem.d,
+        left=bool(problem.value(result.w) < bar),
+        rounds=result.rounds,
+        status=str(result.status),
+        level="-" if result.certificate is None else str(result.certificate.level),
+        lowest=eigenvalue(problem, result.w, "SA"),
+    )
+
+
+def counted(words: list[str]) -> str:
     """Each word and how often: second_order 38, budget 2."""
     return ", ".join(f"{word} {words.count(word)}" for word in sorted({*words}))

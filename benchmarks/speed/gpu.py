@@ -13,6 +13,7 @@ The two ways to sort on a device are shown side by side with what the rule choos
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Callable
 
@@ -20,6 +21,7 @@ import torch
 
 import saddleproof as sp
 from common import table
+from contents import SKIPPED
 from saddleproof.aggregators.coordinatewise import CoordinateWise, average
 from saddleproof.aggregators.engine import device_sort
 
@@ -42,7 +44,7 @@ def main() -> None:
     device = torch.device(told.device)
     if device.type == "cuda" and not torch.cuda.is_available():
         print("skipped: no CUDA device (--device cpu shows that the script runs)")
-        return
+        sys.exit(SKIPPED)
     if device.type == "cuda":
         print(torch.cuda.get_device_name(device))
     rows: list[tuple[object, ...]] = [

@@ -28,7 +28,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from saddleproof.aggregators.engine.row_blocks import Rows, Seen, to_numpy
+from saddleproof.aggregators.engine.row_blocks import Rows, Seen, middle, to_numpy
 from saddleproof.aggregators.engine.units import Exponents, Gram, exponents_of, in_units, plain
 from saddleproof.arrays import Array, Vector, namespace
 
@@ -223,7 +223,7 @@ def _about(rows: Rows, reference: int | None, quarter: int) -> Iterator[Array]:
     """Blocks of the rows about the reference, both times 2^-quarter."""
     for _, block in rows.blocks():
         block *= 0.5**quarter  # noqa: PLW2901 - in place, where the library can
-        origin = _middle(block) if reference is None else block[reference, ...] + 0.0
+        origin = middle(block) if reference is None else block[reference, ...] + 0.0
         block -= origin  # noqa: PLW2901
         yield block
 
@@ -236,7 +236,7 @@ def _few(stack: Vector) -> Gram:
     found = in_units(*_products(x, np.take_along_axis(x, reference[:, None, None], axis=1)))
     far = _is_far(found.matrix)
     if far.any():
-        again = in_units(*_products(x[far], _middle(x[far])[:, None, :]))
+        again = in_units(*_products(x[far], middle(x[far])[:, None, :]))
         found.matrix[far], found.exponent[far], found.share[far] = (
             again.matrix,
             again.exponent,
@@ -271,7 +271,7 @@ def _sample(rows: Rows) -> Vector:
 def _medoid(sample: Vector) -> NDArray[np.intp]:
     """(...): the row of each (..., m, h) sample with the least median distance to the others."""
     stack = sample if sample.ndim > 2 else sample[None]
-    products, exponents = _products(stack, _middle(stack)[:, None, :])
+    products, exponents = _products(stack, middle(stack)[:, None, :])
     about = in_units(products, exponents) if exponents.any() else products
     between = np.sort(distances(about), axis=-1)[..., stack.shape[-2] // 2]
     found: NDArray[np.intp] = np.argmin(between, axis=-1).reshape(sample.shape[:-2])
@@ -296,9 +296,3 @@ def _is_far(gram: Vector) -> NDArray[np.bool_]:
 
 def _diagonal(gram: Vector) -> Vector:
     return np.diagonal(gram, axis1=-2, axis2=-1)
-
-
-def _middle(block: Array) -> Array:
-    """(..., h): per column, the upper median of (..., m, h)."""
-    xp = namespace(block)
-    return xp.sort(block, axis=-2)[..., block.shape[-2] // 2, :]

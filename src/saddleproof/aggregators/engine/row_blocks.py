@@ -221,3 +221,9 @@ def _map_of(part: Array) -> mmap.mmap | None:
             return None
         owner = owner.base
     return owner if isinstance(owner, mmap.mmap) else None
+
+
+def middle(block: Array) -> Array:
+    """(..., h): per column, the upper median of (..., m, h)."""
+    xp = namespace(block)
+    return xp.sort(block, axis=-2)[..., block.shape[-2] // 2, :]

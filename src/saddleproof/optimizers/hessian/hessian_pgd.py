@@ -63,6 +63,7 @@ from saddleproof.optimizers.hessian.state import (
     Measure,
     Rate,
     Search,
+    ended,
 )
 from saddleproof.optimizers.randomness import RandomKey
 from saddleproof.ranks import inflatable
@@ -172,7 +173,7 @@ class HessianPGD(Machine):
         if isinstance(state.phase, Line):
             return self._search(state, reading)
         if overflows(reading):
-            return _ended(state, Status(Ending.UNRESOLVED, "gradients overflow next to the point"))
+            return ended(state, Status(Ending.UNRESOLVED, "gradients overflow next to the point"))
         match state.phase:
             case Measure(measurement):
                 return self._measured(state, measurement, reading)
@@ -216,7 +217,7 @@ class HessianPGD(Machine):
         if not after.ended:
             return replace(state, phase=Measure(after), event="measures Hessians")
         if after.best is None:
-            return _ended(
+            return ended(
                 state, Status(Ending.UNRESOLVED, "the steps of differences are lost beside w")
             )
         return self._judge(state, by_workers(reading, measured_facts(after.best), self.tolerance))
@@ -250,18 +251,17 @@ class HessianPGD(Machine):
             return self._from(state, w, f"a step of {length:.3g} along negative curvature")
         if self.inexactness is None and not found.proved:
             return replace(state, phase=Line(), event="looks for a way down")
-        return _ended(state, found.end)
+        return ended(state, found.end)
 
     def _line(self, state: HessianState) -> Batch:
         return line_batch(state.w, state.known.direction, state.descent.gradient[0])
 
     def _search(self, state: HessianState, reading: Reading) -> HessianState:
         """On from the end that is proved lowest; else from one of a pair, by a fair coin."""
-        batch = self._line(state)
-        changes = line_changes(reading, batch)
+        changes = line_changes(reading, batch := self._line(state))
         jump = choose(changes, reading.b, state.largest, 1)
         if jump is None:
-            return _ended(state, state.known.end)
+            return ended(state, state.known.end)
         way, random = jump.direction, state.random
         if jump.drawn:
             generator, random = random.draw()
@@ -278,7 +278,7 @@ class HessianPGD(Machine):
             unseen=None, event=event,
         )  # fmt: skip
         if state.escaped >= self.max_escapes:
-            return _ended(state, Status(Ending.BUDGET, f"stopped after {state.escaped} escapes"))
+            return ended(state, Status(Ending.BUDGET, f"stopped after {state.escaped} escapes"))
         return state
 
     def status(self, state: HessianState) -> Status:
@@ -298,7 +298,3 @@ class HessianPGD(Machine):
             return None
         numbers = {"v'Hv": found.value, "its upper end": found.high, "proved low": found.low}
         return Evidence(curvature_bound=state.unseen, tolerance=found.tolerance, numbers=numbers)
-
-
-def _ended(state: HessianState, status: Status) -> HessianState:
-    return replace(state, phase=Ended(status))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from saddleproof.arrays import Vector
 from saddleproof.curvature.krylov import Krylov
@@ -92,3 +92,8 @@ class HessianState:
         if self.found is None:
             raise StoreError("this state is torn: a line needs what was found")
         return self.found
+
+
+def ended(state: HessianState, status: Status) -> HessianState:
+    """The state of a run that ends with `status`."""
+    return replace(state, phase=Ended(status))
