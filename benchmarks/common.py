@@ -12,11 +12,20 @@ from saddleproof.lab.shares import wilson
 
 #: Liars among the 20 workers of a benchmark, unless it says otherwise.
 BYZANTINE = 6
+#: What stands in the column of answers for the old default, which asks for gradients only.
+OLD = "(old default)"
 
 
 def attacked(problem: Any, style: str = "push", liars: int = BYZANTINE) -> sp.Coalition:
     """The problem's workers, the first `liars` of which lie about the saddle."""
     attack = sp.SaddleAttack(problem.saddle, style=style)
+    return sp.Coalition(sp.LocalFleet(problem), attack, members=range(liars))
+
+
+def lying(problem: Any, style: str, answers: str, liars: int) -> sp.Coalition:
+    """The problem's workers, the first `liars` of which lie."""
+    gradients = sp.SaddleAttack(problem.saddle, style=style)
+    attack = gradients if answers == OLD else sp.attacks.LyingAnswers(gradients, says=answers)
     return sp.Coalition(sp.LocalFleet(problem), attack, members=range(liars))
 
 

@@ -23,7 +23,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -36,7 +36,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy: two processes, tw
 import numpy as np
 
 import saddleproof as sp
-from common import BYZANTINE, Jumps, honest_lambda_min, share, table
+from behaviour.counted import Counted
+from behaviour.digits import digits
+from common import BYZANTINE, OLD, Jumps, honest_lambda_min, lying, share, table
 from ledger import Ledger
 from saddleproof.problems.table import PROBLEMS
 
@@ -49,8 +51,6 @@ RULES: dict[str, tuple[Any, int]] = {
 }
 STYLES = ("push", "hold", "cancel")
 ANSWERS = ("truthful", "against", "for", "forge", "quiet", "loud")
-#: What stands in the column of answers for the old default, which asks for gradients only.
-OLD = "(old default)"
 #: The suite, and what is asked for by name only: the same saddles in many dimensions.
 NAMED: dict[str, Any] = PROBLEMS | {
     "rotated_quartic_1000": partial(sp.problems.RotatedQuartic, d=1000),
@@ -147,51 +147,6 @@ def _summary(cells: Cells, names: Sequence[str]) -> None:
         )
 
 
-# --- the digits -----------------------------------------------------------------------------------
-
-TRAINERS: dict[str, tuple[str, str]] = {
-    "GradientDescent + mean": ("gd", "mean"),
-    "GradientDescent + median": ("gd", "median"),
-    "PGD + median": ("pgd", "median"),
-    "GradientOnlyPGD() + median": ("gradients", "median"),
-    "CertifiedPGD() + median": ("certified", "median"),
-}
-
-
-def digits(pool: ProcessPoolExecutor, seeds: range) -> Iterator[tuple[object, ...]]:
-    """The trainers of today beside ours; every one but ours is told 1/L and has 300 rounds."""
-    yield ("trainer", "left", "median rounds")
-    for name, (optimizer, rule) in TRAINERS.items():
-        ends = list(pool.map(partial(train, optimizer, rule), seeds))
-        yield (name, share([left for left, _ in ends]), f"{median(r for _, r in ends):.0f}")
-
-
-def train(optimizer: str, rule: str, seed: int) -> tuple[bool, int]:
-    """Whether one run left the saddle, and its rounds."""
-    problem = sp.problems.PCADigits(components=20, workers=20, seed=seed)
-    step = 1 / problem.smoothness
-    makes: dict[str, Any] = {
-        "gd": sp.GradientDescent(step=step),
-        "pgd": sp.optimizers.PGD(step=step),
-        "gradients": sp.GradientOnlyPGD(),
-        "certified": sp.CertifiedPGD(),
-    }
-    result = sp.minimize(
-        lying(problem, "push", "against", BYZANTINE),
-        makes[optimizer],
-        aggregator=sp.Mean() if rule == "mean" else sp.Median(),
-        b=BYZANTINE,
-        w0=problem.start,
-        seed=seed,
-        max_rounds=300,
-        certify=False,
-    )
-    return problem.left_saddle(result.w), result.rounds
-
-
-# --- every problem --------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class Outcome:
     """One run: which, and what became of it.
@@ -251,13 +206,6 @@ def row(runs: list[Outcome]) -> tuple[object, ...]:
     )
 
 
-def lying(problem: Any, style: str, answers: str, liars: int) -> sp.Coalition:
-    """The problem's workers, the first `liars` of which lie."""
-    gradients = sp.SaddleAttack(problem.saddle, style=style)
-    attack = gradients if answers == OLD else sp.attacks.LyingAnswers(gradients, says=answers)
-    return sp.Coalition(sp.LocalFleet(problem), attack, members=range(liars))
-
-
 def one(name: str, style: str, rule: str, answers: str, seed: int) -> Outcome:
     """One run of the default, or of the old one, and its certificate."""
     problem = NAMED[name](seed=seed)
@@ -300,36 +248,6 @@ def one(name: str, style: str, rule: str, answers: str, seed: int) -> Outcome:
         level="none" if certificate is None else str(certificate.level),
         status=result.status,
     )
-
-
-class Counted:
-    """A fleet that counts what every worker is asked to send, beside gradients."""
-
-    def __init__(self, fleet: Any) -> None:
-        self.fleet, self.workers = fleet, fleet.workers
-        self.questions, self.problem = fleet.questions, fleet.problem
-        self._asked: dict[int, int] = {}
-
-    def announce(self, announcement: Any) -> None:
-        """Passed on."""
-        self.fleet.announce(announcement)
-
-    def round(self, points: Any, *, round_id: int, timeout: float | None = None) -> Any:
-        """Passed on."""
-        return self.fleet.round(points, round_id=round_id, timeout=timeout)
-
-    def ask(self, question: Any, *, round_id: int, timeout: float | None = None) -> Any:
-        """Passed on; counted."""
-        self._asked[round_id] = int(np.prod(question.shape))
-        return self.fleet.ask(question, round_id=round_id, timeout=timeout)
-
-    def close(self) -> None:
-        """Passed on."""
-        self.fleet.close()
-
-    def numbers(self, rounds: int) -> int:
-        """Numbers in the first rounds: those of the certificate's own rounds are left out."""
-        return sum(count for at, count in self._asked.items() if at < rounds)
 
 
 def misses(problem: Any, result: sp.Result, liars: int) -> bool:

@@ -60,7 +60,7 @@ def test_every_name_on_the_page_exists_and_every_function_is_on_it():
     assert all(hasattr(sp, name) for name in re.findall(r"`sp\.(\w+)", page))
 
 
-def test_the_command_says_what_is_vacuous_and_gives_a_practical_schedule():
+def test_the_command_says_what_is_vacuous_and_gives_a_heuristic_schedule():
     said = CliRunner().invoke(
         main, ["theory", "--L", "1", "--rho", "1", "--delta-inexact", "0.0001", "--d", "10"]
     )

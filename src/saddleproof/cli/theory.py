@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 @click.option(
     "--curvature",
     type=float,
-    help="Curvature that the practical schedule notices; 2 sqrt(rho Delta sqrt(d)) unless given.",
+    help="Curvature that the heuristic schedule notices; 2 sqrt(rho Delta sqrt(d)) unless given.",
 )
 def command(
     smoothness: float,
@@ -52,7 +52,7 @@ def command(
     delta: float,
     curvature: float | None,
 ) -> None:
-    """Print Theorem 3's schedule and guarantee, what is vacuous in it, and a practical schedule."""
+    """Print Theorem 3's schedule and guarantee, what is vacuous in it, and a heuristic schedule."""
     from saddleproof.schedule import HeuristicSchedule, VacuousScheduleWarning
     from saddleproof.theory import iterate_radius, theorem3_guarantee
 
@@ -74,7 +74,7 @@ def command(
     least = 2 * math.sqrt(rho * inexactness * math.sqrt(d))
     gamma = least if curvature is None else curvature
     schedule = HeuristicSchedule(d, inexactness, gamma, 1 / smoothness, delta=delta)
-    click.echo(f"\nPractical, no theorem\n  schedule   {_line(schedule)}")
+    click.echo(f"\nHeuristicSchedule, no theorem\n  schedule   {_line(schedule)}")
     click.echo(f"  notices    curvature {gamma:.3g}")
     if gamma > smoothness:
         click.echo(f"  useless: no F with L = {smoothness:g} has that curvature; lower Delta")
