@@ -15,7 +15,7 @@ export OMP_NUM_THREADS ?= 1
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
-demo: .venv/.demo  ## train on digits while 6 of 20 workers lie, and say where the report lies
+demo: .venv/.demo  ## train on digits while 3 of 12 workers lie, and say where the report is
 	$(BIN)/saddleproof demo
 
 test: .venv/.dev  ## the quick tests
