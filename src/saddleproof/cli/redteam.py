@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from saddleproof.lab.red_team import Findings
-    from saddleproof.lab.red_team.search import Progress
+    from saddleproof.lab.red_team.search import SearchProgress
 
 #: Rows of the table of what was tried.
 SHOWN = 12
@@ -63,7 +63,7 @@ def command(
     log = out / "ledger.sqlite"
     with Steps(terminal, "runs", budget + fresh, bounded=False) as steps:
 
-        def show(progress: Progress) -> None:
+        def show(progress: SearchProgress) -> None:
             word = "left" if progress.left else "held"
             steps.advance(f"{progress.stage}: {word} by {progress.attack}")
 

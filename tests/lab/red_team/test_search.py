@@ -18,7 +18,7 @@ from saddleproof.lab.ledger import Ledger
 from saddleproof.lab.red_team import Attempt, Findings
 from saddleproof.lab.red_team.outcomes import Outcome
 from saddleproof.lab.red_team.runners import Runner
-from saddleproof.lab.red_team.search import Progress
+from saddleproof.lab.red_team.search import SearchProgress
 from saddleproof.lab.red_team.target import Target
 
 GD = """
@@ -99,7 +99,7 @@ def test_the_replay_runs_alone_and_ends_where_the_search_saw_it_end(trap: Findin
 
 
 def test_the_attack_is_measured_on_seeds_that_did_not_choose_it(tmp_path: Path) -> None:
-    seen: list[Progress] = []
+    seen: list[SearchProgress] = []
     log = tmp_path / "ledger.sqlite"
     found = searched(FREE, fresh=4, callback=seen.append, log=log)
     assert found.worst is not None
@@ -134,7 +134,7 @@ def test_the_budget_is_kept() -> None:
 
 
 def interrupted_after(runs: int) -> Any:
-    def stop(progress: Progress) -> None:
+    def stop(progress: SearchProgress) -> None:
         if progress.runs == runs:
             raise KeyboardInterrupt
 

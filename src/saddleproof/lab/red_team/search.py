@@ -44,7 +44,7 @@ ELITE, OFFSPRING = 3, 4
 
 
 @dataclass(frozen=True)
-class Progress:
+class SearchProgress:
     """What a callback sees after every run.
 
     Attributes:
@@ -70,7 +70,7 @@ def redteam(
     jobs: int = 1,
     objective: Objective = "trap",
     log: str | os.PathLike[str] | None = None,
-    callback: Callable[[Progress], object] | None = None,
+    callback: Callable[[SearchProgress], object] | None = None,
 ) -> Findings:
     """Search for the attack that does the most harm to the trainer of a configuration.
 
@@ -134,7 +134,7 @@ class _Search:
         budget: int,
         fresh: int,
         seed: int,
-        callback: Callable[[Progress], object] | None,
+        callback: Callable[[SearchProgress], object] | None,
     ) -> None:
         self.runner, self.objective, self.budget, self.fresh = runner, objective, budget, fresh
         self.runs = 0
@@ -220,7 +220,7 @@ class _Search:
                 known = self._attempts[name]
                 self._attempts[name] = Attempt(table, (*known.outcomes, outcome))
             if self._callback is not None:
-                self._callback(Progress(self.runs, total, stage, name, outcome.left))
+                self._callback(SearchProgress(self.runs, total, stage, name, outcome.left))
         return outcomes
 
     def _hopeless(self, best: list[Attempt]) -> bool:
