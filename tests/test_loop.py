@@ -21,7 +21,7 @@ from saddleproof.errors import BreakdownError, OptionError
 from saddleproof.fleets.base import LATE, OK, Messages
 from saddleproof.loop import judged
 from saddleproof.optimizers.base import Status
-from saddleproof.words import Level
+from saddleproof.words import Ending, Level
 
 PROBLEM = sp.problems.Example2(seed=0)
 #: The default needs some forty rounds here, with all questions in turn.
@@ -277,6 +277,13 @@ def test_an_escape_that_is_never_certified_is_open() -> None:
     found = sp.minimize(fleet, pgd, **options)
     assert (found.status, found.message) == ("open", "certifying failed: RuntimeError: gone")
     assert (found.w.tobytes(), found.success) == (plain.w.tobytes(), False)
+
+
+def test_a_status_is_an_ending_or_running_and_nothing_else() -> None:
+    assert Status("second_order").name is Ending.SECOND_ORDER
+    assert not Status("running").done
+    with pytest.raises(OptionError, match="cannot end as 'converged'; the endings are"):
+        Status("converged")
 
 
 def test_a_point_that_overflows_ends_the_run_with_a_status() -> None:

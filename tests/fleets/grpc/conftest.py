@@ -62,13 +62,12 @@ def fleet(folder):
         yield made
 
 
-@pytest.fixture
-def start(folder):
-    """start(fleet, name, answer): a client in a thread; all are stopped in the end."""
+@contextlib.contextmanager
+def clients():
+    """begun(client): it runs in a thread, and `refusal` is how it ended; all are stopped then."""
     running = []
 
-    def begin(fleet: GrpcFleet, name: str, answer) -> Client:
-        client = Client(answer, fleet.address, keys.load(folder, name))
+    def begun(client: Client) -> Client:
         client.refusal = None
 
         def run():
@@ -82,11 +81,20 @@ def start(folder):
         running.append(client)
         return client
 
-    yield begin
+    yield begun
     for client in running:
         client.stop()
         client.thread.join(30)
         assert not client.thread.is_alive()
+
+
+@pytest.fixture
+def start(folder):
+    """start(fleet, name, answer): a client in a thread; all are stopped in the end."""
+    with clients() as begun:
+        yield lambda fleet, name, answer: begun(
+            Client(answer, fleet.address, keys.load(folder, name))
+        )
 
 
 @pytest.fixture
@@ -160,24 +168,5 @@ def zeros(question, round_id, *, losses):
 @pytest.fixture
 def worker():
     """worker(fleet, credentials): a client in a thread; `refusal` is how it ended."""
-    running = []
-
-    def begin(fleet, credentials):
-        client = Client(zeros, fleet.address, credentials, pause=0.2)
-        client.refusal = None
-
-        def run():
-            try:
-                client.run()
-            except FleetError as error:
-                client.refusal = str(error)
-
-        client.thread = threading.Thread(target=run)
-        client.thread.start()
-        running.append(client)
-        return client
-
-    yield begin
-    for client in running:
-        client.stop()
-        client.thread.join(30)
+    with clients() as begun:
+        yield lambda fleet, credentials: begun(Client(zeros, fleet.address, credentials, pause=0.2))
