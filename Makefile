@@ -10,7 +10,7 @@ BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-all coverage mutants lint format bench docs dist clean
+.PHONY: help demo test test-slow test-all explore coverage mutants lint format bench docs dist clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -25,6 +25,9 @@ test-slow: .venv/.dev  ## the tests that take more than a few seconds
 	$(BIN)/pytest -n 2 -m slow
 
 test-all: test test-slow  ## both
+
+explore: .venv/.dev  ## the quick tests, with property tests that draw new examples
+	$(BIN)/pytest -n 2 --hypothesis-profile=explore
 
 coverage: .venv/.dev  ## the quick tests, and which lines and branches they run; fails below the floor
 	$(BIN)/pytest -n 2 --cov --cov-report=term

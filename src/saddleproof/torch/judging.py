@@ -94,7 +94,7 @@ def _is_same_model(
     if layout.dtype == torch.float64:
         return True
     own = ModuleLoss(pristine(module), matched(loss, layout), penalty=penalty)
-    rows = tuple(x[:ROWS] for x in exact.clean()[0])
+    rows = tuple(x[:ROWS] for x in next(iter(exact.rows.clean().values())))
     short = tuple(x.to(layout.dtype) if x.is_floating_point() else x for x in rows)
     for w in points_of(exact.judge, exact.judge.tensor(np.asarray(exact.start))).numpy(force=True):
         here, there = own.value(w, short), exact.judge.value(w, rows)

@@ -12,7 +12,7 @@ start of a training a layer is often zero, and both ways may give zero there by 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -36,7 +36,14 @@ from saddleproof.torch.history import check_history, on_a_copy
 from saddleproof.torch.loss import ModuleLoss
 from saddleproof.torch.pooled import linear_layers
 from saddleproof.torch.reach import reaches
-from saddleproof.torch.refusals import called, check_forward, check_mean, check_outside, first
+from saddleproof.torch.refusals import (
+    called,
+    check_forward,
+    check_mean,
+    check_outside,
+    check_rows,
+    first,
+)
 from saddleproof.torch.surroundings import drawing, original_of, plainly
 
 #: Rows of a shard that are looked at.
@@ -48,12 +55,15 @@ Data = tuple[Tensor, ...]
 
 
 @plainly()
-def probe(loss: ModuleLoss, shards: list[Data], *, stacklevel: int = 5) -> Facts:
-    """The facts of a module, from the first rows of two workers.
+def probe(
+    loss: ModuleLoss, shards: Mapping[str, Data], *, size: int | None = None, stacklevel: int = 5
+) -> Facts:
+    """The facts of a module, from one pass over all rows and more over those of two workers.
 
     Args:
         loss: the module and its loss.
-        shards: one worker's rows each.
+        shards: each worker's rows, by what error messages call the worker.
+        size: rows of a minibatch; None for full gradients only.
         stacklevel: of the warning.
 
     Raises:
@@ -65,9 +75,12 @@ def probe(loss: ModuleLoss, shards: list[Data], *, stacklevel: int = 5) -> Facts
     w = loss.layout.flat(dict(loss.module.named_parameters()))
     points = points_of(loss, w)
     with loss.computing():
-        loss.facts = check_forward(loss, w, shards[0])  # all rows: a write may spare the first ones
+        whose, rows = next(iter(shards)), list(shards.values())
+        # All rows: a write may spare the first ones.
+        loss.facts = check_forward(loss, w, rows[0], whose)
+        check_rows(loss, w, shards, size)
         # Copies are called until it is known that a call leaves no trace.
-        pair = _telling(on_a_copy(loss), points, shards)
+        pair = _telling(on_a_copy(loss), points, rows)
         changed = check_history(loss, points, *pair)
         _check_reach(loss, changed)
         with drawing(0):
@@ -93,15 +106,34 @@ def probe(loss: ModuleLoss, shards: list[Data], *, stacklevel: int = 5) -> Facts
 
 def _telling(loss: ModuleLoss, points: Tensor, shards: list[Data]) -> tuple[Data, Data]:
     """The first rows of two workers, of such as have a finite loss, if any."""
-    n = min(ROWS, *(len(shard[0]) for shard in shards))
+    least = min(len(shard[0]) for shard in shards)
+    n = min(ROWS, least)
+    if n < least and not _takes(loss, points[0], tuple(x[:n] for x in shards[0])):
+        n = least
     rows = [tuple(x[:n] for x in shard) for shard in shards]
 
     def is_finite(data: Data) -> bool:
         with drawing(0):
-            return all(bool(torch.isfinite(loss.objective(w, *data))) for w in points[1:])
+            try:
+                return all(bool(torch.isfinite(loss.objective(w, *data))) for w in points[1:])
+            except Trouble as error:
+                raise OptionError(
+                    f"the module or the loss fails on {n} rows of a worker: {first(error)}. The "
+                    "workers must have as many rows each, or the module must take any number"
+                ) from error
 
     one = next(filter(is_finite, rows), rows[0])
     return one, next(filter(is_finite, reversed(rows)), rows[-1])
+
+
+def _takes(loss: ModuleLoss, w: Tensor, data: Data) -> bool:
+    """Whether so few rows pass at all."""
+    try:
+        with drawing(0):
+            loss.objective(w, *data)
+    except Trouble:
+        return False
+    return True
 
 
 def _check_reach(loss: ModuleLoss, changed: list[str]) -> None:

@@ -115,7 +115,7 @@ class TorchProblem(Problem):
 
         def made(module: nn.Module) -> ModuleLoss:
             found = ModuleLoss(dense(module), loss, penalty=penalty, memory=memory)
-            found.facts = probe(found, self.clean(), stacklevel=5)
+            found.facts = probe(found, self.rows.clean(), size=batch_size, stacklevel=5)
             return found
 
         self.module_loss = self.judge = made(pristine(self.module))
@@ -257,12 +257,6 @@ class TorchProblem(Problem):
         for name, function in self._functions.items():
             found |= of_loss(function, f"problem.{name}")
         return found
-
-    def clean(self) -> list[tuple[Tensor, ...]]:
-        """The shards whose rows are all finite; all shards, if none is."""
-        shards = self.rows.shards
-        kept = [shard for i, shard in enumerate(shards) if i not in self.rows.odd]
-        return kept or shards
 
     @plainly()
     def _failing(self, start: Vector) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -22,7 +23,7 @@ from saddleproof.torch.watching import Watching
 Data = tuple[Tensor, ...]
 
 
-def check_forward(loss: ModuleLoss, w: Tensor, data: Data) -> Facts:
+def check_forward(loss: ModuleLoss, w: Tensor, data: Data, whose: str) -> Facts:
     """Whether a forward pass draws random numbers or writes into rows; refuse what it may not do.
 
     Raises:
@@ -35,7 +36,7 @@ def check_forward(loss: ModuleLoss, w: Tensor, data: Data) -> Facts:
     w = w.clone()
     rows = {f" row {i}": x for i, x in enumerate(own)}
     with Watching({" w": w, **rows, **names}) as watching, Drawing(0) as drawing:
-        value = _value(trial, w, own)
+        value = _value(trial, w, own, whose)
     if " w" in watching.written:
         raise OptionError(
             "a forward pass rewrites the module's parameters, so that its loss is no function of "
@@ -55,14 +56,41 @@ def check_forward(loss: ModuleLoss, w: Tensor, data: Data) -> Facts:
     return replace(loss.facts, random=bool(drawing.draws), writes=writes, narrow=narrow)
 
 
-def _value(trial: ModuleLoss, w: Tensor, data: Data) -> Any:
+def check_rows(loss: ModuleLoss, w: Tensor, shards: Mapping[str, Data], size: int | None) -> None:
+    """Let every worker's rows pass once: all of them, and as many as a minibatch has.
+
+    Args:
+        loss: the module and its loss.
+        w: (d,).
+        shards: each worker's rows, by what error messages call the worker.
+        size: of a minibatch; None for full gradients only.
+
+    Raises:
+        OptionError: the module or the loss fails on a worker's rows; names the worker.
+    """
+    trial = on_a_copy(loss)
+    for whose, shard in shards.items():
+        n = len(shard[0])
+        for rows in {n, n if size is None else min(n, size)}:
+            data = tuple(x[:rows].clone() for x in shard)
+            try:
+                with Drawing(0):
+                    trial.objective(w, *data)
+            except Exception as error:  # whatever the user's code raises
+                which = "rows" if rows == n else f"first {rows} rows, a minibatch"
+                raise OptionError(
+                    f"the module or the loss fails on {whose}'s {which}: {first(error)}"
+                ) from error
+
+
+def _value(trial: ModuleLoss, w: Tensor, data: Data, whose: str) -> Any:
     tree = trial.layout.tree(w)
     *inputs, target = data
     try:
         value = trial.loss(trial.output(tree, tuple(inputs)), target)
     except Exception as error:  # whatever the user's code raises
         raise OptionError(
-            f"the module or the loss fails on a worker's rows: {first(error)}"
+            f"the module or the loss fails on {whose}'s rows: {first(error)}"
         ) from error
     _check_number(value)
     if trial.penalty is None:

@@ -69,6 +69,7 @@ class Rows:
                     "all workers' rows need the same dtypes and shapes; got "
                     f"{kinds[0]} for {label(names, 0)} and {kind} for {label(names, i)}"
                 )
+        self._labels = [label(names, i) for i in range(len(tensors))]
         self.odd = [i for i, shard in enumerate(tensors) if not all(map(_finite, shard))]
         self.sizes = np.array([len(shard[0]) for shard in tensors])
         self._first = np.cumsum(self.sizes) - self.sizes
@@ -80,6 +81,15 @@ class Rows:
         """One worker's rows each, as views."""
         spans = zip(self._first, self._first + self.sizes, strict=True)
         return [tuple(x[a:b] for x in self._storage) for a, b in spans]
+
+    def clean(self) -> dict[str, tuple[Tensor, ...]]:
+        """The shards whose rows are all finite; all shards, if none is.
+
+        The keys are what error messages call the workers.
+        """
+        shards = dict(zip(self._labels, self.shards, strict=True))
+        odd = {self._labels[i] for i in self.odd}
+        return {whose: shard for whose, shard in shards.items() if whose not in odd} or shards
 
     @property
     def content(self) -> tuple[tuple[Tensor, ...], NDArray[np.int_]]:
