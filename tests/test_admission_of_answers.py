@@ -18,11 +18,11 @@ from saddleproof.optimizers.gradient_only import GradientOnlyPGD
 from saddleproof.optimizers.plateaus import PlateauPGD
 from saddleproof.problems import Example2
 from saddleproof.questions import Changes, Curvatures, Gradients, LeastCurvature
-from saddleproof.testing import Bowl
+from saddleproof.testing import QuarticSaddle
 
 M = 7
 W = np.array([0.4, -0.2, 0.1, 0.3])
-BOWL = Bowl(m=M)
+BOWL = QuarticSaddle(m=M)
 CHANGES = Changes(W, np.eye(4)[:2], np.array([0.5, 1.0, 2.0]))
 CURVATURES = Curvatures(W, np.eye(4)[:3])
 LEAST = LeastCurvature(W, steps=4, seed=0)

@@ -20,7 +20,7 @@ from saddleproof.fleets.base import LATE, OK, Messages
 from saddleproof.fleets.columns import ColumnFleet
 from saddleproof.fleets.worker import RowOf, Worker
 from saddleproof.oracle import TooFewWorkers
-from saddleproof.testing import Bowl
+from saddleproof.testing import QuarticSaddle
 
 RULES = [sp.Mean(), sp.Median(), sp.TrimmedMean(), sp.aggregators.MeanAroundMedian()]
 
@@ -113,7 +113,7 @@ def test_more_liars_than_the_rule_holds_are_refused() -> None:
 
 @pytest.fixture(scope="module")
 def processes() -> Iterator[ColumnFleet]:
-    fleet = ColumnFleet([Worker(RowOf(Bowl(m=3, d=1000)), i) for i in range(3)], d=1000)
+    fleet = ColumnFleet([Worker(RowOf(QuarticSaddle(m=3, d=1000)), i) for i in range(3)], d=1000)
     yield fleet
     fleet.close()
     fleet.close()
@@ -122,7 +122,7 @@ def processes() -> Iterator[ColumnFleet]:
 def test_processes_hand_out_what_they_computed(processes: ColumnFleet) -> None:
     for w in (np.linspace(-1, 1, 1000), np.linspace(0, 2, 1000)):
         found = aggregate(processes, sp.Median(), w, 1, columns=300, timeout=60)
-        truth = sp.Median()(Bowl(m=3, d=1000).gradients(w[None])[0], 1)
+        truth = sp.Median()(QuarticSaddle(m=3, d=1000).gradients(w[None])[0], 1)
         np.testing.assert_array_equal(found.vector, truth)
 
 
@@ -133,7 +133,7 @@ def test_a_point_of_another_length_is_refused(processes: ColumnFleet) -> None:
 
 @pytest.mark.slow
 def test_a_killed_process_is_dead_and_a_stopped_one_is_late() -> None:
-    fleet = ColumnFleet([Worker(RowOf(Bowl(m=5)), i) for i in range(5)], d=4)
+    fleet = ColumnFleet([Worker(RowOf(QuarticSaddle(m=5)), i) for i in range(5)], d=4)
     fleet.open(np.ones(4))
     assert fleet.columns(0, 4, timeout=60).status == ("ok",) * 5
     os.kill(fleet._processes[1].pid or 0, signal.SIGKILL)
@@ -144,7 +144,7 @@ def test_a_killed_process_is_dead_and_a_stopped_one_is_late() -> None:
     messages = fleet.columns(2, 4, timeout=60)
     assert messages.status == ("ok", "dead", "ok", "ok", "ok")
     np.testing.assert_array_equal(
-        messages.answers[2], Bowl(m=5).gradients(np.ones((1, 4)))[:, 2, 2:4]
+        messages.answers[2], QuarticSaddle(m=5).gradients(np.ones((1, 4)))[:, 2, 2:4]
     )
     fleet.close()
     with pytest.raises(FleetError, match="closed"):
@@ -152,7 +152,7 @@ def test_a_killed_process_is_dead_and_a_stopped_one_is_late() -> None:
 
 
 def test_a_late_answer_that_was_longer_does_not_end_its_worker() -> None:
-    bowl = Bowl(m=3, d=10)
+    bowl = QuarticSaddle(m=3, d=10)
     fleet = ColumnFleet([Worker(RowOf(bowl), i) for i in range(3)], d=10)
     try:
         fleet.open(np.ones(10))

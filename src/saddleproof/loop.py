@@ -20,7 +20,7 @@ from saddleproof.certificate import Certificate
 from saddleproof.checkpoint import Checkpoint, FileCheckpoint, Progressed
 from saddleproof.errors import OptionError, StoreError
 from saddleproof.fleets.base import Fleet
-from saddleproof.fleets.local import LocalFleet
+from saddleproof.fleets.local import GradientSource, LocalFleet
 from saddleproof.optimizers.base import Optimizer, Status
 from saddleproof.optimizers.certified import CertifiedPGD
 from saddleproof.optimizers.gradient_only import GradientOnlyPGD
@@ -34,7 +34,7 @@ __all__ = ["Progress", "Result", "judged", "minimize"]
 
 
 def minimize(
-    problem_or_fleet: Any,
+    problem_or_fleet: GradientSource | Fleet,
     optimizer: Optimizer[Any] | None = None,
     *,
     aggregator: Aggregator | None = None,
@@ -93,8 +93,9 @@ def minimize(
             conditions, or another process leads the run. Where a state could not be written, the
             error's `result` is the run so far, uncertified.
     """
-    is_fleet = arguments.workers(problem_or_fleet)
-    fleet: Fleet = problem_or_fleet if is_fleet else LocalFleet(problem_or_fleet)
+    fleet: Fleet = (
+        problem_or_fleet if arguments.workers(problem_or_fleet) else LocalFleet(problem_or_fleet)
+    )
     _check_loop(max_rounds, checkpoint, checkpoint_every, resume, certify)
     arguments.callback("callback", callback)
     timeout = arguments.seconds("timeout", timeout)

@@ -15,7 +15,7 @@ from saddleproof.attacks import (
 )
 from saddleproof.attacks.answers import HUGE, LOUD, WAYS, Way, lies, useless
 from saddleproof.questions import Curvatures, LeastCurvature, Question
-from saddleproof.testing import Bowl
+from saddleproof.testing import QuarticSaddle
 
 #: The ways whose lies are not copied from honest workers.
 OWN = [way for way in WAYS if way not in ("truthful", "quiet", "median", "nan")]
@@ -69,9 +69,9 @@ def test_votes_are_no_ties_where_all_honest_answers_are_zero() -> None:
 
 def test_forged_answers_are_those_of_one_convex_loss() -> None:
     """F(w + t v) - F(w) = k |t v|^2 / 2, v'Hv = k |v|^2 and lambda_min = k, k = size L."""
-    k = 3.0 * Bowl().smoothness
+    k = 3.0 * QuarticSaddle().smoothness
     changes, curvatures, least = (
-        lies(a_view(question, shift=-5.0, problem=Bowl(d=D)), "forge", 3.0)
+        lies(a_view(question, shift=-5.0, problem=QuarticSaddle(d=D)), "forge", 3.0)
         for question in QUESTIONS
     )
     length = (DIRECTIONS**2).sum(axis=1)

@@ -24,7 +24,7 @@ from saddleproof.attacks import (
 from saddleproof.attacks.strongest import through
 from saddleproof.attacks.table import ATTACKS
 from saddleproof.errors import OptionError
-from saddleproof.testing import Bowl, check_attack
+from saddleproof.testing import QuarticSaddle, check_attack
 
 RULES = (Mean(), Median(), TrimmedMean())
 
@@ -158,7 +158,7 @@ def test_hold_keeps_the_iterate_where_it_is() -> None:
 
 
 def test_cancel_removes_the_escape_direction_alone() -> None:
-    view = a_view(Mean(), 11, 3, problem=Bowl())
+    view = a_view(Mean(), 11, 3, problem=QuarticSaddle())
     read = told(view, SaddleAttack(style="cancel", direction=[2.0, 0, 0, 0])(view))
     np.testing.assert_allclose(read[:, 0], 0, atol=1e-12)
     np.testing.assert_allclose(read[:, 1:], view.honest_mean[:, 1:])
@@ -166,7 +166,7 @@ def test_cancel_removes_the_escape_direction_alone() -> None:
 
 
 def test_saddle_and_strength_come_from_the_problem_when_not_given() -> None:
-    view = a_view(Mean(), 11, 3, problem=Bowl())
+    view = a_view(Mean(), 11, 3, problem=QuarticSaddle())
     np.testing.assert_allclose(SaddleAttack().target(view), 2.0 * view.points)
     np.testing.assert_allclose(SaddleAttack(strength=7.0).target(view), 7.0 * view.points)
 

@@ -21,11 +21,11 @@ from saddleproof.attacks import (
 from saddleproof.attacks.table import ATTACKS
 from saddleproof.errors import OptionError
 from saddleproof.fleets import Announcement, LocalFleet, Messages
-from saddleproof.testing import Bowl
+from saddleproof.testing import QuarticSaddle
 
 
 def heard(attack: Any, members: Any = (0, 4), *, fleet: Any = None) -> oracle.MessageReading:
-    fleet = Coalition(LocalFleet(Bowl()) if fleet is None else fleet, attack, members)
+    fleet = Coalition(LocalFleet(QuarticSaddle()) if fleet is None else fleet, attack, members)
     fleet.announce(Announcement(Median().estimates, b=3))
     points = np.ones((2, 4))
     messages = fleet.round(points, round_id=0)
@@ -63,11 +63,11 @@ def test_the_server_reads_what_the_coalition_wants() -> None:
 
 def test_members_must_be_on_the_roster() -> None:
     with pytest.raises(OptionError, match=r"positions in 0\.\.10"):
-        Coalition(LocalFleet(Bowl()), SignFlip(), members=[11])
+        Coalition(LocalFleet(QuarticSaddle()), SignFlip(), members=[11])
 
 
 def test_a_coalition_passes_on_what_it_knows_of_the_problem() -> None:
-    problem = Bowl()
+    problem = QuarticSaddle()
     fleet = Coalition(Coalition(LocalFleet(problem), SignFlip(), [0]), SignFlip(), [1])
     assert fleet.problem is problem
 
@@ -88,7 +88,7 @@ def test_a_coalition_over_late_workers_sees_those_that_answer() -> None:
         seen.append(view)
         return SignFlip()(view)
 
-    reading = heard(watch, members=(0, 2, 5), fleet=Flaky(Bowl()))
+    reading = heard(watch, members=(0, 2, 5), fleet=Flaky(QuarticSaddle()))
     assert seen[0].messages.shape == (2, 9, 4)
     assert seen[0].members == (0, 3)
     assert seen[0].b == 3
@@ -97,7 +97,7 @@ def test_a_coalition_over_late_workers_sees_those_that_answer() -> None:
 
 
 def test_coalitions_of_different_liars_can_be_stacked() -> None:
-    broken = Coalition(LocalFleet(Bowl()), Malformed("text"), [1])
+    broken = Coalition(LocalFleet(QuarticSaddle()), Malformed("text"), [1])
     reading = heard(SaddleAttack(style="hold"), members=(0, 4), fleet=broken)
     assert set(reading.verdicts.charged) == {"worker-1"}
     assert reading.b == 2
@@ -110,7 +110,7 @@ def test_too_few_workers_are_the_servers_verdict_and_no_crash_of_the_attack() ->
             return Messages(full.values, ("ok",) * 4 + ("dead",) * 7)
 
     with pytest.raises(oracle.TooFewWorkers, match="4 usable messages"):
-        heard(SaddleAttack(), members=(0, 1, 2), fleet=AlmostNobody(Bowl()))
+        heard(SaddleAttack(), members=(0, 1, 2), fleet=AlmostNobody(QuarticSaddle()))
 
 
 @pytest.mark.parametrize("name", [name for name in ATTACKS if "label" not in name])
@@ -118,9 +118,9 @@ def test_a_round_in_single_precision_charges_nobody_whom_a_double_one_does_not(n
     """A stack of lies takes on the dtype that was asked for, and its finite numbers stay finite."""
     charged = []
     for dtype in (np.float32, np.float64):
-        fleet = Coalition(LocalFleet(Bowl()), ATTACKS[name](), members=(0, 4))
+        fleet = Coalition(LocalFleet(QuarticSaddle()), ATTACKS[name](), members=(0, 4))
         fleet.announce(Announcement(Median().estimates, 2))
-        points = np.full((3, Bowl().d), 0.5, dtype=dtype)
+        points = np.full((3, QuarticSaddle().d), 0.5, dtype=dtype)
         messages = fleet.round(points, round_id=0)
         reading = oracle.read(messages, Median(), 2, points=points, workers=fleet.workers)
         charged.append(reading.verdicts.charged.keys())

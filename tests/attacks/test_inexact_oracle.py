@@ -16,21 +16,21 @@ from saddleproof.aggregators import Krum
 from saddleproof.attacks import InexactOracle
 from saddleproof.attacks.inexact_oracle import Style
 from saddleproof.errors import OptionError
-from saddleproof.testing import Bowl
+from saddleproof.testing import QuarticSaddle
 
 STYLES = get_args(Style)
 
 
 def read(attack: InexactOracle, points: np.ndarray, rule: Any) -> np.ndarray:
     """What a server with this rule reads when all workers are the oracle."""
-    problem = Bowl()
+    problem = QuarticSaddle()
     fleet = Coalition(LocalFleet(problem), attack, range(problem.m))
     messages = fleet.round(points, round_id=0)
     return oracle.read(messages, rule, 3, points=points, workers=fleet.workers).gradient
 
 
 def truth(points: np.ndarray) -> np.ndarray:
-    return Bowl().gradients(points).mean(axis=1)
+    return QuarticSaddle().gradients(points).mean(axis=1)
 
 
 @given(
@@ -67,7 +67,7 @@ def test_cancel_takes_the_way_out_alone() -> None:
 def test_push_leads_a_step_back_to_the_saddle() -> None:
     points = np.array([[0.01, 0.0, 0.0, 0.0]])
     found = read(InexactOracle(0.1, "push"), points, Mean())
-    np.testing.assert_allclose(points - found / Bowl().smoothness, 0, atol=1e-12)
+    np.testing.assert_allclose(points - found / QuarticSaddle().smoothness, 0, atol=1e-12)
 
 
 def test_radial_fakes_a_minimum_where_delta_is_enough() -> None:

@@ -12,7 +12,7 @@ import saddleproof as sp
 from saddleproof.attacks import AttackView, LabelFlip, RandomLabel
 from saddleproof.attacks.labels import has_labels
 from saddleproof.errors import OptionError
-from saddleproof.testing import Bowl, check_attack
+from saddleproof.testing import QuarticSaddle, check_attack
 
 M, N, D, MEMBERS = 11, 12, 3, (1, 4, 9)
 
@@ -157,7 +157,7 @@ def test_a_problem_of_the_library_can_be_poisoned() -> None:
 
 
 @pytest.mark.parametrize(
-    "problem", [Bowl(), sp.problems.Example2(), sp.Problem(Least(), [1.0, 2.0])]
+    "problem", [QuarticSaddle(), sp.problems.Example2(), sp.Problem(Least(), [1.0, 2.0])]
 )
 def test_a_problem_without_labels_is_refused(problem: Any) -> None:
     assert not has_labels(problem)

@@ -25,11 +25,11 @@ from saddleproof.errors import OptionError
 from saddleproof.fleets import Announcement, LocalFleet
 from saddleproof.oracle.admission import admit
 from saddleproof.questions import LeastCurvature, Question
-from saddleproof.testing import Bowl, check_attack
+from saddleproof.testing import QuarticSaddle, check_attack
 
 
 def asked(attack: Any, question: Question, *, round_id: int = 0) -> list[Any]:
-    fleet = Coalition(LocalFleet(Bowl(M, D)), attack, MEMBERS)
+    fleet = Coalition(LocalFleet(QuarticSaddle(M, D)), attack, MEMBERS)
     return list(fleet.ask(question, round_id=round_id).answers)
 
 
@@ -38,7 +38,7 @@ def test_an_attack_on_gradients_tells_the_truth_when_it_is_asked_about_its_losse
     question: Question,
 ) -> None:
     question = LeastCurvature(np.zeros(D), seed=0) if len(question.shape) == 1 else question
-    truth = LocalFleet(Bowl(M, D)).ask(question, round_id=0).answers
+    truth = LocalFleet(QuarticSaddle(M, D)).ask(question, round_id=0).answers
     for attack in (SaddleAttack(), SignFlip(), Playbook(), LyingAnswers(says="truthful")):
         np.testing.assert_array_equal(asked(attack, question), truth)
 
@@ -46,7 +46,7 @@ def test_an_attack_on_gradients_tells_the_truth_when_it_is_asked_about_its_losse
 def test_the_inner_attack_still_rules_gradients_and_keeps_its_memory() -> None:
     inner = Delayed(2)
     fleets = [
-        Coalition(LocalFleet(Bowl(M, D)), attack, MEMBERS)
+        Coalition(LocalFleet(QuarticSaddle(M, D)), attack, MEMBERS)
         for attack in (inner, LyingAnswers(inner, "for"))
     ]
     for round_id in range(5):
@@ -64,19 +64,19 @@ class Valued:
 def test_the_inner_attack_still_rules_what_is_said_of_losses() -> None:
     said = {}
     for attack in (LyingAnswers(Playbook(loss="no"), "for"), LyingAnswers(SaddleAttack(), "for")):
-        fleet = Coalition(LocalFleet(Bowl(M, D)), attack, MEMBERS)
+        fleet = Coalition(LocalFleet(QuarticSaddle(M, D)), attack, MEMBERS)
         fleet.announce(Announcement(Median().estimates, 3, Valued()))
         heard = fleet.round(np.eye(D)[:2], round_id=0)
         assert heard.loss_answers is not None
         said[type(attack.gradients)] = np.array(heard.loss_answers)[:, 1]
-    truth = Bowl(M, D).values(np.eye(D)[1])
+    truth = QuarticSaddle(M, D).values(np.eye(D)[1])
     np.testing.assert_array_equal(said[SaddleAttack], truth)
     assert said[Playbook][0] == np.delete(truth, MEMBERS).max()
 
 
 def test_liars_touch_nobody_elses_answer() -> None:
     for question in QUESTIONS[:2]:
-        truth = LocalFleet(Bowl(M, D)).ask(question, round_id=0).answers
+        truth = LocalFleet(QuarticSaddle(M, D)).ask(question, round_id=0).answers
         heard = asked(LyingAnswers(says="huge"), question)
         for i, (said, true) in enumerate(zip(heard, truth, strict=True)):
             assert np.array_equal(said, true) == (i not in MEMBERS)
@@ -91,7 +91,7 @@ def test_a_playbook_answers_in_its_own_way_and_size() -> None:
 
 def test_a_burst_lies_in_its_window_alone() -> None:
     question = QUESTIONS[1]
-    truth = np.stack(LocalFleet(Bowl(M, D)).ask(question, round_id=0).answers)
+    truth = np.stack(LocalFleet(QuarticSaddle(M, D)).ask(question, round_id=0).answers)
     burst = Burst(LyingAnswers(says="huge"), 3, 5, otherwise=LyingAnswers(says="opposite"))
     assert np.stack(asked(burst, question, round_id=4))[0, 0, 0] == HUGE
     assert np.stack(asked(burst, question, round_id=5))[0, 0, 0] == pytest.approx(-truth[0, 1, 0])
@@ -102,7 +102,7 @@ def test_a_burst_lies_in_its_window_alone() -> None:
 @pytest.mark.parametrize("says", WAYS)
 def test_the_server_proves_nan_bad_and_nothing_else(says: Way) -> None:
     for question in (*QUESTIONS[:2], LeastCurvature(np.zeros(D), seed=0)):
-        fleet = Coalition(LocalFleet(Bowl(M, D)), LyingAnswers(says=says), MEMBERS)
+        fleet = Coalition(LocalFleet(QuarticSaddle(M, D)), LyingAnswers(says=says), MEMBERS)
         heard = fleet.ask(question, round_id=0)
         reading = admit(heard, question, Median(), 3, workers=fleet.workers)
         bad = set(reading.verdicts.charged)

@@ -24,7 +24,7 @@ from saddleproof.attacks import (
 )
 from saddleproof.config import parse as config
 from saddleproof.errors import OptionError
-from saddleproof.testing import Bowl
+from saddleproof.testing import QuarticSaddle
 
 MakeView = Callable[..., Any]
 Told = Callable[..., np.ndarray]
@@ -147,7 +147,7 @@ def test_a_quiet_vote_copies_the_honest_row_that_says_it_best(make_view: MakeVie
 
 
 def test_a_loud_vote_grows_from_the_saddle_where_one_is_known(make_view: MakeView) -> None:
-    problem = Bowl(d=5)
+    problem = QuarticSaddle(d=5)
     problem.saddle = np.ones(5)
     view = make_view(problem=problem)
     lie = Vote("yes", 2.0)(view)[:, 0]
@@ -204,7 +204,7 @@ def test_a_burst_passes_on_payloads_and_losses(make_view: MakeView) -> None:
 
 
 def test_a_burst_is_proved_bad_only_from_its_first_round_on() -> None:
-    fleet = sp.Coalition(sp.LocalFleet(Bowl()), Burst(NonFinite(), 3, 5), members=[0, 4])
+    fleet = sp.Coalition(sp.LocalFleet(QuarticSaddle()), Burst(NonFinite(), 3, 5), members=[0, 4])
     result = sp.minimize(
         fleet, sp.GradientDescent(step=0.1), b=3, max_rounds=6, w0=np.ones(4), certify=False
     )
@@ -213,7 +213,7 @@ def test_a_burst_is_proved_bad_only_from_its_first_round_on() -> None:
 
 
 def test_a_value_using_optimizer_can_meet_a_burst() -> None:
-    fleet = sp.Coalition(sp.LocalFleet(Bowl()), Burst(SaddleAttack(), 1, 2), members=[0])
+    fleet = sp.Coalition(sp.LocalFleet(QuarticSaddle()), Burst(SaddleAttack(), 1, 2), members=[0])
     result = sp.minimize(
         fleet, sp.optimizers.ValuePGD(step=0.1), b=1, seed=0, max_rounds=4, certify=False
     )

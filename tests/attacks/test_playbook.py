@@ -16,7 +16,7 @@ from saddleproof.attacks.playbook_messages import MESSAGES, PointsOfRole
 from saddleproof.attacks.roles import roles
 from saddleproof.errors import OptionError
 from saddleproof.problems.table import PROBLEMS
-from saddleproof.testing import Bowl, check_attack
+from saddleproof.testing import QuarticSaddle, check_attack
 
 MakeView = Callable[..., Any]
 Told = Callable[..., np.ndarray]
@@ -86,7 +86,7 @@ def points(view: Any, size: float = 1.0) -> PointsOfRole:
 
 @pytest.mark.parametrize("message", MESSAGES)
 def test_every_trick_is_finite_and_has_the_members_shape(make_view: MakeView, message: str) -> None:
-    problem = Bowl(d=5)
+    problem = QuarticSaddle(d=5)
     for size in (1e-3, 1.0, 1e6):
         lies = MESSAGES[message](points(make_view(problem=problem), size))
         assert lies.shape == (3, 3, 5)
@@ -94,7 +94,7 @@ def test_every_trick_is_finite_and_has_the_members_shape(make_view: MakeView, me
 
 
 def test_votes_say_that_the_loss_grows_or_falls_away_from_here(make_view: MakeView) -> None:
-    view = make_view(problem=Bowl(d=5))
+    view = make_view(problem=QuarticSaddle(d=5))
     away = (view.points - view.points[0])[1:, None, :]
     slope = {
         name: (MESSAGES[name](points(view, 1e6))[1:] * away).sum(axis=2)
@@ -106,7 +106,7 @@ def test_votes_say_that_the_loss_grows_or_falls_away_from_here(make_view: MakeVi
 
 
 def test_flat_hides_all_curvature_and_hide_the_way_out_alone(make_view: MakeView) -> None:
-    problem = Bowl(d=5)
+    problem = QuarticSaddle(d=5)
     view = make_view(problem=problem)
     flat = MESSAGES["flat"](points(view))
     np.testing.assert_array_equal(flat - flat[:1], 0)
@@ -117,7 +117,7 @@ def test_flat_hides_all_curvature_and_hide_the_way_out_alone(make_view: MakeView
 
 
 def test_pin_makes_the_way_out_a_valley(make_view: MakeView, told: Told) -> None:
-    problem = Bowl(d=5)
+    problem = QuarticSaddle(d=5)
     view = make_view(sp.Mean(), problem=problem)
     read = told(view, MESSAGES["pin"](points(view, 3.0)))
     np.testing.assert_allclose(read[:, 0], 3.0 * problem.smoothness * view.points[:, 0], atol=1e-9)
@@ -125,7 +125,7 @@ def test_pin_makes_the_way_out_a_valley(make_view: MakeView, told: Told) -> None
 
 
 def test_hold_is_the_saddle_attacks_hold(make_view: MakeView) -> None:
-    view = make_view(problem=Bowl(d=5))
+    view = make_view(problem=QuarticSaddle(d=5))
     np.testing.assert_array_equal(
         Playbook("hold", "hold", "hold", "hold")(view), SaddleAttack(style="hold")(view)
     )

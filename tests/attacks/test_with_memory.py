@@ -13,7 +13,7 @@ import saddleproof as sp
 from saddleproof.attacks import AttackView, Burst, Coalition, Delayed, LearnedMimic, OptimisedScale
 from saddleproof.errors import OptionError
 from saddleproof.fleets import Announcement, LocalFleet
-from saddleproof.testing import Bowl, check_attack
+from saddleproof.testing import QuarticSaddle, check_attack
 
 MakeView = Callable[..., Any]
 
@@ -138,7 +138,7 @@ class Counting:
 
 
 def told_by(attack: Any, rounds: int, *, runs: int = 1) -> list[float]:
-    coalition = Coalition(LocalFleet(Bowl()), attack, [0, 4])
+    coalition = Coalition(LocalFleet(QuarticSaddle()), attack, [0, 4])
     heard = []
     for _ in range(runs):
         coalition.announce(Announcement(sp.Median().estimates, b=2))
@@ -151,7 +151,7 @@ def test_a_coalition_hands_on_the_memory_and_forgets_when_a_run_begins() -> None
 
 
 def test_an_attack_in_a_burst_watches_while_it_sleeps() -> None:
-    truth = Bowl().gradients(np.ones((1, 4)))[0, 4, 0]
+    truth = QuarticSaddle().gradients(np.ones((1, 4)))[0, 4, 0]
     assert told_by(Burst(Counting(), 2, 4), 5) == [truth, truth, 2, 3, truth]
     other = Burst(Counting(), 0, 1, period=2, otherwise=Counting())
     assert told_by(other, 4) == [0, 1, 2, 3]

@@ -11,7 +11,7 @@ import pytest
 import saddleproof as sp
 from saddleproof import oracle
 from saddleproof.errors import BreakdownError, OptionError
-from saddleproof.optimizers.gradient_only.batch import Batch
+from saddleproof.optimizers.gradient_only.point_blocks import PointBlocks
 from saddleproof.optimizers.gradient_only.trajectory import Trajectory, advance
 from saddleproof.problems.quartic import TiltedQuartic
 from saddleproof.testing import check_optimizer
@@ -181,7 +181,7 @@ def test_plain_descent_rides_in_every_batch() -> None:
     fleet = attacked(problem)
     fleet.announce(sp.fleets.base.Announcement(rule.estimates, B))
     for there in trajectories[3:]:
-        batch = Batch({"main": plain.pair})
+        batch = PointBlocks({"main": plain.pair})
         messages = fleet.round(batch.points, round_id=0)
         reading = oracle.read(messages, rule, B, points=batch.points, workers=fleet.workers)
         plain = advance(plain, reading, batch, "main")

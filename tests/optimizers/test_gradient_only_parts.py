@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import saddleproof as sp
 from saddleproof import oracle
 from saddleproof.fleets.base import Messages
-from saddleproof.optimizers.gradient_only.batch import Batch
+from saddleproof.optimizers.gradient_only.point_blocks import PointBlocks
 from saddleproof.optimizers.gradient_only.segments import (
     COARSE,
     NODES,
@@ -88,7 +88,7 @@ def test_common_noise_cancels_in_the_survey() -> None:
 
 def test_a_rejected_trial_stays_and_shortens_the_step() -> None:
     trajectory = Trajectory(np.ones(1), np.ones(1), 0.0, step=1.0, longest=1.0)
-    batch = Batch({"main": trajectory.pair})
+    batch = PointBlocks({"main": trajectory.pair})
     steep = 100.0 * batch.points[:, None, :].repeat(3, axis=1)  # curvature 100, step 1
     reading = oracle.read(
         Messages(steep, ("ok",) * 3), sp.Median(), 0, points=batch.points, workers=("a", "b", "c")

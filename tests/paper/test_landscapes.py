@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 from saddleproof import Median, TrimmedMean
 from saddleproof.paper.experiments.inexact import inexact_answer, norms
 from saddleproof.paper.experiments.landscapes import (
-    Bowl,
     CubicWell,
     DoubleWell,
+    HalfSquare,
     LongSlope,
     QuadraticWithWaves,
 )
 from saddleproof.paper.experiments.worst_case import worst_by_coordinates, worst_filtering
 
 LANDSCAPES = {
-    "bowl": Bowl(3),
+    "bowl": HalfSquare(3),
     "waves": QuadraticWithWaves(np.random.default_rng(0), 3),
     "well": DoubleWell(0.5),
     "cubic": CubicWell(0.01, 0.1),

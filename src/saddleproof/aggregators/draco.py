@@ -17,7 +17,7 @@ from saddleproof.codes import Code, Repetition
 
 
 @dataclass(frozen=True)
-class Roster:
+class Seats:
     """Who sits where in the code; nothing is learned.
 
     Attributes:
@@ -66,14 +66,14 @@ class Draco(Remembering):
         """s of the code."""
         return self.code.s
 
-    def begin(self, workers: tuple[str, ...], d: int) -> Roster:
+    def begin(self, workers: tuple[str, ...], d: int) -> Seats:
         """The roster."""
         self.code.matrix(len(workers))  # refuses a number of workers for which there is no code
-        return Roster(workers)
+        return Seats(workers)
 
     def recall(
         self,
-        memory: Roster,
+        memory: Seats,
         stack: Vector,
         b: int,
         *,

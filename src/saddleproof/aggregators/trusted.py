@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from saddleproof import arguments
 from saddleproof.aggregators.base import Estimate, Rule
-from saddleproof.aggregators.draco import Roster
+from saddleproof.aggregators.draco import Seats
 from saddleproof.aggregators.memory import Recalled, Remembering, positions
 from saddleproof.arrays import Array, Vector
 from saddleproof.errors import BreakdownError, OptionError
@@ -40,17 +40,17 @@ class TrustedRule(Remembering):
         """(m - 1)//2, fewer than half, and the trusted worker is not one of them."""
         return (m - 1) // 2
 
-    def begin(self, workers: tuple[str, ...], d: int) -> Roster:
+    def begin(self, workers: tuple[str, ...], d: int) -> Seats:
         """The roster.
 
         Raises:
             OptionError: the trusted worker is not on it.
         """
         self._position(workers)
-        return Roster(workers)
+        return Seats(workers)
 
     def recall(
-        self, memory: Roster, stack: Vector, b: int, *, workers: tuple[str, ...], points: Vector
+        self, memory: Seats, stack: Vector, b: int, *, workers: tuple[str, ...], points: Vector
     ) -> Recalled:
         """The rule that trusts the trusted worker's row of this round.
 

@@ -12,9 +12,14 @@ import importlib
 import inspect
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from saddleproof.errors import OptionError
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
+
+    from saddleproof.fleets.base import Fleet
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,7 @@ def attack(name: str, value: Any) -> None:
     member(name, "attack", value)
 
 
-def workers(value: Any) -> bool:
+def workers(value: object) -> TypeIs[Fleet]:
     """Whether the workers come as a fleet; else they come as a problem.
 
     Raises:

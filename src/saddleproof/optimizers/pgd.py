@@ -35,7 +35,7 @@ DELTA = 0.05
 
 
 @dataclass(frozen=True)
-class Trial:
+class EscapeTrial:
     """One perturbation from `anchor`, between two rounds.
 
     Attributes:
@@ -59,7 +59,7 @@ class PGDState:
 
     descent: Descent
     random: RandomKey
-    trial: Trial | None = None
+    trial: EscapeTrial | None = None
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class PGD(Machine):
         now = state.descent
         w = now.w[0]
         start = w + self.radius * sphere(generator, 1, len(w))[0]
-        trial = Trial(w, float(now.inexactness[0]), start)
+        trial = EscapeTrial(w, float(now.inexactness[0]), start)
         descent = begin(start[None, :], float(now.step[0]))
         return PGDState(descent, random, trial)
 

@@ -15,7 +15,7 @@ from saddleproof.arrays import Vector
 from saddleproof.paper.arguments import not_negative, positive
 from saddleproof.paper.experiments.base import Assessment, Cell, Row, column, pick, values
 from saddleproof.paper.experiments.inexact import norms
-from saddleproof.paper.experiments.landscapes import Bowl, Landscape, QuadraticWithWaves
+from saddleproof.paper.experiments.landscapes import HalfSquare, Landscape, QuadraticWithWaves
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -98,7 +98,7 @@ class Lemma1Experiment:
         used = []
         for _ in range(5):
             d = cell["d"]
-            F: Landscape = Bowl(d) if cell["world"] == "bowl" else QuadraticWithWaves(rng, d)
+            F: Landscape = HalfSquare(d) if cell["world"] == "bowl" else QuadraticWithWaves(rng, d)
             w = rng.standard_normal((cell["points"] // 5, d))
             g = F.gradient(w)
             Delta = cell["ratio"] * norms(g)

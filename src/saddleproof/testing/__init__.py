@@ -8,7 +8,7 @@ Each suite is a list of small claims. Nothing here is needed at run time.
 
 from saddleproof.testing.aggregators import check_aggregator
 from saddleproof.testing.attacks import check_attack
-from saddleproof.testing.claims import Bowl
+from saddleproof.testing.claims import QuarticSaddle
 from saddleproof.testing.fleets import check_fleet
 from saddleproof.testing.memory import check_memory
 from saddleproof.testing.optimizers import check_optimizer
@@ -17,7 +17,7 @@ from saddleproof.testing.resilience import check_resilience
 from saddleproof.testing.scales import check_scales
 
 __all__ = [
-    "Bowl",
+    "QuarticSaddle",
     "check_aggregator",
     "check_attack",
     "check_fleet",

@@ -13,7 +13,7 @@ from saddleproof.attacks.base import AnswerView, Attack, AttackView, Coalition
 from saddleproof.fleets.base import LATE, OK, Announcement, Messages
 from saddleproof.fleets.local import LocalFleet
 from saddleproof.questions import Changes, Curvatures, LeastCurvature, Question
-from saddleproof.testing.claims import Bowl, equal, holds
+from saddleproof.testing.claims import QuarticSaddle, equal, holds
 
 #: Query points of the rounds of the trial run.
 ROUNDS = (1, 7, 1, 3, 7)
@@ -39,7 +39,7 @@ def check_attack(attack: Attack, problem: Any = None, *, finite: bool = True) ->
         AssertionError: names the claim that does not hold.
     """
     arguments.member("attack", "attack", attack)
-    problem = Bowl() if problem is None else problem
+    problem = QuarticSaddle() if problem is None else problem
     members = (0, problem.m // 2, problem.m - 1)
     coalition = Coalition(_Tardy(problem, members[1]), attack, members)
     first = _run(coalition, problem)

@@ -39,7 +39,7 @@ def equal(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-class Bowl:
+class QuarticSaddle:
     """A small saddle for the suites: F(w) = w'Hw/2 + |w|^4/4, H = diag(-1, 1, ..., 1).
 
     Worker i adds <xi_i, w>, with the xi_i of mean zero, so that the saddle is at 0 exactly and

@@ -12,7 +12,7 @@ from saddleproof.optimizers.base import Optimizer
 from saddleproof.oracle import Oracle
 from saddleproof.questions import Gradients, Question, as_question
 from saddleproof.storage import snapshot
-from saddleproof.testing.claims import Bowl, equal, holds
+from saddleproof.testing.claims import QuarticSaddle, equal, holds
 
 
 def check_optimizer(
@@ -36,7 +36,7 @@ def check_optimizer(
     from saddleproof.aggregators.median import Median
     from saddleproof.fleets.local import LocalFleet
 
-    problem = Bowl() if problem is None else problem
+    problem = QuarticSaddle() if problem is None else problem
     oracle = Oracle(LocalFleet(problem), Median(), b)
     oracle.announce(optimizer)
     d = len(problem.start)

@@ -92,7 +92,7 @@ def solve_saddle(
     n, r = points.shape
     if r == 0:
         return Saddle(np.zeros(n), 0.0, 0.0, np.zeros(0), 0)
-    search = _Search(points, np.sqrt(c)[:, None], cap)
+    search = _SaddleIteration(points, np.sqrt(c)[:, None], cap)
     iterations = search.run(tolerance, max_iterations)
     residual, y = search.residual(search.best_v), search.best_y
     singular, directions = np.linalg.svd(y, full_matrices=False)[1:]
@@ -146,7 +146,7 @@ def to_nuclear_ball(y: Vector) -> Vector:
     return found
 
 
-class _Search:
+class _SaddleIteration:
     """The iteration; best_v, primal and best_y, dual are what it has proved so far."""
 
     def __init__(self, points: Vector, root: Vector, cap: float) -> None:

@@ -24,7 +24,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from saddleproof.aggregators.engine.kernels_rows import LANES, Rows
+from saddleproof.aggregators.engine.kernels_rows import LANES, RowAddresses
 from saddleproof.aggregators.engine.networks import ALONE, UNUSED, network
 from saddleproof.aggregators.engine.units import lengths
 from saddleproof.arrays import Vector
@@ -91,7 +91,7 @@ def joined(parts: list[Scan]) -> Scan:
 
 
 def scan(
-    rows: Rows,
+    rows: RowAddresses,
     window: Window | None,
     *,
     b: int | None = None,
@@ -120,7 +120,7 @@ def scan(
 
 
 def _pass(
-    rows: Rows,
+    rows: RowAddresses,
     window: Window | None,
     b: int | None,
     vector: NDArray[Any] | None,

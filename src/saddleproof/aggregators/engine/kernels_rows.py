@@ -22,7 +22,7 @@ MAIN_MEMORY = 1
 
 
 @dataclass(frozen=True)
-class Rows:
+class RowAddresses:
     """q times m rows of length d in main memory, wherever they are.
 
     Attributes:
@@ -40,7 +40,7 @@ class Rows:
     owner: Any
 
 
-def rows_of(messages: Array | list[Array], columns: slice = slice(None)) -> Rows | None:
+def rows_of(messages: Array | list[Array], columns: slice = slice(None)) -> RowAddresses | None:
     """The rows of a (q, m, d) array, or of a list of m vectors (q = 1), some columns of them.
 
     None where the kernel cannot read them: on a device, inside a gradient, of another dtype or
@@ -84,16 +84,16 @@ def _in_main_memory(x: Array) -> NDArray[Any] | None:
     return x.astype(np.float32) if x.dtype == np.float16 else x
 
 
-def _rows_of_stack(stack: NDArray[Any]) -> Rows | None:
+def _rows_of_stack(stack: NDArray[Any]) -> RowAddresses | None:
     if not _readable(stack):
         return None
     points, rows, stride = stack.strides
     q, m, d = stack.shape
     addresses = points * np.arange(q)[:, None] + rows * np.arange(m) + _address(stack)
-    return Rows(addresses.astype(np.intp), stride, d, stack.dtype, stack)
+    return RowAddresses(addresses.astype(np.intp), stride, d, stack.dtype, stack)
 
 
-def _rows_of_list(rows: list[NDArray[Any] | None]) -> Rows | None:
+def _rows_of_list(rows: list[NDArray[Any] | None]) -> RowAddresses | None:
     one = rows[0]
     if one is None:
         return None
@@ -104,7 +104,7 @@ def _rows_of_list(rows: list[NDArray[Any] | None]) -> Rows | None:
         if (row.shape, row.strides, row.dtype) != (one.shape, one.strides, one.dtype):
             return None
         addresses.append(_address(row))
-    return Rows(np.array([addresses], np.intp), one.strides[0], len(one), one.dtype, rows)
+    return RowAddresses(np.array([addresses], np.intp), one.strides[0], len(one), one.dtype, rows)
 
 
 def _readable(x: NDArray[Any]) -> bool:

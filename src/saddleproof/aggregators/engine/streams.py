@@ -25,8 +25,7 @@ from saddleproof.aggregators.base import Estimate, Rule, check_breakdown, quiet
 from saddleproof.aggregators.coordinatewise import CoordinateWise, finished, single
 from saddleproof.aggregators.engine import kernels
 from saddleproof.aggregators.engine.gram import combine, gram, mixed
-from saddleproof.aggregators.engine.kernels_rows import Rows as KernelRows
-from saddleproof.aggregators.engine.kernels_rows import rows_of
+from saddleproof.aggregators.engine.kernels_rows import RowAddresses, rows_of
 from saddleproof.aggregators.engine.row_blocks import forget
 from saddleproof.aggregators.engine.units import Gram, lengths
 from saddleproof.aggregators.mixing import Mixing
@@ -101,7 +100,7 @@ def stream(
     kept, norms = np.zeros((1, m), np.bool_), []
     for start in range(0, d, width):
         part = slice(start, min(start + width, d))
-        found = scan(cast(KernelRows, rows_of(rows, part)), [row[part] for row in rows])
+        found = scan(cast(RowAddresses, rows_of(rows, part)), [row[part] for row in rows])
         vector[part] = found.vector[0]
         kept |= found.kept
         if found.norms is not None:
@@ -115,7 +114,7 @@ def stream(
 
 
 #: The last pass: a chunk as the kernel takes it and as a list of rows, to what was found there.
-Scan = Callable[[KernelRows, list[Row]], kernels.Scan]
+Scan = Callable[[RowAddresses, list[Row]], kernels.Scan]
 
 
 def _scan(rule: Rule, rows: list[Row], b: int, progress: Progress | None) -> tuple[Scan, int]:
@@ -131,7 +130,7 @@ def _scan(rule: Rule, rows: list[Row], b: int, progress: Progress | None) -> tup
 
     weights = _weights(rule, rows, gram(rows, seen), b)
 
-    def combined(chunk: KernelRows, part: list[Row]) -> kernels.Scan:
+    def combined(chunk: RowAddresses, part: list[Row]) -> kernels.Scan:
         vector = combine(part, weights)[None]
         bound = kernels.scan(chunk, None, b=b, vector=vector.astype(chunk.dtype))
         return kernels.Scan(vector, (weights > 0.0)[None], bound.norms)

@@ -26,7 +26,6 @@ from numpy.typing import NDArray
 
 from saddleproof.arrays import Vector
 from saddleproof.optimizers.base import Reading
-from saddleproof.optimizers.gradient_only.batch import Batch
 from saddleproof.optimizers.gradient_only.constants import (
     ACCEPT,
     CURVED_LEVEL,
@@ -39,6 +38,7 @@ from saddleproof.optimizers.gradient_only.constants import (
     TINY,
     VISIBLE,
 )
+from saddleproof.optimizers.gradient_only.point_blocks import PointBlocks
 from saddleproof.optimizers.gradient_only.probe import LocalModel
 from saddleproof.optimizers.gradient_only.segments import Decrease, decrease, interior
 
@@ -135,7 +135,7 @@ def begin(anchor: Vector, model: LocalModel, step: float, directions: Vector) ->
     return EscapeSearch(anchor, model, step, points, points, began, levels <= CURVED_LEVEL, nobody)
 
 
-def proceed(escape: EscapeSearch, reading: Reading, batch: Batch) -> EscapeSearch:
+def proceed(escape: EscapeSearch, reading: Reading, batch: PointBlocks) -> EscapeSearch:
     """The escape after a round with blocks "anchor", "starts" and "nodes"."""
     if len(batch.blocks["nodes"]):
         escape = _test(escape, reading, batch)
@@ -155,7 +155,7 @@ def _steps(escape: EscapeSearch, centred: Vector) -> Vector:
     return steps[:, None]
 
 
-def _test(escape: EscapeSearch, reading: Reading, batch: Batch) -> EscapeSearch:
+def _test(escape: EscapeSearch, reading: Reading, batch: PointBlocks) -> EscapeSearch:
     moved = escape.points - escape.anchor
     fall = decrease(reading, batch.at("anchor")[0], batch.at("nodes"), batch.at("starts"), moved)
     length = np.linalg.norm(moved, axis=1)
@@ -177,7 +177,11 @@ def _test(escape: EscapeSearch, reading: Reading, batch: Batch) -> EscapeSearch:
 
 
 def _lowest(
-    escape: EscapeSearch, reading: Reading, batch: Batch, fall: Decrease, allowed: NDArray[np.bool_]
+    escape: EscapeSearch,
+    reading: Reading,
+    batch: PointBlocks,
+    fall: Decrease,
+    allowed: NDArray[np.bool_],
 ) -> Landing | None:
     """The allowed start with the lowest middle estimate, with its aggregate."""
     if not allowed.any():

@@ -20,7 +20,6 @@ from saddleproof.errors import OptionError, StoreError
 from saddleproof.optimizers.base import RUNNING, Evidence, Machine, Reading, Status
 from saddleproof.optimizers.gradient_only import ending, probe
 from saddleproof.optimizers.gradient_only import escape as escapes
-from saddleproof.optimizers.gradient_only.batch import Batch
 from saddleproof.optimizers.gradient_only.constants import (
     DIRECTIONS,
     EXTRA_ROUNDS,
@@ -34,6 +33,7 @@ from saddleproof.optimizers.gradient_only.constants import (
     WAIT,
 )
 from saddleproof.optimizers.gradient_only.escape import Landing
+from saddleproof.optimizers.gradient_only.point_blocks import PointBlocks
 from saddleproof.optimizers.gradient_only.segments import decrease, interior
 from saddleproof.optimizers.gradient_only.state import (
     COMPARE,
@@ -80,15 +80,15 @@ class DefaultMachine(Machine):
 
     # --- ask -------------------------------------------------------------------------------------
 
-    def batch(self, state: MachineState) -> Batch:
+    def batch(self, state: MachineState) -> PointBlocks:
         """The coming round's points, by name; the first is where the run stands."""
         main, plain, nothing = state.main, state.plain, state.main.w[None][:0]
         if state.phase == FIRST:
-            return Batch({"here": main.w[None]})
+            return PointBlocks({"here": main.w[None]})
         if state.phase == PROBE:
             steps = main.w - probe.trial_steps(main.step)[:, None] * main.gradient
             around = probe.ladder(main, state.directions)
-            return Batch({"here": main.w[None], "steps": steps, "ladder": around})
+            return PointBlocks({"here": main.w[None], "steps": steps, "ladder": around})
         blocks = {"main": main.pair, "plain": nothing if plain is None else plain.pair}
         if state.phase == SURVEY:
             blocks |= {"anchor": main.w[None], "ladder": probe.ladder(main, state.directions)}
@@ -99,7 +99,7 @@ class DefaultMachine(Machine):
             old, landed = _present(plain).w, _present(state.landed)[None]
             nodes = np.concatenate([interior(old, main.w[None]), interior(main.w, landed)])
             blocks |= {"landed": landed, "nodes": nodes}
-        return Batch(blocks)
+        return PointBlocks(blocks)
 
     def ask(self, state: MachineState) -> Vector:
         """See `Optimizer.ask`."""
@@ -156,7 +156,7 @@ class DefaultMachine(Machine):
         main = replace(state.main, gradient=reading.gradient[0], inexactness=inexactness)
         return self._aim(replace(state, main=main), PROBE)
 
-    def _probed(self, state: MachineState, reading: Reading, batch: Batch) -> MachineState:
+    def _probed(self, state: MachineState, reading: Reading, batch: PointBlocks) -> MachineState:
         step = probe.find_step(reading, batch, state.main)
         off = max(step / state.main.step, state.main.step / step)
         main = replace(state.main, step=step, longest=step)
@@ -165,7 +165,7 @@ class DefaultMachine(Machine):
             return self._aim(after, PROBE)
         return replace(after, phase=DESCEND)
 
-    def _descended(self, state: MachineState, reading: Reading, batch: Batch) -> MachineState:
+    def _descended(self, state: MachineState, reading: Reading, batch: PointBlocks) -> MachineState:
         """Go on, or survey: the gradient is within its noise and its slope is uncertain too.
 
         Where all workers agree that they are done, Delta_hat falls with the gradient and never
@@ -184,7 +184,7 @@ class DefaultMachine(Machine):
         return self._aim(replace(state, extra_rounds=0), SURVEY)
 
     def _surveyed(
-        self, before: MachineState, state: MachineState, reading: Reading, batch: Batch
+        self, before: MachineState, state: MachineState, reading: Reading, batch: PointBlocks
     ) -> MachineState:
         anchor = before.main
         model = probe.survey(reading, batch, anchor, before.directions)
@@ -196,7 +196,7 @@ class DefaultMachine(Machine):
         begun = escapes.begin(anchor.w, model, step, directions)
         return replace(state, phase=ESCAPE, escape=begun, random=random)
 
-    def _escaped(self, state: MachineState, reading: Reading, batch: Batch) -> MachineState:
+    def _escaped(self, state: MachineState, reading: Reading, batch: PointBlocks) -> MachineState:
         trial = escapes.proceed(_present(state.escape), reading, batch)
         state = replace(state, escape=trial)
         over = trial.rounds >= ROUNDS
@@ -232,7 +232,7 @@ class DefaultMachine(Machine):
         return state if left > 0 else self._aim(state, SURVEY)
 
     def _compared(
-        self, before: MachineState, state: MachineState, reading: Reading, batch: Batch
+        self, before: MachineState, state: MachineState, reading: Reading, batch: PointBlocks
     ) -> MachineState:
         """Compare the main point with plain descent, and with where the last jump landed.
 

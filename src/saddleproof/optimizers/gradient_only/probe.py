@@ -12,7 +12,6 @@ import numpy as np
 
 from saddleproof.arrays import Vector
 from saddleproof.optimizers.base import Reading
-from saddleproof.optimizers.gradient_only.batch import Batch
 from saddleproof.optimizers.gradient_only.constants import (
     FLOOR,
     LADDER,
@@ -21,6 +20,7 @@ from saddleproof.optimizers.gradient_only.constants import (
     STEP_RUNGS,
     TINY,
 )
+from saddleproof.optimizers.gradient_only.point_blocks import PointBlocks
 from saddleproof.optimizers.gradient_only.trajectory import Trajectory
 
 
@@ -41,7 +41,7 @@ def trial_steps(step: float) -> Vector:
     return step * LADDER ** np.array(STEP_RUNGS, dtype=float)
 
 
-def find_step(reading: Reading, batch: Batch, path: Trajectory) -> float:
+def find_step(reading: Reading, batch: PointBlocks, path: Trajectory) -> float:
     """The first step, from one round with blocks "here", "steps" and "ladder".
 
     The inverse of the largest curvature met: |H u| close by, and that along -g_hat over the
@@ -84,7 +84,9 @@ class LocalModel:
     spread: float
 
 
-def survey(reading: Reading, batch: Batch, path: Trajectory, directions: Vector) -> LocalModel:
+def survey(
+    reading: Reading, batch: PointBlocks, path: Trajectory, directions: Vector
+) -> LocalModel:
     """Read the ladder around an anchor.
 
     Args:

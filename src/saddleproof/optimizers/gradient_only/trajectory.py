@@ -13,7 +13,6 @@ import numpy as np
 
 from saddleproof.arrays import Vector
 from saddleproof.optimizers.base import Reading
-from saddleproof.optimizers.gradient_only.batch import Batch
 from saddleproof.optimizers.gradient_only.constants import (
     ACCEPT,
     GROW,
@@ -21,6 +20,7 @@ from saddleproof.optimizers.gradient_only.constants import (
     SHRINK_LEAST,
     SHRINK_MOST,
 )
+from saddleproof.optimizers.gradient_only.point_blocks import PointBlocks
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Trajectory:
         return np.stack([self.w, self.w - self.step * self.gradient])
 
 
-def advance(trajectory: Trajectory, reading: Reading, batch: Batch, name: str) -> Trajectory:
+def advance(trajectory: Trajectory, reading: Reading, batch: PointBlocks, name: str) -> Trajectory:
     """The trajectory after the round in which `batch` held its pair as block `name`."""
     here, trial = batch.at(name)
     moved = batch.blocks[name][1] - trajectory.w

@@ -16,7 +16,7 @@ points in the rounds that measure. docs/hessian_pgd.md has the proof.
 Through workers no Delta and no rho need be known. The phases, each a value:
 
     Descend   until ||g_hat|| <= 3 Delta
-    Measure   every worker's Hessian, 4d + 1 points a round, or Search and Rate: a Krylov space of
+    Measure   every worker's Hessian, 4d + 1 points a round, or Multiply and Rate: a Krylov space of
               products finds a direction, and the workers rate it
               a step of c/rho that is proved to lower F: Descend from its end;  a proof: Ended
     Line      one round of lengths along v, -v and -g_hat; a decrease that is proved: Descend from
@@ -44,7 +44,7 @@ from saddleproof.optimizers.gradient_descent import (
     check_positive,
     stationary,
 )
-from saddleproof.optimizers.gradient_only.batch import Batch
+from saddleproof.optimizers.gradient_only.point_blocks import PointBlocks
 from saddleproof.optimizers.hessian.facts import measured_facts, rated_facts
 from saddleproof.optimizers.hessian.round import (
     Found,
@@ -61,8 +61,8 @@ from saddleproof.optimizers.hessian.state import (
     HessianState,
     Line,
     Measure,
+    Multiply,
     Rate,
-    Search,
     ended,
 )
 from saddleproof.optimizers.randomness import RandomKey
@@ -153,7 +153,7 @@ class HessianPGD(Machine):
             case Measure(measurement):
                 around = self._stencil(w) if measurement is None else measurement.points
                 return np.concatenate([here, around])
-            case Search(space):
+            case Multiply(space):
                 return space.points(w, self._wide(space.steps(w)))
             case Rate(space):
                 v = space.lowest()[1]
@@ -177,7 +177,7 @@ class HessianPGD(Machine):
         match state.phase:
             case Measure(measurement):
                 return self._measured(state, measurement, reading)
-            case Search(space):
+            case Multiply(space):
                 return self._grown(state, space, reading)
             case Rate(space):
                 return self._rated(state, space, reading)
@@ -195,7 +195,7 @@ class HessianPGD(Machine):
             many = None if self.inexactness is not None else Measurement.begin(state.w)
             return replace(state, phase=Measure(many))
         generator, random = state.random.draw()
-        return replace(state, phase=Search(Krylov.begin(generator, state.w.size)), random=random)
+        return replace(state, phase=Multiply(Krylov.begin(generator, state.w.size)), random=random)
 
     def _wide(self, steps: Vector) -> Vector:
         if self.inexactness is None or self.rho is None:
@@ -228,7 +228,7 @@ class HessianPGD(Machine):
             error = float((self.inexactness / steps + self.rho * steps / 2).max())
         space = space.grow(reading, space.points(state.w, steps), error)
         more = space.rounds < self.rounds and len(space.block)
-        phase = Search(space) if more else Rate(space)
+        phase = Multiply(space) if more else Rate(space)
         return replace(state, phase=phase, event="looks for curvature")
 
     def _rated(self, state: HessianState, space: Krylov, reading: Reading) -> HessianState:
@@ -253,7 +253,7 @@ class HessianPGD(Machine):
             return replace(state, phase=Line(), event="looks for a way down")
         return ended(state, found.end)
 
-    def _line(self, state: HessianState) -> Batch:
+    def _line(self, state: HessianState) -> PointBlocks:
         return line_batch(state.w, state.known.direction, state.descent.gradient[0])
 
     def _search(self, state: HessianState, reading: Reading) -> HessianState:

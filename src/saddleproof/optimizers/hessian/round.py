@@ -18,7 +18,7 @@ from saddleproof.claims import CurvatureFacts, Demands, conclude, gradient_facts
 from saddleproof.curvature.stencils import ROUNDINGS, classical, precisions, spans
 from saddleproof.optimizers.base import Reading, Status
 from saddleproof.optimizers.certified.line import NEAR, scaled
-from saddleproof.optimizers.gradient_only.batch import Batch
+from saddleproof.optimizers.gradient_only.point_blocks import PointBlocks
 from saddleproof.optimizers.gradient_only.segments import COARSE, WEIGHTS, interior
 from saddleproof.ranks import mean_bounds
 from saddleproof.words import Ending
@@ -159,17 +159,17 @@ def overflows(reading: Reading) -> bool:
     return bool(np.isnan(reading.gradient).any())
 
 
-def line_batch(w: Vector, v: Vector, gradient: Vector) -> Batch:
+def line_batch(w: Vector, v: Vector, gradient: Vector) -> PointBlocks:
     """Segments from w along v, -v and -g_hat, at all lengths; (3p, 14) of them or (2p, 14)."""
     ways = np.stack([v, -v, -gradient])
     ways = scaled(w, ways[np.linalg.norm(ways, axis=1) > 0])
     ends = (w + (LENGTHS[:, None] * ways[:, None, :]).reshape(-1, w.size)).astype(w.dtype)
     inner = interior(w, ends).astype(w.dtype)
-    return Batch({"here": w[None], "inner": inner, "ends": ends})
+    return PointBlocks({"here": w[None], "inner": inner, "ends": ends})
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def line_changes(reading: Reading, batch: Batch) -> Vector:
+def line_changes(reading: Reading, batch: PointBlocks) -> Vector:
     """(ways, lengths, m) upper ends of F_i(end) - F_i(w), each by its worker's own line integral.
 
     What the finer and the coarser quadrature differ by is added, and the rounding of gradients.

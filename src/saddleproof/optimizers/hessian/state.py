@@ -31,7 +31,7 @@ class Measure:
 
 
 @dataclass(frozen=True)
-class Search:
+class Multiply:
     """The coming round multiplies the block of a Krylov space."""
 
     space: Krylov
@@ -73,7 +73,7 @@ class HessianState:
 
     descent: Descent
     random: RandomKey
-    phase: Descend | Measure | Search | Rate | Line | Ended
+    phase: Descend | Measure | Multiply | Rate | Line | Ended
     found: Found | None = None
     unseen: float | None = None
     escaped: int = 0

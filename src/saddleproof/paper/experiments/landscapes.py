@@ -95,7 +95,7 @@ class QuadraticWithWaves(Landscape):
         return gradient
 
 
-class Bowl(Landscape):
+class HalfSquare(Landscape):
     """||w||^2 / 2: L = 1, and equality in Lemma 1."""
 
     def __init__(self, d: int) -> None:

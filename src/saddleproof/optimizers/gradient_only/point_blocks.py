@@ -11,7 +11,7 @@ import numpy as np
 from saddleproof.arrays import Vector
 
 
-class Batch:
+class PointBlocks:
     """Named blocks of query points, stacked in the order in which they are given.
 
     Args:
