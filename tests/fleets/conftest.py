@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 import saddleproof as sp
+from saddleproof.fleets.base import LATE, OK
 from saddleproof.questions import Changes, Curvatures, Gradients, LeastCurvature, Question
+from saddleproof.testing import QuarticSaddle
 
 
 class Well:
@@ -90,3 +92,47 @@ def same_bytes() -> Callable[[Any, Any], None]:
                 assert one.tobytes() == other.tobytes(), question
 
     return compare
+
+
+class Faulty:
+    """A fleet in which worker-1 is late every second round, and worker-2 sends NaN in round 2."""
+
+    def __init__(self, problem: Any) -> None:
+        self._inner = sp.LocalFleet(problem)
+        self.workers, self.close = self._inner.workers, self._inner.close
+        self.announce = self._inner.announce
+
+    def round(
+        self, points: Any, *, round_id: int, timeout: float | None = None
+    ) -> sp.fleets.Messages:
+        answers = self._inner.round(points, round_id=round_id).answers
+        status = [OK] * len(answers)
+        notes = {"mallory": "not on the roster"} if round_id == 3 else {}
+        if round_id % 2 == 1:
+            answers[1], status[1] = None, LATE
+        if round_id == 2:
+            answers[2] = np.full_like(points, np.nan)
+        return sp.fleets.Messages(answers, tuple(status), notes)
+
+
+@pytest.fixture
+def faulty() -> Faulty:
+    return Faulty(QuarticSaddle(m=9))
+
+
+@pytest.fixture
+def run() -> Callable[..., sp.Result]:
+    """run(fleet): six rounds of gradient descent over it, without a certificate."""
+
+    def six(fleet: Any, **options: Any) -> sp.Result:
+        return sp.minimize(
+            fleet,
+            sp.GradientDescent(step=0.1, tolerance=1e-12),
+            b=2,
+            w0=QuarticSaddle().start,
+            max_rounds=6,
+            certify=False,
+            **options,
+        )
+
+    return six

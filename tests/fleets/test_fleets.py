@@ -16,11 +16,13 @@ from saddleproof.errors import FleetError
 from saddleproof.fleets import LocalFleet, Messages, collect
 from saddleproof.fleets.table import FLEETS
 from saddleproof.fleets.worker import workers_of
+from saddleproof.loop import minimize
+from saddleproof.optimizers import GradientDescent
 from saddleproof.problems.pca import PCADigits
 from saddleproof.problems.table import ALL_PROBLEMS
 from saddleproof.questions import Changes, Curvatures, Gradients, LeastCurvature
 from saddleproof.storage import snapshot
-from saddleproof.testing import Bowl, check_fleet
+from saddleproof.testing import QuarticSaddle, check_fleet
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 POINTS = np.arange(12.0).reshape(3, 4)
@@ -34,7 +36,7 @@ MEMBERS: dict[str, dict[str, Any]] = {name: {} for name in ALL_PROBLEMS} | {
 
 @pytest.mark.parametrize("name", FLEETS)
 def test_every_fleet_passes_the_suite(name: str) -> None:
-    check_fleet(FLEETS[name](Bowl()), POINTS)
+    check_fleet(FLEETS[name](QuarticSaddle()), POINTS)
 
 
 def test_the_local_fleet_passes_the_suite_with_every_question(
@@ -87,7 +89,7 @@ def test_the_bytes_of_an_answer_do_not_depend_on_how_the_question_lies_in_memory
 
 
 def test_a_coalition_passes_as_a_fleet() -> None:
-    check_fleet(Coalition(LocalFleet(Bowl()), SignFlip(), range(3)), POINTS)
+    check_fleet(Coalition(LocalFleet(QuarticSaddle()), SignFlip(), range(3)), POINTS)
 
 
 def test_the_run_that_every_engine_shows_is_that_of_the_example_file(
@@ -105,15 +107,15 @@ def test_the_run_that_every_engine_shows_is_that_of_the_example_file(
 
 
 def test_the_local_fleet_answers_every_workers_gradient() -> None:
-    fleet = LocalFleet(Bowl(m=5))
+    fleet = LocalFleet(QuarticSaddle(m=5))
     messages = fleet.round(POINTS, round_id=0)
     assert fleet.workers == tuple(f"worker-{i}" for i in range(5))
     assert messages.status == ("ok",) * 5
-    np.testing.assert_array_equal(messages.values, Bowl(m=5).gradients(POINTS))
+    np.testing.assert_array_equal(messages.values, QuarticSaddle(m=5).gradients(POINTS))
 
 
 def test_a_closed_fleet_says_what_to_do() -> None:
-    fleet = LocalFleet(Bowl())
+    fleet = LocalFleet(QuarticSaddle())
     fleet.close()
     with pytest.raises(FleetError, match=r"make a new one with LocalFleet\(problem\)"):
         fleet.round(POINTS, round_id=0)
@@ -148,3 +150,22 @@ def test_a_stranger_is_noted_and_takes_no_seat() -> None:
 
 def test_silence_is_late_unless_the_transport_knows_better() -> None:
     assert collect(("a", "b"), [], absent={"b": "dead"}).status == ("late", "dead")
+
+
+def test_a_loss_that_raises_here_ends_the_run_and_the_checkpoint_stays(tmp_path: Path) -> None:
+    class Raising(QuarticSaddle):
+        """Its third round fails."""
+
+        asked = 0
+
+        def gradients(self, points: Any) -> Any:
+            self.asked += 1
+            if self.asked == 3:
+                raise ZeroDivisionError("the third round")
+            return super().gradients(points)
+
+    loop: dict[str, Any] = {"optimizer": GradientDescent(step=0.1), "b": 1, "max_rounds": 5}
+    loop |= {"seed": 0, "certify": False, "checkpoint": tmp_path / "run"}
+    with pytest.raises(ZeroDivisionError, match="the third round"):
+        minimize(Raising(), **loop)
+    assert len(minimize(Raising(), resume=True, **loop | {"max_rounds": 3}).trace) == 3

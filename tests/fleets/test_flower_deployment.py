@@ -45,8 +45,8 @@ clientapp = "bowl.client:app"
 CLIENT = """
 from saddleproof.fleets.flower import client_app
 from saddleproof.fleets.worker import RowOf
-from saddleproof.testing import Bowl
-app = client_app(RowOf(Bowl(m=4)), lambda context: int(context.node_config["partition-id"]))
+from saddleproof.testing import QuarticSaddle
+app = client_app(RowOf(QuarticSaddle(m=4)), lambda context: int(context.node_config["partition-id"]))
 """
 SERVER = """
 import json, os
@@ -163,10 +163,10 @@ def test_a_deployment_ends_where_it_should_and_a_forged_name_has_no_vote(
     found = json.loads((tmp_path / "result.json").read_text())
 
     import saddleproof as sp
-    from saddleproof.testing import Bowl
+    from saddleproof.testing import QuarticSaddle
 
     here = sp.minimize(
-        Bowl(m=4),
+        QuarticSaddle(m=4),
         sp.GradientDescent(step=0.1),
         b=1,
         w0=np.full(4, 0.5),

@@ -22,7 +22,7 @@ import saddleproof as sp
 from saddleproof.fleets.base import Announcement
 from saddleproof.fleets.deadline import Deadline
 from saddleproof.questions import Changes, Curvatures, Gradients, LeastCurvature
-from saddleproof.testing import Bowl, check_fleet
+from saddleproof.testing import QuarticSaddle, check_fleet
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what Ray's own imports warn of is not ours
@@ -99,7 +99,7 @@ def fleet_of() -> Iterator[Any]:
 
 
 def test_the_ray_fleet_passes_the_suite() -> None:
-    check_fleet(RayFleet(Bowl(m=2)), POINTS)
+    check_fleet(RayFleet(QuarticSaddle(m=2)), POINTS)
 
 
 @pytest.mark.slow
@@ -150,13 +150,13 @@ def test_losses_that_were_announced_come_beside_gradients_only(fleet_of: Any) ->
 
 @pytest.mark.slow
 def test_closing_a_fleet_leaves_a_ray_that_it_did_not_start() -> None:
-    RayFleet(Bowl(m=1)).close()
+    RayFleet(QuarticSaddle(m=1)).close()
     assert ray.is_initialized()
 
 
 @pytest.mark.slow
 def test_actors_answer_what_the_local_fleet_answers_to_the_bit_losses_too() -> None:
-    problem = Bowl(m=2)
+    problem = QuarticSaddle(m=2)
     told = Announcement(None, 1, sp.optimizers.ValuePGD(step=0.1))
     fleets = [sp.LocalFleet(problem), RayFleet(problem)]
     for fleet in fleets:

@@ -23,6 +23,7 @@ from saddleproof.cli.terminal import INTERRUPTED
 from saddleproof.cli.theory import command as _theory
 from saddleproof.cli.worker import command as _worker
 from saddleproof.errors import SaddleproofError
+from saddleproof.printed import printable
 
 
 class _Group(click.Group):
@@ -32,7 +33,7 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except SaddleproofError as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(printable(str(error), but="\n")) from error
         except KeyboardInterrupt:  # click would answer 1, as for an error
             click.echo("interrupted", err=True)
             sys.exit(INTERRUPTED)

@@ -45,18 +45,30 @@ def command(out: Path) -> None:
     """Check this installation: versions, extras, threads, the run store, and a short run."""
     healthy = True
     for check in checks(out):
-        click.echo(f"{'ok ' if check.good else 'BAD'}  {check.name:<14} {check.found}")
+        click.echo(str(check))
         healthy &= check.good
     sys.exit(0 if healthy else 1)
 
 
 @dataclass(frozen=True)
 class Check:
-    """What was looked at, what was found, and whether that will do."""
+    """What was looked at, what was found, and whether that will do.
+
+    Attributes:
+        name: of what was looked at.
+        found: in words.
+        good: whether it works.
+        doubtful: whether it works, and perhaps not for long.
+    """
 
     name: str
     found: str
     good: bool = True
+    doubtful: bool = False
+
+    def __str__(self) -> str:
+        mark = "BAD" if not self.good else "warn" if self.doubtful else "ok"
+        return f"{mark:<4} {self.name:<14} {self.found}"
 
 
 def checks(out: Path) -> Iterator[Check]:
@@ -68,7 +80,7 @@ def checks(out: Path) -> Iterator[Check]:
     yield Check("extras", ", ".join(_extra(name) for name in _EXTRAS))
     limits = [f"{name}={os.environ[name]}" for name in _THREADS if name in os.environ]
     yield Check("BLAS threads", f"{', '.join(limits) or 'not limited'}; {os.cpu_count()} cores")
-    yield _store(out)
+    yield store(out)
     yield _short_run()
 
 
@@ -86,7 +98,8 @@ def _extra(package: str) -> str:
     )
 
 
-def _store(out: Path) -> Check:
+def store(out: Path) -> Check:
+    """Whether the run store in `out` can be written; one that is not there is not left behind."""
     import sqlite3
 
     from saddleproof.runs.store import Store

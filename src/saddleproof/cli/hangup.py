@@ -24,6 +24,8 @@ def rereading(fleet: GrpcFleet, roster: Path | None) -> Iterator[None]:
 
     A file that cannot be read changes nothing; the log says so.
     """
+    from saddleproof.fleets.logs import told
+
     number: Any = getattr(signal, "SIGHUP", None)
     if number is None:  # Windows
         yield
@@ -33,11 +35,13 @@ def rereading(fleet: GrpcFleet, roster: Path | None) -> Iterator[None]:
         try:
             new = fleet.reload(None if roster is None else read(roster))
         except SaddleproofError as error:
-            _log.error("SIGHUP: nothing has changed: %s", error)
+            text = "SIGHUP: nothing has changed: %s"
+            _log.error(text, error, extra=told(event="unchanged", reason=str(error)))
             return
         for name in new:
-            _log.error("SIGHUP: %s cannot join: the roster of a run is fixed when it begins", name)
-        _log.info("SIGHUP: roster and keys are read again")
+            text = "SIGHUP: %s cannot join: the roster of a run is fixed when it begins"
+            _log.error(text, name, extra=told(event="unchanged", worker=name))
+        _log.info("SIGHUP: roster and keys are read again", extra=told(event="reloaded"))
 
     before = signal.signal(number, reread)
     try:

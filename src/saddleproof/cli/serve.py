@@ -3,41 +3,42 @@
 from __future__ import annotations
 
 import logging
-import os
-import signal
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from saddleproof.cli import logs
+from saddleproof.cli.again import again
 from saddleproof.cli.hangup import rereading
-from saddleproof.cli.run import begin, ended, finish, result_told, with_progress
+from saddleproof.cli.leading import lead, refuse_led
+from saddleproof.cli.local_workers import fresh_keys, started
+from saddleproof.cli.run import ended, result_told
+from saddleproof.cli.signals import stopping
 from saddleproof.cli.terminal import (
-    INTERRUPTED,
     allow_option,
     config_argument,
     console,
+    exit_code,
+    import_option,
     resume_option,
     say,
 )
-from saddleproof.words import Ending
+from saddleproof.errors import FleetError, StoreError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from saddleproof.config.records import Config
-    from saddleproof.config.setup import Setup
-    from saddleproof.loop import Result
+    from saddleproof.fleets.grpc.fleet import GrpcFleet
+    from saddleproof.result import Progress, Result
+    from saddleproof.words import Ending
 
-#: One process computes with one thread: the processes are the parallelism.
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_log = logging.getLogger(__name__)
 
 
 @click.command("serve")
@@ -56,6 +57,7 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 )
 @resume_option
 @allow_option
+@import_option
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -78,8 +80,23 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     help="Seconds to wait for the whole roster before the first round.",
 )
 @click.option("--local-workers", is_flag=True, help="Start the workers too, here, from CONFIG.")
-@click.option("--verbose", is_flag=True, help="Log connections too, not only what goes wrong.")
+@click.option("--check", is_flag=True, help="Look everything over, and begin no run.")
+@click.option(
+    "--metrics-port",
+    type=click.IntRange(0, 65535),
+    help="Port of an endpoint for Prometheus; 0 takes a free one. None unless given.",
+)
+@click.option(
+    "--metrics-host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Where that endpoint listens. It asks nobody who they are.",
+)
+@logs.format_option
+@logs.level_option("info")
+@click.pass_context
 def command(
+    context: click.Context,
     config: Path,
     listen: str,
     keys: Path | None,
@@ -87,11 +104,16 @@ def command(
     out: Path,
     grace: float,
     wait: float,
+    metrics_port: int | None,
+    metrics_host: str,
+    log_format: str,
+    log_level: str,
     *,
     resume: bool,
     allow: tuple[str, ...],
+    imports: tuple[str, ...],
     local_workers: bool,
-    verbose: bool,
+    check: bool,
 ) -> None:
     """Run CONFIG over workers that dial in; every round is committed to the store.
 
@@ -99,144 +121,147 @@ def command(
     business, and so are the lies of [attack].
     """
     from saddleproof.config.parse import load
-    from saddleproof.config.setup import build, first_warnings
+    from saddleproof.config.setup import build
     from saddleproof.fleets.deadline import Deadline
     from saddleproof.fleets.grpc.fleet import GrpcFleet
     from saddleproof.fleets.grpc.roster import Roster, read
+    from saddleproof.fleets.logs import RoundLog
     from saddleproof.runs.store import Store
 
-    logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, format="%(message)s")
-    terminal, chosen = console(), load(config)
-    if resume:
-        with Store(out / "runs.sqlite") as store:
-            if (over := ended(store, chosen)) is not None:
-                say(terminal, over)
-                return
-    setup = build(chosen)
-    members = Roster(setup.fleet.workers) if roster is None else read(roster)
-    names = members.names
+    logs.begin(log_format, log_level)
     with ExitStack() as stack:
-        # A supervisor's way to say Ctrl-C: the state is kept, and no worker of ours is left behind.
-        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-        stack.callback(signal.signal, signal.SIGTERM, before)
+        stop = stack.enter_context(stopping())
+        terminal, chosen = console(), load(config, imports)
+        if resume and not check:
+            with Store(out / "runs.sqlite") as store:
+                if (over := ended(store, chosen)) is not None:
+                    say(terminal, over)
+                    return
+                refuse_led(store, chosen)
+        setup = build(chosen)
+        members = Roster(setup.fleet.workers) if roster is None else read(roster)
+        names, metrics = members.names, (metrics_host, metrics_port)
+        if check:
+            from saddleproof.cli.check import Served, told
+
+            own = local_workers and keys is None
+            folder = None if own else keys or Path("saddleproof-keys")
+            served = Served(chosen, setup, members, folder, listen, metrics, out)
+            sys.exit(told(served))
         if local_workers and keys is None:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="saddleproof-keys-"))
-            keys = _fresh_keys(Path(folder) / "keys", names)
+            made = stack.enter_context(tempfile.TemporaryDirectory(prefix="saddleproof-keys-"))
+            keys = fresh_keys(Path(made) / "keys", names)
             listen = "127.0.0.1:0"
         keys = Path("saddleproof-keys") if keys is None else keys
         fleet = GrpcFleet(members, keys, listen=listen, deadline=Deadline(grace=grace))
+        stack.callback(fleet.close, done=False)
         stack.enter_context(rereading(fleet, roster))
+        endpoint = _endpoint(stack, fleet, metrics)
         if local_workers:
-            stack.enter_context(_workers(config, chosen, names, fleet.address, keys))
-        stack.callback(fleet.close)
+            common = ["--server", fleet.address, "--keys", str(keys)]
+            common += ["--log-format", log_format, "--log-level", log_level]
+            common += [f"--allow-import={module}" for module in imports]
+            stack.enter_context(started(config, chosen, names, told=common, stop=stop))
         say(terminal, f"waiting at {fleet.address} for {len(names)} workers")
-        fleet.gather(wait)
+        ready = replace(setup, fleet=fleet)
+
+        def led() -> tuple[int, Result]:
+            _gather(fleet, wait)
+            log = RoundLog(names, unseated=fleet.unseated)
+            watching: list[Callable[[Progress], None]] = [log, *endpoint]
+            with result_told(terminal):
+                return lead(
+                    chosen, ready, out, resume=resume, allow=allow, watching=watching, stop=stop
+                )
+
+        status = _ended(context, fleet, led)
+    sys.exit(exit_code(status))
+
+
+def _ended(
+    context: click.Context, fleet: GrpcFleet, led: Callable[[], tuple[int, Result]]
+) -> Ending:
+    """Lead the run, and say how it ended, who did what, and how to go on; its status.
+
+    Args:
+        context: of the command.
+        fleet: is closed here. Its workers are told that the run is over; where it is not, they
+            dial in again.
+        led: leads the run; its number and its result.
+    """
+    from saddleproof.config.setup import first_warnings
+
+    terminal, store = console(), context.params["out"] / "runs.sqlite"
+    onward = f"go on with: {again(context)}"
+    try:
         with first_warnings() as notes:
-            run, result = lead(
-                chosen,
-                replace(setup, fleet=fleet),
-                out,
-                resume=resume,
-                allow=allow,
-                terminal=terminal,
-            )
-        unfinished = result.status.resumable
-        if unfinished and not local_workers:
-            fleet.close(done=False)  # the workers dial in again, when the run goes on
+            run, result = led()
+    except (KeyboardInterrupt, StoreError) as error:
+        fleet.close(done=False)
+        _tell_workers(terminal, fleet)
+        if not isinstance(error, StoreError) or error.result is not None:
+            say(terminal, onward)
+        raise
+    over = not result.status.resumable
+    fleet.close(done=over)
     for note in notes:
         say(terminal, f"warning: {note}")
     say(terminal, str(result))
-    for line in _counted(fleet.counters(), fleet.handshakes):
-        say(terminal, line)
-    say(terminal, f"\nrun {run} in {out / 'runs.sqlite'}")
-    if unfinished:
-        say(terminal, f"go on with: saddleproof serve {config} --resume --out {out}")
-        sys.exit(INTERRUPTED if result.status is Ending.INTERRUPTED else 1)
+    _tell_workers(terminal, fleet, result.excluded)
+    say(terminal, f"\nrun {run} in {store}")
+    if not over:
+        say(terminal, onward)
+    return result.status
 
 
-def lead(
-    chosen: Config,
-    setup: Setup,
-    out: Path,
-    *,
-    resume: bool,
-    allow: tuple[str, ...] = (),
-    terminal: Console | None = None,
-) -> tuple[int, Result]:
-    """Run `setup`, every round committed to the store in `out`; the run's number and its result.
+def _endpoint(
+    stack: ExitStack, fleet: GrpcFleet, metrics: tuple[str, int | None]
+) -> list[Callable[[Progress], None]]:
+    """The endpoint for Prometheus, where one is wanted; it closes with the stack.
 
-    Args:
-        chosen: the configuration that `setup` was made from.
-        setup: its fleet computes.
-        out: folder of the store.
-        resume: go on with the last run of this configuration, if there is one that has not ended.
-        allow: what may differ from how that run began.
-        terminal: where the progress is shown.
+    Raises:
+        FleetError: its port cannot be had.
     """
-    from saddleproof.runs.store import Store
+    from saddleproof.fleets.logs import told
+    from saddleproof.fleets.metrics import Exporter
 
-    with Store(out / "runs.sqlite") as store:
-        checkpoint = begin(store, chosen, resume=resume)
-        if terminal is None:
-            result: Result = setup.minimize(checkpoint=checkpoint, resume=True, allow=allow)
-            finish(store, checkpoint, result)
-        else:
-            with result_told(terminal):
-                result = with_progress(terminal, setup, checkpoint, allow)
-                finish(store, checkpoint, result)
-    return checkpoint.run, result
-
-
-def _fresh_keys(folder: Path, names: tuple[str, ...]) -> Path:
-    from saddleproof.fleets.grpc import keys
-
-    keys.init(folder, days=7)
-    keys.issue(folder, names, days=7)
-    return folder
-
-
-@contextmanager
-def _workers(
-    config: Path, chosen: Config, names: tuple[str, ...], address: str, keys: Path
-) -> Iterator[None]:
-    """One `saddleproof worker` process a name; the liars of CONFIG lie in theirs."""
-    liars = () if chosen.main.liars is None else chosen.main.liars.members
-    command = [sys.executable, "-m", "saddleproof", "worker", str(config)]
-    fixed = ["--server", address, "--keys", str(keys), "--leash"]
-    environment = os.environ | dict.fromkeys(_THREADS, "1")
-    processes: list[subprocess.Popen[bytes]] = []
-    theirs, ours = os.pipe()  # nothing is written: it ends when we do, however we end
+    host, port = metrics
+    if port is None:
+        return []
+    names, counters, unseated = fleet.workers, fleet.counters, fleet.unseated
     try:
-        for i, name in enumerate(names):
-            own = ["--name", name, "--index", str(i), *(["--attack"] if i in liars else [])]
-            processes.append(
-                subprocess.Popen([*command, *fixed, *own], env=environment, stdin=theirs)  # noqa: S603 (our own)
-            )
-        yield
-    finally:
-        os.close(ours)
-        os.close(theirs)
-        _end(processes)
+        exporter = Exporter(port, workers=names, address=host, counters=counters, unseated=unseated)
+    except OSError as error:
+        raise FleetError(
+            f"cannot listen at {host}:{port} for --metrics-port: {error.strerror or error}"
+        ) from error
+    extra = told(event="metrics", host=host, port=exporter.port)
+    _log.info("metrics at http://%s:%d/metrics", host, exporter.port, extra=extra)
+    return [stack.enter_context(exporter)]
 
 
-def _end(processes: list[subprocess.Popen[bytes]]) -> None:
-    """Their input has ended: a moment to leave in order, then a signal."""
-    until = time.monotonic() + 10.0
-    for process in processes:
-        try:
-            process.wait(timeout=max(until - time.monotonic(), 0.1))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+def _gather(fleet: GrpcFleet, wait: float) -> None:
+    """Wait for the roster, and log who is not there."""
+    from saddleproof.fleets.logs import told
+
+    missing = fleet.gather(wait)
+    extra = told(event="gathered", workers=len(fleet.workers), missing=list(missing))
+    if missing:
+        text = "begins without %d of %d workers: %s"
+        _log.warning(text, len(missing), len(fleet.workers), ", ".join(missing), extra=extra)
+    else:
+        _log.info("all %d workers are there", len(fleet.workers), extra=extra)
 
 
-def _counted(counters: Any, handshakes: int) -> list[str]:
-    """One line a worker that did not answer every round, or did more than that; and of others."""
-    quiet = {"answered", "connected"}
-    known = sum(row["connected"] + row["refused"] for row in counters.values())
-    nobody = f"{handshakes} connections began a handshake, {known} said who they are"
-    return [nobody] * (handshakes > known) + [
-        f"{name}: {', '.join(f'{n} {what}' for what, n in row.items() if n)}"
-        for name, row in counters.items()
-        if any(n for what, n in row.items() if what not in quiet)
-    ]
+def _tell_workers(
+    terminal: Console, fleet: GrpcFleet, excluded: Mapping[str, str] | None = None
+) -> None:
+    """The table of the workers, and a line of everybody else."""
+    from saddleproof.cli.attendance import others, table
+
+    counted = fleet.counters()
+    roster = {name: counted[name] for name in fleet.workers}
+    terminal.print()
+    terminal.print(table(roster, {**fleet.unseated(), **(excluded or {})}))
+    for line in others(counted, fleet.workers, fleet.handshakes):
+        say(terminal, line)

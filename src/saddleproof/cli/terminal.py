@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from saddleproof.printed import printable
+from saddleproof.words import Ending
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -15,8 +18,18 @@ if TYPE_CHECKING:
 _WIDE = 120
 #: What a shell reports for a command that Ctrl-C ended.
 INTERRUPTED = 130
+#: The exit code where somebody else must act first: workers are missing, or the server refuses us.
+STUCK = 3
 
-config_argument = click.argument("config", type=click.Path(path_type=Path, dir_okay=False))
+config_argument = click.argument("config", type=click.Path(path_type=Path))
+import_option = click.option(
+    "--allow-import",
+    "imports",
+    multiple=True,
+    metavar="MODULE",
+    help="A module, or a package with all of its modules, of which CONFIG may name classes; those "
+    "in CONFIG's own folder need no word. May be given again.",
+)
 resume_option = click.option(
     "--resume",
     is_flag=True,
@@ -34,6 +47,13 @@ jobs_option = click.option(
 )
 
 
+def exit_code(status: Ending) -> int:
+    """What a command that led a run exits with: 0 where the run has ended, however."""
+    if status is Ending.INTERRUPTED:
+        return INTERRUPTED
+    return STUCK if status is Ending.TOO_FEW_WORKERS else 0
+
+
 def console() -> Console:
     """Standard output, numbers left in one colour, and tables that need not fold in a file."""
     from rich.console import Console
@@ -42,5 +62,5 @@ def console() -> Console:
 
 
 def say(where: Console, text: str) -> None:
-    """Plain text: no markup, and long lines stay whole in a file."""
-    where.print(text, markup=False, soft_wrap=True)
+    """Plain text: no markup, no terminal escapes, and long lines stay whole in a file."""
+    where.print(printable(text, but="\n\t"), markup=False, soft_wrap=True)

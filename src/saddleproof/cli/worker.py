@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import logging
 import os
-import signal
 import sys
 import threading
 from pathlib import Path
@@ -14,12 +12,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from saddleproof.cli import logs
+from saddleproof.cli.signals import stopping
+from saddleproof.cli.terminal import STUCK, import_option
 from saddleproof.errors import ConfigError, FleetError, OptionError
+from saddleproof.printed import printable
 
 if TYPE_CHECKING:
     from saddleproof.arrays import Vector
     from saddleproof.fleets.grpc.client import Answer, Client
     from saddleproof.questions import Question
+
+
+class _Refused(click.ClickException):
+    """What dialing in again does not mend: the server refuses this worker, or it the server."""
+
+    exit_code = STUCK
 
 
 @click.command("worker")
@@ -45,8 +53,10 @@ if TYPE_CHECKING:
     help="Which shard of CONFIG's problem, from 0; the number that ends the name unless given.",
 )
 @click.option("--attack", is_flag=True, help="For experiments: lie as CONFIG's [attack] says.")
+@import_option
 @click.option("--leash", is_flag=True, help="End when standard input does, with who started this.")
-@click.option("--verbose", is_flag=True, help="Log connections too, not only what goes wrong.")
+@logs.format_option
+@logs.level_option("warning")
 def command(
     config: Path | None,
     server: str,
@@ -54,10 +64,12 @@ def command(
     keys: Path,
     loader: str | None,
     index: int | None,
+    log_format: str,
+    log_level: str,
     *,
+    imports: tuple[str, ...],
     attack: bool,
     leash: bool,
-    verbose: bool,
 ) -> None:
     """Answer the server's questions until it says that the run is done.
 
@@ -69,27 +81,26 @@ def command(
 
     if (config is None) == (loader is None):
         raise click.UsageError("give either CONFIG or --load")
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING, format=f"{name}: %(message)s"
-    )
-    load(keys, name)  # what is wrong with the files is said at once
-    if loader is not None:
-        answer = honest(_loaded(loader))
-    else:
-        assert config is not None  # noqa: S101 (for the type checker: one of them is given)
-        answer = from_config(config, _position(name) if index is None else index, attack=attack)
-    client = Client(answer, server, lambda: load(keys, name))
-    if leash:
-        threading.Thread(target=_until_it_ends, args=(client,), daemon=True).start()
-    # Both mean: hang up, and end in order. The round that is open goes on without us.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        client.run()
-    except KeyboardInterrupt:
-        client.stop()
+    logs.begin(log_format, log_level, about=name)
+    # SIGTERM and Ctrl-C mean: hang up, and end in order. The round that is open goes on without us.
+    with stopping(), contextlib.suppress(KeyboardInterrupt):
+        load(keys, name)  # what is wrong with the files is said at once
+        if loader is not None:
+            answer = honest(_loaded(loader))
+        else:
+            assert config is not None  # noqa: S101 (for the type checker: one of them is given)
+            own = _position(name) if index is None else index
+            answer = from_config(config, own, attack=attack, imports=imports)
+        client = Client(answer, server, lambda: load(keys, name))
+        if leash:
+            threading.Thread(target=_until_it_ends, args=(client,), daemon=True).start()
+        try:
+            client.run()
+        except FleetError as error:
+            raise _Refused(printable(str(error))) from error
 
 
-def from_config(config: Path, index: int, *, attack: bool) -> Answer:
+def from_config(config: Path, index: int, *, attack: bool, imports: tuple[str, ...] = ()) -> Answer:
     """The answer of worker `index` of a configuration's problem, as its own process gives it.
 
     A liar of an omniscient coalition has to know what the others say. It computes that here, from
@@ -106,7 +117,7 @@ def from_config(config: Path, index: int, *, attack: bool) -> Answer:
     from saddleproof.fleets.worker import workers_of
     from saddleproof.questions import Gradients
 
-    chosen = load(config)
+    chosen = load(config, imports)
     setup = build(chosen)
     liars = chosen.main.liars
     if attack and liars is None:

@@ -25,7 +25,8 @@ class Messages:
     Attributes:
         values: for gradients (q, m, d) in roster order; or a sequence of m answers in roster
             order, each an array of the question's shape, None, or whatever the worker sent.
-        status: per worker "ok", "late", "dead" or "malformed" (what the transport saw).
+        status: per worker "ok", "late", "dead" or "malformed" (what the transport saw), or another
+            word for why it was not heard, such as "not asked".
         notes: worker or sender name to what was wrong, for the trace.
         losses: (q, m) values F_i of the workers' losses, or a sequence of m (q,) answers; None
             where they were not announced, or the fleet has none.

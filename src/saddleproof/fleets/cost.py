@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from saddleproof.questions import Changes, Curvatures, Gradients, Question
+from typing import assert_never
+
+from saddleproof.questions import Changes, Curvatures, Gradients, LeastCurvature, Question
 
 
 def cost_of(question: Question) -> tuple[int, int]:
@@ -23,5 +25,7 @@ def cost_of(question: Question) -> tuple[int, int]:
         return 3 + p * t, (p + max(t, 3)) * d  # the ends of one direction at a time
     if isinstance(question, Curvatures):
         return 4 * len(question.directions), question.directions.size
-    k = min(question.steps, d)
-    return 4 * k, k * d
+    if isinstance(question, LeastCurvature):
+        k = min(question.steps, d)
+        return 4 * k, k * d
+    assert_never(question)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, assert_never, runtime_checkable
 
 import numpy as np
 
@@ -108,7 +108,7 @@ class Worker:
         if isinstance(question, LeastCurvature):
             (found,) = least(self._products(question.w), question, 1)
             return found
-        raise OptionError(f"a worker has no answer to {type(question).__name__}")
+        assert_never(question)
 
     def vote(self, question: Question, *, losses: bool = False) -> tuple[Vector, Vector | None]:
         """The answer to a question, and with `losses` the (q,) losses beside its gradients.
@@ -201,7 +201,9 @@ def reply_together(problem: AnswersTogether, question: Question) -> Vector:
         products = noise.with_rounding(product, m, len(w))
         if isinstance(question, Curvatures):
             return curvatures(products, question, m)
-        return least(products, question, m)
+        if isinstance(question, LeastCurvature):
+            return least(products, question, m)
+    assert_never(question)
 
 
 @dataclass(frozen=True, repr=False)

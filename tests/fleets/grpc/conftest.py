@@ -14,13 +14,16 @@ import pytest
 grpc = pytest.importorskip("grpc")  # all of this folder needs the extra
 
 # ruff: noqa: E402 - what follows needs it too
+from desk_talk import desk  # noqa: F401 - a fixture, as the next two
+from hostile_peers import four, nothing_escapes  # noqa: F401
+
 from saddleproof.errors import FleetError
 from saddleproof.fleets.deadline import Deadline
 from saddleproof.fleets.grpc import keys, transport
 from saddleproof.fleets.grpc.client import Client, honest
 from saddleproof.fleets.grpc.fleet import GrpcFleet
 from saddleproof.fleets.worker import workers_of
-from saddleproof.testing import Bowl
+from saddleproof.testing import QuarticSaddle
 
 M = 5
 NAMES = tuple(f"worker-{i}" for i in range(M))
@@ -45,7 +48,7 @@ def foreign(tmp_path_factory):
 
 @pytest.fixture
 def bowl():
-    return Bowl(m=M)
+    return QuarticSaddle(m=M)
 
 
 @pytest.fixture

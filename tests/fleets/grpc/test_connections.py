@@ -18,7 +18,7 @@ from saddleproof.fleets.grpc import keys, transport
 from saddleproof.fleets.grpc.client import Client, honest
 from saddleproof.fleets.grpc.fleet import GrpcFleet
 from saddleproof.fleets.worker import workers_of
-from saddleproof.testing import Bowl
+from saddleproof.testing import QuarticSaddle
 
 resource = pytest.importorskip("resource")
 POINTS = np.zeros((1, 4))
@@ -140,7 +140,7 @@ def start_at(folder):
     running = []
 
     def begin(address: str) -> Callable[[], None]:
-        answer = honest(workers_of(Bowl(m=5))[0])
+        answer = honest(workers_of(QuarticSaddle(m=5))[0])
         client = Client(answer, address, keys.load(folder, "worker-0"), pause=0.5)
         thread = threading.Thread(target=client.run)
         thread.start()

@@ -150,7 +150,7 @@ def test_a_server_reads_its_roster_and_keys_again_on_sighup(home, tmp_path, unti
     roster.write_text("ann\nben\n")
     config.write_text('problem = { name = "example2", workers = 2 }\nrun = { b = 0 }\n')
     log = tmp_path / "log.txt"
-    told = ["--keys", str(home), "--roster", str(roster), "--out", str(tmp_path), "--verbose"]
+    told = ["--keys", str(home), "--roster", str(roster), "--out", str(tmp_path)]
     command = [sys.executable, "-m", "saddleproof", "serve", str(config), *told]
     command += ["--listen", "127.0.0.1:0"]
     with log.open("w") as text, subprocess.Popen(command, stderr=text, stdout=text) as server:

@@ -98,6 +98,23 @@ def check_in_time(certificate: bytes, whose: str, cure: str) -> None:
         )
 
 
+def check_signed(certificate: Any, authority: Any, whose: str) -> None:
+    """That the authority signed the certificate.
+
+    Raises:
+        FleetError: it did not.
+    """
+    from cryptography.exceptions import InvalidSignature
+
+    try:
+        certificate.verify_directly_issued_by(authority)
+    except (InvalidSignature, ValueError, TypeError) as error:
+        raise FleetError(
+            f"the certificate of {whose} is not signed by this authority. Put the files of one "
+            "authority together"
+        ) from error
+
+
 def revoked(revocations: bytes, authority: bytes) -> frozenset[int]:
     """The serial numbers of a revocation list.
 

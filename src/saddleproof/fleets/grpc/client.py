@@ -18,6 +18,7 @@ from saddleproof.fleets.grpc import certificates, transport
 from saddleproof.fleets.grpc.frames import Assembly, answer_to, decode, frames
 from saddleproof.fleets.grpc.header import DONE, QUESTION, FrameError, Header
 from saddleproof.fleets.grpc.keys import Credentials
+from saddleproof.fleets.logs import told
 from saddleproof.fleets.worker import Worker
 from saddleproof.questions import Question
 
@@ -140,11 +141,15 @@ class Client:
         if code in (codes.PERMISSION_DENIED, codes.INVALID_ARGUMENT):
             raise FleetError(f"the server at {self.server} refuses this worker: {details}")
         if code == codes.ABORTED:  # a thief's connection must not end the owner's process
-            _log.warning("%s; dialing in again", details)
+            extra = told(event="replaced", server=self.server, reason=details)
+            _log.warning("%s; dialing in again", details, extra=extra)
             return min(2 * delay, self.pause)
         failed = not self._answered and delay < self.pause <= 2 * delay  # so often: tell it, once
-        told = logging.WARNING if failed else logging.INFO
-        _log.log(told, "no connection to %s: %s (%s)", self.server, code.name, details)
+        level = logging.WARNING if failed else logging.INFO
+        extra = told(event="unconnected", server=self.server, status=code.name, reason=details)
+        _log.log(
+            level, "no connection to %s: %s (%s)", self.server, code.name, details, extra=extra
+        )
         return _FIRST if self._answered else min(2 * delay, self.pause)
 
     def _session(self, channel: Any) -> bool:
@@ -163,6 +168,9 @@ class Client:
             for header, question in newest:
                 if question is None:
                     return True
+                if not self._answered:
+                    extra = told(event="asked", server=self.server)
+                    _log.info("the server at %s asks", self.server, extra=extra)
                 for frame in self._answers(header, question):
                     _put(outgoing, frame, call)
                 self._answered = True
@@ -185,7 +193,8 @@ class Client:
         except _PastError:
             _log.info("round %d: nobody waits for the answer any more", header.round)
         except Exception:  # noqa: BLE001 - the loss is the user's; the next round may do
-            _log.exception("round %d: no answer", header.round)
+            extra = told(event="no_answer", round=header.round)
+            _log.exception("round %d: no answer", header.round, extra=extra)
         return ()
 
     def _check(self, header: Header, question: Question) -> None:

@@ -188,7 +188,7 @@ class Desk:
                 self.count(name, "answered")
             else:
                 status[name] = LATE if name in self.lines else DEAD
-                self.count(name, "late")
+                self.count(name, status[name])
         heard = [asked.answers.get(n) if status[n] == OK else None for n in self.workers]
         notes, self._notes = self._notes | self.bad, {}
         self._heard = set()
@@ -205,6 +205,7 @@ class Desk:
     def receive(self, line: Line, frame: bytes) -> str | None:
         """Judge one frame; the reason when its connection must be closed. Never raises."""
         name = line.name
+        self.count(name, "bytes", len(frame))
         if self.lines.get(name) is not line:
             return "another connection with this certificate took its place"
         if name in self.bad:

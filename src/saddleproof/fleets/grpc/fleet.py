@@ -23,16 +23,18 @@ from saddleproof.fleets.deadline import Deadline, Patience
 from saddleproof.fleets.grpc import certificates, transport
 from saddleproof.fleets.grpc.desk import Desk
 from saddleproof.fleets.grpc.door import Door
-from saddleproof.fleets.grpc.keys import Credentials, load
+from saddleproof.fleets.grpc.keys import Credentials, serving
 from saddleproof.fleets.grpc.loop import Loop
 from saddleproof.fleets.grpc.roster import Roster
 from saddleproof.fleets.grpc.streams import Stream, Streams
-from saddleproof.fleets.logs import log_messages
+from saddleproof.fleets.logs import log_messages, told
 from saddleproof.questions import QUESTIONS, Gradients, Question
 
 _log = logging.getLogger(__name__)
 #: How long a worker may take to hear that the run is over.
 _FAREWELL = 2.0
+#: How long it may take to hear that the server stops; it dials in again in any case.
+_HANGUP = 0.3
 
 
 class GrpcFleet:
@@ -85,7 +87,7 @@ class GrpcFleet:
             raise OptionError(f"a roster needs workers of different names; got {self.workers}")
         self.deadline = Deadline() if deadline is None else deadline
         self._keys = keys
-        credentials = self._credentials()
+        credentials = serving(keys)
         door = self._door(roster, credentials)
         self._desk = Desk(self.workers)
         self._patience = Patience(len(self.workers))
@@ -98,12 +100,11 @@ class GrpcFleet:
         self._turn = asyncio.Lock()
         self._streams = Streams(self._desk, self._changed, self._wake)
         self._streams.door = door
+        self._server: Any = None
         try:
-            work = self._start(listen, credentials, keepalive)
-            self._server, self.address = self._thread.wait(work)
+            self.address = self._thread.wait(self._start(listen, credentials, keepalive))
         except BaseException:
-            self._closed = True
-            self._thread.stop()
+            self.close(done=False)
             raise
 
     def announce(self, announcement: Announcement) -> None:
@@ -171,7 +172,7 @@ class GrpcFleet:
                 has changed then.
         """
         self._open()
-        credentials = self._credentials()
+        credentials = serving(self._keys)
         before = self._streams.door
         if roster is None:
             kept = tuple(name for name in self.workers if name not in before.left)
@@ -185,17 +186,22 @@ class GrpcFleet:
     def counters(self) -> Mapping[str, Mapping[str, int]]:
         """Worker, or stranger, to what was counted since the start; see `counters.COUNTERS`.
 
-        answered, late (rounds that ended without it), stale (answers after their round), malformed
-        (proofs that it is bad), refused (connections), connected (connections), replaced
-        (connections whose place another one took; many of them mean a stolen key).
+        answered, late (rounds that ended without it), dead (those in which it had no connection),
+        stale (answers after their round), malformed (proofs that it is bad), refused (connections),
+        connected (connections), replaced (connections whose place another one took; many of them
+        mean a stolen key), bytes (of the frames that it sent).
         """
         return self._desk.counters()
+
+    def unseated(self) -> Mapping[str, str]:
+        """Worker to reason, for those that were proved bad and have no seat any more."""
+        return dict(self._desk.bad)
 
     def close(self, *, done: bool = True) -> None:
         """Tell the workers that the run is over, and stop; closing twice is harmless.
 
         Args:
-            done: False hangs up without a word, and the workers will dial in again.
+            done: False tells them that the server stops, and they will dial in again.
         """
         if self._closed:
             return
@@ -218,13 +224,6 @@ class GrpcFleet:
             renewed, self._renewed = self._renewed, None
         return renewed
 
-    def _credentials(self) -> Credentials:
-        found = self._keys if isinstance(self._keys, Credentials) else load(self._keys)
-        renew = "Renew it with `saddleproof keys renew FOLDER NAME`"
-        certificates.check_in_time(found.authority, "the authority", renew)
-        certificates.check_in_time(found.certificate, "the server", renew)
-        return found
-
     def _door(self, roster: Roster, credentials: Credentials) -> Door:
         return Door(
             dict(roster.pins),
@@ -234,18 +233,20 @@ class GrpcFleet:
 
     # --- in the loop's thread ---
 
-    async def _start(self, listen: str, keys: Credentials, keepalive: float) -> tuple[Any, str]:
+    async def _start(self, listen: str, keys: Credentials, keepalive: float) -> str:
         tls = transport.server_credentials(keys, self._began)
         options = transport.server_options(keepalive, transport.most_connections(len(self.workers)))
-        server, address = await transport.serve(self._streams.talk, listen, tls, options)
-        _log.info("listening at %s", address)
-        return server, address
+        self._server, address = await transport.serve(self._streams.talk, listen, tls, options)
+        _log.info("listening at %s", address, extra=told(event="listening", address=address))
+        return address
 
     async def _stop(self, *, done: bool) -> None:
+        self._streams.closing = True
         for line in list(self._desk.lines.values()):
             if isinstance(line, Stream):
                 line.end(done=done)
-        await self._server.stop(_FAREWELL if done else 0)
+        if self._server is not None:
+            await self._server.stop(_FAREWELL if done else _HANGUP)
 
     async def _gather(self, timeout: float) -> tuple[str, ...]:
         with contextlib.suppress(TimeoutError):

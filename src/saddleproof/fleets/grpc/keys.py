@@ -113,6 +113,27 @@ def load(folder: str | os.PathLike[str], name: str = SERVER) -> Credentials:
     )
 
 
+def serving(keys: str | os.PathLike[str] | Credentials) -> Credentials:
+    """The credentials of a server, in time.
+
+    Args:
+        keys: the folder, or the credentials themselves.
+
+    Raises:
+        FleetError: a file is missing, a certificate has expired or does not hold yet, or the
+            files do not belong together.
+    """
+    found = keys if isinstance(keys, Credentials) else load(keys)
+    renew = "Renew it with `saddleproof keys renew FOLDER NAME`"
+    certificates.check_in_time(found.authority, "the authority", renew)
+    certificates.check_in_time(found.certificate, "the server", renew)
+    shown = certificates.parsed(found.certificate)
+    if private(found.key, "the server's key").public_key() != shown.public_key():
+        raise FleetError("the server's key is not that of its certificate. Put the right one back")
+    certificates.check_signed(shown, certificates.parsed(found.authority), "the server")
+    return found
+
+
 def authority_of(home: Path) -> tuple[Any, Any]:
     """The authority's certificate and key.
 
@@ -204,16 +225,29 @@ def key_in(path: Path) -> Any:
     Raises:
         FleetError: the file is missing, or holds no ECDSA key.
     """
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
     _, ec = certificates.library()
-    try:
-        key = load_pem_private_key(_read(path), password=None)
-    except (ValueError, TypeError) as error:
-        raise FleetError(f"{path} is no private key: {error}. Remove it, and run again") from error
+    key = private(_read(path), str(path))
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise FleetError(f"{path} is no ECDSA key. Remove it, and run again")
     return key
+
+
+def private(pem: bytes, what: str) -> Any:
+    """The private key in PEM.
+
+    Args:
+        pem: its text.
+        what: what the message calls it.
+
+    Raises:
+        FleetError: it is none.
+    """
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        return load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError) as error:
+        raise FleetError(f"{what} is no private key: {error}. Remove it, and run again") from error
 
 
 def folder_of(path: str | os.PathLike[str]) -> Path:

@@ -13,6 +13,7 @@ from saddleproof.fleets.grpc import transport
 from saddleproof.fleets.grpc.desk import Desk, Line
 from saddleproof.fleets.grpc.door import Door, identity
 from saddleproof.fleets.grpc.header import DONE, Header
+from saddleproof.fleets.logs import told
 
 _log = logging.getLogger(__name__)
 #: Connections of one name at a time: one, its replacement, and what takes its time to end.
@@ -65,6 +66,10 @@ class Streams:
         desk: judges their frames.
         changed: set when somebody comes or goes.
         voted: called after every frame.
+
+    Attributes:
+        door: who may come in.
+        closing: whether the server stops.
     """
 
     def __init__(self, desk: Desk, changed: asyncio.Event, voted: Callable[[], None]) -> None:
@@ -72,6 +77,7 @@ class Streams:
         self._open: Counter[str] = Counter()
         self._told: Counter[str] = Counter()
         self.door = Door()
+        self.closing = False
 
     async def talk(self, _requests: Any, context: Any) -> None:
         """One connection, from its first frame to its last."""
@@ -85,7 +91,7 @@ class Streams:
         if refused is not None:
             self._tell(name, refused)
             await _abort(context, codes.PERMISSION_DENIED, refused)
-        _log.info("%s connected", name, extra={"saddle_worker": name})
+        self._came(name)
         self._open[name] += 1
         self._changed.set()
         line.post()
@@ -104,8 +110,10 @@ class Streams:
                 await asyncio.wait({reading, writing})
             finally:
                 self._open[name] -= 1
-            _log.info("%s is gone", name, extra={"saddle_worker": name})
+            _log.debug("%s is gone", name, extra=told(event="gone", worker=name))
         why = (not reading.cancelled() and reading.result()) or writing.result()
+        if why is None and line.over is False and self.closing:
+            await _abort(context, codes.UNAVAILABLE, "the server stops; the run may go on later")
         if why is not None:
             replaced = line.reason is not None and not line.for_good
             self._tell(name, why, alarm=replaced)
@@ -146,8 +154,16 @@ class Streams:
                 )
         if times & (times - 1) == 0:
             level = logging.ERROR if replaced >= _THEFT else logging.WARNING
-            told = {"saddle_worker": name, "saddle_times": times}
-            _log.log(level, "%r: %s (line %d of its kind)", name, why, times, extra=told)
+            event = "alarm" if level == logging.ERROR else "turned_away"
+            extra = told(event=event, worker=name, reason=why, times=times)
+            _log.log(level, "%r: %s (line %d of its kind)", name, why, times, extra=extra)
+
+    def _came(self, name: str) -> None:
+        """Log a connection, ever more rarely too."""
+        times = self._desk.counters()[name]["connected"]
+        level = logging.INFO if times & (times - 1) == 0 else logging.DEBUG
+        extra = told(event="connected", worker=name, times=times)
+        _log.log(level, "%s connected (time %d)", name, times, extra=extra)
 
     async def _read(self, line: Stream, context: Any) -> str | None:
         end = transport.library().aio.EOF
@@ -185,7 +201,7 @@ async def _abort(context: Any, code: Any, why: str) -> None:
     except aio.AbortError:
         raise
     except aio.BaseError as error:
-        _log.info("a stream was gone before it could be told %r: %s", why, error)
+        _log.debug("a stream was gone before it could be told %r: %s", why, error)
         raise asyncio.CancelledError from error
 
 
@@ -196,5 +212,5 @@ async def _contained(name: str, talking: Coroutine[Any, Any, str | None]) -> str
     except transport.library().aio.BaseError:
         return None
     except Exception:  # noqa: BLE001 - ours, then; it must not end anything else
-        _log.exception("%s: the connection failed", name, extra={"saddle_worker": name})
+        _log.exception("%s: the connection failed", name, extra=told(event="failed", worker=name))
         return None
