@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 import saddleproof as sp
+from saddleproof.aggregators.table import ALL_AGGREGATORS
+from saddleproof.attacks.table import ATTACKS
 from saddleproof.cli import main
 from saddleproof.config import parse as config
 from saddleproof.optimizers.certified import NEXT
+from saddleproof.optimizers.table import OPTIMIZERS
 from saddleproof.words import Ending, Level
 
 ROOT = Path(__file__).parents[1]
@@ -57,6 +60,7 @@ def test_the_manual_shows_commands_that_exist() -> None:
 
 
 FAMILIES = ("aggregators", "attacks", "optimizers", "problems", "fleets", "schedule", "codes")
+TABLES = {"aggregators": ALL_AGGREGATORS, "attacks": ATTACKS, "optimizers": OPTIMIZERS}
 PUBLIC = [
     *(f"saddleproof.{name}" for name in sp.__all__ if not name.startswith("_")),
     *(
@@ -74,7 +78,14 @@ def test_the_reference_describes_every_public_name(name: str) -> None:
     described = re.findall(r"^\.\. auto\w+:: ([\w.]+)$", reference, re.MULTILINE)
     module = name.rpartition(".")[0]
     whole = re.search(rf"^\.\. automodule:: {module}\n   :members:$", reference, re.MULTILINE)
-    assert name in described or whole or any(entry.startswith(f"{name}.") for entry in described)
+    found = name in described or whole or any(entry.startswith(f"{name}.") for entry in described)
+    assert found, f"add `.. autoclass:: {name}` to the page of its family in docs/api"
+
+
+@pytest.mark.parametrize("family", TABLES)
+def test_every_member_of_a_family_has_a_public_name(family: str) -> None:
+    missing = {made.__name__ for made in TABLES[family].values()} - set(getattr(sp, family).__all__)
+    assert not missing, f"add {sorted(missing)} to src/saddleproof/{family}/__init__.pyi"
 
 
 def test_the_drawing_of_the_default_is_its_table() -> None:

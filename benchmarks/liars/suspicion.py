@@ -193,7 +193,9 @@ def main() -> None:
     parser.add_argument(
         "--optimizers", nargs="+", default=list(OPTIMIZERS), choices=list(OPTIMIZERS)
     )
+    parser.add_argument("--attacks", nargs="+", help="these alone; 'none' is honest runs")
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--append", action="store_true", help="to the rows that --out has already")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     counts: dict[tuple[str, str, str], Count] = {}
@@ -211,6 +213,8 @@ def main() -> None:
             problem = build(name, seed)
             some: dict[str, Any] = {"none": None} if seed < options.honest_seeds else {}
             some |= attacks(optimizer) if seed < seeds else {}
+            if options.attacks:
+                some = {name: make for name, make in some.items() if name in options.attacks}
             for attack, make in some.items():
                 key = (optimizer, attack, rule)
                 count = counts.setdefault(key, Count(*key))
@@ -222,16 +226,17 @@ def main() -> None:
         print(f"{name}, {optimizer}, {rule}: {spent}", file=sys.stderr, flush=True)
         measured = [count for count in counts.values() if count.runs]
         if options.out:
-            write(options.out, measured)
+            write(options.out, measured, append=options.append)
     print(table([HEAD, *rows(measured)]))
 
 
-def write(path: Path, counts: list[Count]) -> None:
-    """The counts as CSV."""
-    with path.open("w", newline="") as file:
+def write(path: Path, counts: list[Count], *, append: bool = False) -> None:
+    """The counts as CSV, in the place of what the file holds or after it."""
+    with path.open("a" if append else "w", newline="") as file:
         out = csv.writer(file, lineterminator="\n")
         names = [column.name for column in fields(Count)]
-        out.writerow(names)
+        if not append:
+            out.writerow(names)
         for count in counts:
             cells = (getattr(count, name) for name in names)
             out.writerow([f"{x:.4f}" if isinstance(x, float) else x for x in cells])

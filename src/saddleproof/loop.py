@@ -24,7 +24,7 @@ from saddleproof.fleets.local import GradientSource, LocalFleet
 from saddleproof.optimizers.base import Optimizer, Status
 from saddleproof.optimizers.certified import CertifiedPGD
 from saddleproof.optimizers.gradient_only import GradientOnlyPGD
-from saddleproof.questions import QUESTIONS, answered_by
+from saddleproof.questions import answered_by
 from saddleproof.result import Progress, Result, stops_after
 from saddleproof.resume import Saver, fingerprint_of, leading, take_up
 from saddleproof.server import CannotGoOn, Server
@@ -100,7 +100,7 @@ def minimize(
     arguments.callback("callback", callback)
     timeout = arguments.seconds("timeout", timeout)
     if optimizer is None:
-        everything = set(answered_by(fleet)) >= set(QUESTIONS)
+        everything = set(answered_by(fleet)) >= set(CertifiedPGD.questions)
         optimizer = CertifiedPGD() if everything else GradientOnlyPGD()
     aggregator = Median() if aggregator is None else aggregator
     arguments.optimizer("optimizer", optimizer)
@@ -141,13 +141,13 @@ def _led(
         StoreError: a state could not be saved; `result` is the run so far.
     """
     optimizer = server.optimizer
-    status = optimizer.status(loop.state)
+    status = _status(optimizer, loop.state)
     try:
         try:
             while not status.done and loop.round < max_rounds:
                 loop = saver.with_memory(server.round(loop))
                 saver.after_round(loop)
-                status = optimizer.status(loop.state)
+                status = _status(optimizer, loop.state)
                 w = optimizer.point(loop.state)
                 if stops_after(callback, loop.trace[-1], w, loop.state) and not status.done:
                     why = f"stopped by the callback after round {loop.round - 1}"
@@ -164,6 +164,15 @@ def _led(
         error.result = _result(server, loop, cut, None)
         raise
     return loop, status
+
+
+def _status(optimizer: Optimizer[Any], state: object) -> Status:
+    found = optimizer.status(state)
+    if not isinstance(found, Status):
+        raise OptionError(
+            f"{type(optimizer).__name__}.status must return a Status(name, message); got {found!r}"
+        )
+    return found
 
 
 def _result(server: Server, loop: Progressed, status: Status, found: Certificate | None) -> Result:

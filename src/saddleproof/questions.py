@@ -171,10 +171,17 @@ def as_question(asked: Any) -> Question:
     """What an optimizer asks as a question: an array of points stands for their gradients."""
     if isinstance(asked, QUESTIONS):
         return asked  # type: ignore[return-value]
+    kinds = ", ".join(kind.__name__ for kind in QUESTIONS)
+    if hasattr(asked, "shape") and not hasattr(asked, "__array__"):
+        raise OptionError(
+            f"an optimizer asks one of {kinds}, or (q, d) points; got {type(asked).__name__}, "
+            "which no worker answers. A new question needs a worker's side, in "
+            "saddleproof.fleets.worker"
+        )
     points = plain(asked, "what the optimizer asks")
     if points.ndim != 2 or points.dtype.kind != "f":
         raise OptionError(
-            "an optimizer asks a question or (q, d) floating-point points; got "
+            "an optimizer asks (q, d) floating-point points, or a question; got "
             f"{type(asked).__name__} of shape {points.shape}, dtype {points.dtype}"
         )
     return Gradients(points)

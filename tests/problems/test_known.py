@@ -103,7 +103,7 @@ IMPOSSIBLE = {
 def test_the_list_of_those_that_look_at_gradients_alone_is_complete():
     alone = {name for name, made in OPTIMIZERS.items() if made.questions == (Gradients,)}
     losses = {name for name, made in OPTIMIZERS.items() if made.needs_values}
-    assert set(IMPOSSIBLE) == alone - losses
+    assert set(IMPOSSIBLE) == alone - losses, "each needs its options in IMPOSSIBLE, above"
 
 
 @pytest.mark.parametrize("name", IMPOSSIBLE)

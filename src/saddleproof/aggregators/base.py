@@ -121,10 +121,12 @@ class Rule:
 
     def breakdown(self, m: int) -> int:
         """The most Byzantine rows that m messages can hold."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} lacks breakdown(m), the largest b")
 
     def _batch(self, stack: Array, b: int) -> Estimate:
-        raise NotImplementedError
+        raise NotImplementedError(
+            f"{type(self).__name__} lacks _batch(stack, b): a (q, m, d) stack to an Estimate"
+        )
 
 
 def check_breakdown(rule: Aggregator | Rule, m: int, b: int) -> int:

@@ -30,13 +30,13 @@ Infinite honest answers count as silence, except in `truthful`, `quiet` and `med
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, assert_never, get_args
 
 import numpy as np
 
 from saddleproof.arrays import Vector
 from saddleproof.attacks.base import AnswerView
-from saddleproof.questions import Changes, Curvatures, LeastCurvature
+from saddleproof.questions import Changes, Curvatures, Gradients, LeastCurvature
 
 Way = Literal[
     "truthful", "against", "for", "forge", "quiet", "loud",
@@ -58,7 +58,9 @@ def lies(view: AnswerView, says: Way, size: float) -> Vector:
         says: a way, see the head of this file.
         size: the number of the ways that take one, > 0.
     """
-    if says == "truthful" or not view.members or not len(view.honest):
+    if isinstance(view.question, Gradients) or says == "truthful":
+        return view.own
+    if not view.members or not len(view.honest):
         return view.own
     if says == "nan":
         return np.full_like(view.own, np.nan)
@@ -70,7 +72,7 @@ def lies(view: AnswerView, says: Way, size: float) -> Vector:
             return _curvatures(at, view.question, says)
         if isinstance(view.question, LeastCurvature):
             return _least(at, says)
-    return view.own
+    assert_never(view.question)
 
 
 @dataclass(frozen=True)

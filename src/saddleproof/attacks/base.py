@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,7 +13,7 @@ from saddleproof.attacks.views import AnswerView, AttackView
 from saddleproof.border import answer, only_reads
 from saddleproof.errors import BreakdownError, OptionError
 from saddleproof.fingerprint import KeepingFleet, conditions_of
-from saddleproof.fleets.base import MALFORMED, OK, Announcement, Fleet, Messages
+from saddleproof.fleets.base import MALFORMED, OK, Announcement, ExcludingFleet, Fleet, Messages
 from saddleproof.questions import Gradients, Question, answered_by
 
 _MISCOUNTED = "{} must give one lie for each of {} liars; got {}"
@@ -164,6 +164,11 @@ class Coalition:
         if isinstance(self.fleet, KeepingFleet):
             self.fleet.restore(kept)
 
+    def exclude(self, excluded: Mapping[str, str]) -> None:
+        """Tell the fleet underneath who was proved bad."""
+        if isinstance(self.fleet, ExcludingFleet):
+            self.fleet.exclude(excluded)
+
     def close(self) -> None:
         """Close the fleet underneath."""
         self.fleet.close()
@@ -214,6 +219,11 @@ def _replace(
     A stack is of numbers: it takes on the dtype that was asked for, since another one would be
     proof against its senders. What is listed one a liar is sent as it is.
     """
+    if not hasattr(lies, "__len__"):
+        raise OptionError(
+            f"{whose} must be an array with the members over axis 1, or one answer a member; got "
+            f"{type(lies).__name__}"
+        )
     if isinstance(lies, np.ndarray):
         true = answers[liars[0]]
         shape = (len(true), len(liars), *true.shape[1:])

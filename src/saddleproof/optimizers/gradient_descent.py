@@ -105,7 +105,10 @@ def stationary(now: Descent) -> bool:
         OptionError: the aggregation rule knows no inexactness.
     """
     if now.inexactness[0] == np.inf:
-        raise OptionError("this optimizer needs a rule with an inexactness; take Median()")
+        raise OptionError(
+            "this optimizer needs a rule with an inexactness (`Estimate.inexactness`); take "
+            "Median(), or CertifiedPGD(), which needs none"
+        )
     small: np.bool_ = np.linalg.norm(now.gradient[0]) <= STATIONARY * now.inexactness[0]
     return bool(small)
 

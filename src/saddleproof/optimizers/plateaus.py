@@ -27,7 +27,7 @@ from saddleproof.optimizers.certified.propose import Propose, Verify
 from saddleproof.optimizers.certified.run import Run
 from saddleproof.optimizers.gradient_descent import check_positive
 from saddleproof.optimizers.randomness import RandomKey
-from saddleproof.questions import QUESTIONS, Changes, Gradients, Question
+from saddleproof.questions import Changes, Curvatures, Gradients, LeastCurvature, Question
 from saddleproof.ranks import mean_bounds, median_bounds
 from saddleproof.words import Ending
 
@@ -118,7 +118,7 @@ class PlateauPGD(Machine):
     every: int = 25
     patience: int | None = None
 
-    questions = QUESTIONS
+    questions = (Gradients, Changes, Curvatures, LeastCurvature)
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -167,13 +167,17 @@ class PlateauPGD(Machine):
         )
 
     def _step(self, state: PlateauState, reading: Reading) -> PlateauState:
-        w = state.w - self.step * reading.gradient[0]
+        w, changed = self.moved(state, reading.gradient[0])
         steps = state.steps + 1
         run = state.run.moved(np.asarray(w, dtype=np.float64), "trains")
         run = replace(run, m=reading.stack.shape[1])
         finite = bool(np.isfinite(run.w).all())
         phase = Test() if steps % self.every == 0 and finite else Train()
-        return replace(state, run=run, w=w, steps=steps, phase=phase)
+        return replace(state, run=run, w=w, steps=steps, phase=phase, **changed)
+
+    def moved(self, state: PlateauState, g: Vector) -> tuple[Vector, dict[str, Any]]:
+        """One gradient step: the next point, and what else changes in the state."""
+        return state.w - self.step * g, {}
 
     def _tested(self, state: PlateauState, reading: Answers) -> PlateauState:
         changes = reading.stack[:, 0, 0]

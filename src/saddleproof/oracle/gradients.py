@@ -29,7 +29,7 @@ class Verdicts:
     Attributes:
         heard: names of the workers whose rows were used.
         charged: worker to reason, for those proved bad in this round.
-        absent: worker to "late" or "dead".
+        absent: worker to "late", "dead", or "not asked" in a round of a sample.
         strangers: sender to reason, for answers from outside the roster.
         overflowed: workers that answered NaN or Inf at a void point; not charged.
         refused: worker or sender to how many of its answers and connections the transport turned
@@ -177,6 +177,11 @@ def estimates(rule: Aggregator, stack: Vector, b: int) -> Estimate:
     whose = f"{type(rule).__name__}.estimates"
     with only_reads(whose):
         found = rule.estimates(read_only(stack), b)
+        if not isinstance(found, Estimate):
+            raise OptionError(
+                f"{type(rule).__name__}.estimates must return an Estimate of vector, inexactness "
+                f"and kept; got {type(found).__name__}"
+            )
     if not isinstance(found, Estimate):
         raise OptionError(f"{whose} must return an Estimate; got {type(found).__name__}")
     vector = answer(found.vector, (q, d), f"the vector of {whose}").astype(stack.dtype)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from saddleproof import arguments
-from saddleproof.optimizers.base import Optimizer
+from saddleproof.errors import OptionError
+from saddleproof.optimizers.base import Evidence, Optimizer
 from saddleproof.oracle import Oracle
 from saddleproof.questions import Gradients, Question, as_question
 from saddleproof.storage import snapshot
@@ -39,6 +40,8 @@ def check_optimizer(
     problem = QuarticSaddle() if problem is None else problem
     oracle = Oracle(LocalFleet(problem), Median(), b)
     oracle.announce(optimizer)
+    if not hasattr(problem, "start"):
+        raise OptionError("check_optimizer needs a problem with a start; give Problem(start=)")
     d = len(problem.start)
     allowed = tuple(getattr(optimizer, "questions", (Gradients,)))
     state = optimizer.init(problem.start.copy(), seed=3, max_rounds=max_rounds)
@@ -65,6 +68,15 @@ def check_optimizer(
             f"round {round_id}: a run resumed from a snapshot must go on in the same bytes",
         )
         state = resumed
+    for m in (1, 3, 20):
+        holds(optimizer.breakdown(m) >= 0, f"breakdown({m}) must be a number of workers")
+    known = optimizer.evidence(state)
+    holds(known is None or isinstance(known, Evidence), "evidence must be Evidence or None")
+    extended = optimizer.extend(state, 2 * max_rounds)
+    holds(type(extended) is type(state), "extend must return a state")
+    holds(
+        equal(optimizer.point(extended), optimizer.point(state)), "extend must not move the point"
+    )
     status = optimizer.status(state)
     holds(status.message, "a status says something to a person")
     holds(np.isfinite(optimizer.point(state)).all(), "the point must be finite")

@@ -28,7 +28,7 @@ from saddleproof.optimizers.certified.line import Ended, Line, Stride
 from saddleproof.optimizers.certified.propose import Propose, Verify
 from saddleproof.optimizers.certified.run import Run
 from saddleproof.optimizers.randomness import RandomKey
-from saddleproof.questions import QUESTIONS, Question
+from saddleproof.questions import Changes, Curvatures, Gradients, LeastCurvature, Question
 from saddleproof.words import Ending
 
 #: What may follow on what.
@@ -88,7 +88,7 @@ class CertifiedPGD(Machine):
     curvature: float | None = None
     step: float | None = None
 
-    questions = QUESTIONS
+    questions = (Gradients, Changes, Curvatures, LeastCurvature)
     takes_back = True
 
     def __post_init__(self) -> None:
