@@ -135,7 +135,7 @@ def test_compare_prints_shares_and_writes_the_report(inside):
     assert "0 of 2" in output
     assert "2 of 2" in output
     report = inside / "saddleproof-compare"
-    assert {path.name for path in report.iterdir()} == WRITTEN
+    assert {path.name for path in report.iterdir()} == WRITTEN | {"ledger.sqlite"}
     lines = (report / "trials.csv").read_text().splitlines()
     assert lines[0].startswith("world,label,problem,attack,optimizer,aggregator,seed,status,rounds")
     assert len(lines) == 1 + 2 * 2

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import saddleproof as sp
 from saddleproof.arguments.renamed import CLASSES, NAMES
+from saddleproof.config.imports import Imports
 from saddleproof.config.lines import line_of
 from saddleproof.config.members import find
 from saddleproof.config.parse import load, parse
@@ -101,16 +102,18 @@ class NoProblem:
 
     start = 0.0
 
+    def gradients(self, points): ...
+
 
 def test_a_problem_without_workers_is_an_error_of_the_file():
     text = f'problem = "{__name__}:NoProblem"\nrun = {{ b = 1 }}\n'
     with pytest.raises(ConfigError, match=r"\[problem\].*NoProblem has no m"):
-        build(parse(text))
+        build(parse(text, imports=Imports((__name__,))))
 
 
 def test_a_member_that_is_not_on_the_roster_is_an_error_of_the_file():
     config = parse(GOOD.replace("[1, 4]", "[1, 40]"))
-    with pytest.raises(ConfigError, match=r"line 5: \[attack\]: members must be positions"):
+    with pytest.raises(ConfigError, match=r"line 8: \[attack\] members: members must be positi"):
         build(config)
 
 

@@ -63,6 +63,24 @@ def test_several_processes_find_what_one_finds_and_serve_later_tasks_too() -> No
     assert gone(before)
 
 
+def test_one_task_alone_is_computed_where_many_are() -> None:
+    """In another process, with one thread: what is left of many tasks has the same bytes."""
+    with Pool(2) as pool:
+        assert [pid for _, pid in pool.completed(os.getpid, [()])] == pids(pool) != [os.getpid()]
+        assert list(pool.completed(os.getpid, [])) == []
+
+
+def test_a_task_whose_process_died_gives_what_the_caller_says_and_costs_no_other() -> None:
+    tasks = [("import os; os._exit(3)",), *[("",)] * 5, ("import os; os._exit(4)",)]
+    with Pool(2) as pool:
+        found = list(pool.completed(exec, tasks, label=str, lost=lambda task, error: str(error)))
+        assert len(pids(pool)) == 2
+    assert sorted(task for task, _ in found) == sorted(tasks)
+    lost = {task[0]: said for task, said in found if said is not None}
+    assert ["exit code 3" in lost[tasks[0][0]], "exit code 4" in lost[tasks[-1][0]]] == [True, True]
+    assert len(lost) == 2
+
+
 def test_results_come_as_they_finish() -> None:
     with Pool(2) as pool:
         slow_first = pool.completed(time.sleep, [(1.0,), (0.0,), (0.1,)])

@@ -16,6 +16,7 @@ def command(family: str | None) -> None:
     import inspect
 
     from rich.table import Table
+    from rich.text import Text
 
     from saddleproof.config.members import parameters, table
 
@@ -25,7 +26,7 @@ def command(family: str | None) -> None:
         rows.add_column()
         for name, make in table(one.removesuffix("s")).items():
             line = (inspect.getdoc(make) or "").partition("\n\n")[0].replace("\n", " ")
-            rows.add_row(name, line)
+            rows.add_row(name, Text(line))  # brackets in it are no markup
             rows.add_row("", f"options: {', '.join(parameters(make)) or 'none'}", style="dim")
         if family is None:
             console().print(f"\n[bold]{one}[/bold]\n")

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from saddleproof.cli.terminal import INTERRUPTED, config_argument, console, jobs_option, say
+from saddleproof.cli.terminal import (
+    INTERRUPTED,
+    config_argument,
+    console,
+    import_option,
+    jobs_option,
+    say,
+)
+from saddleproof.printed import one_line
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -40,6 +48,7 @@ SHOWN = 12
     help="Folder of the log, and of the configuration that replays what was found.",
 )  # fmt: skip
 @jobs_option
+@import_option
 def command(
     config: Path,
     budget: int,
@@ -48,6 +57,7 @@ def command(
     objective: Literal["trap", "lie"],
     out: Path,
     jobs: int | None,
+    imports: tuple[str, ...],
 ) -> None:
     """Search for the attack under which the trainer of CONFIG fails most often.
 
@@ -59,7 +69,7 @@ def command(
     from saddleproof.lab.report.progress import Steps
 
     terminal = console()
-    load(config)  # a mistake in it is told before the folder is made
+    chosen = load(config, imports)  # a mistake in it is told before the folder is made
     log = out / "ledger.sqlite"
     with Steps(terminal, "runs", budget + fresh, bounded=False) as steps:
 
@@ -76,12 +86,16 @@ def command(
             objective=objective,
             log=log,
             callback=show,
+            allow_import=imports,
         )
     terminal.print(_table(found))
     say(terminal, f"\n{found}")
     replay = out / f"{config.stem}-worst.toml"
     replay.write_text(found.replay, encoding="utf-8")
-    say(terminal, f"\nreplay with: saddleproof compare {replay} --seeds {fresh}")
+    if any(not chosen.imports.named(module) for module in chosen.main.outsiders):
+        say(terminal, f"\nits classes are in the folder of {config}: copy {replay} there")
+    allowed = "".join(f" --allow-import {module}" for module in imports)
+    say(terminal, f"\nreplay with: saddleproof compare {replay} --seeds {fresh}{allowed}")
     if found.interrupted:
         say(terminal, f"interrupted after {found.runs} runs; the same command goes on")
         sys.exit(INTERRUPTED)
@@ -89,11 +103,13 @@ def command(
 
 def _table(found: Findings) -> Table:
     from rich.table import Table
+    from rich.text import Text
 
     title = f"The worst of {len(found.tried)} attacks, on the seeds that the search itself used"
     rows = Table(title=title, box=None, pad_edge=False)
     for heading in ("attack", "left", "deceived", "runs"):
         rows.add_column(heading, overflow="fold")
     for one in found.tried[:SHOWN]:
-        rows.add_row(one.name, str(one.left), str(one.deceived), str(len(one.outcomes)))
+        said = (one.name, str(one.left), str(one.deceived), str(len(one.outcomes)))
+        rows.add_row(*(Text(one_line(cell)) for cell in said))
     return rows

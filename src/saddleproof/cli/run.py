@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from saddleproof import __version__
+from saddleproof.cli.again import again
 from saddleproof.cli.terminal import (
-    INTERRUPTED,
     allow_option,
     config_argument,
     console,
+    exit_code,
+    import_option,
     resume_option,
     say,
 )
 from saddleproof.errors import StoreError
-from saddleproof.words import Ending
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 @config_argument
 @resume_option
 @allow_option
+@import_option
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -41,14 +43,23 @@ if TYPE_CHECKING:
     show_default=True,
     help="Folder of the run store, runs.sqlite.",
 )
-def command(config: Path, *, resume: bool, allow: tuple[str, ...], out: Path) -> None:
+@click.pass_context
+def command(
+    context: click.Context,
+    config: Path,
+    *,
+    resume: bool,
+    allow: tuple[str, ...],
+    imports: tuple[str, ...],
+    out: Path,
+) -> None:
     """Run CONFIG once; every round is committed to the store."""
     from saddleproof.config.parse import load
     from saddleproof.config.setup import build, first_warnings
     from saddleproof.lab.report.workers import workers
     from saddleproof.runs.store import Store
 
-    terminal, chosen = console(), load(config)
+    terminal, chosen = console(), load(config, imports)
     setup = build(chosen)
     with Store(out / "runs.sqlite") as store:
         if resume and (over := ended(store, chosen)) is not None:
@@ -64,8 +75,8 @@ def command(config: Path, *, resume: bool, allow: tuple[str, ...], out: Path) ->
     say(terminal, f"\n{workers(result, setup.fleet.workers)}")
     say(terminal, f"\nrun {checkpoint.run} in {out / 'runs.sqlite'}")
     if result.status.resumable:
-        say(terminal, f"go on with: saddleproof run {config} --resume --out {out}")
-        sys.exit(INTERRUPTED if result.status is Ending.INTERRUPTED else 1)
+        say(terminal, f"go on with: {again(context)}")
+    sys.exit(exit_code(result.status))
 
 
 def ended(store: Store, chosen: Config) -> str | None:

@@ -1,20 +1,24 @@
 """From the names and options of a configuration to the members of a family.
 
-A member is looked up in its family's table.py; outsiders write `package.module:Class`. Its options
-are the parameters of its constructor, and are checked before anything runs.
+A member is looked up in its family's table.py; outsiders write `package.module:Class`, and their
+class must have what the family asks of its members. Its options are the parameters of its
+constructor, and are checked before anything runs.
 """
 
 from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from saddleproof.arguments import FAMILIES, suggest
 from saddleproof.arguments.renamed import NAMES
-from saddleproof.errors import ConfigError, MissingExtraError, OptionError
+from saddleproof.config.fitting import fitting
+from saddleproof.config.imports import Imports
+from saddleproof.errors import ConfigError, MissingExtraError, SaddleproofError
+from saddleproof.printed import reason
 
 #: Family to the module and the name of its table.
 TABLES: dict[str, tuple[str, str | None]] = {
@@ -47,7 +51,8 @@ class Member:
         name: as written in the configuration.
         make: its class.
         options: constructor arguments by name; a `Member` where an option is one itself.
-        complain: makes a `ConfigError` that says where the member stands in the file.
+        complain: makes a `ConfigError` that says where the member, or a key of it, stands in the
+            file.
     """
 
     name: str
@@ -64,6 +69,13 @@ class Member:
         )
         listed = ", ".join(options)
         return f"{self.name}({listed})" if listed else self.name
+
+    def every(self) -> Iterator[Member]:
+        """This member, and those that are options of it."""
+        yield self
+        for value in self.options.values():
+            if isinstance(value, Member):
+                yield from value.every()
 
     def seeded(self, seed: int | None) -> Member:
         """The same with this seed wherever it, or an option of it, takes one."""
@@ -87,15 +99,19 @@ class Member:
                 cannot do without and about which the configuration is silent.
 
         Raises:
-            ConfigError: an option is refused, or one that is needed is missing.
+            ConfigError: an option is refused, one that is needed is missing, or the constructor
+                raised any other error.
+            MissingExtraError: the member needs an optional dependency.
         """
         arguments = self._arguments(supplied)
         try:
             return self.make(**arguments)
         except MissingExtraError:
             raise
-        except (OptionError, TypeError) as error:
+        except (SaddleproofError, TypeError) as error:
             raise self.complain(f"{self.name}: {error}") from error
+        except Exception as error:  # a constructor may be the user's own, and raise anything
+            raise self.complain(f"{self.name}: {reason(error)}") from error
 
     def plan(self, **supplied: Any) -> Any:
         """A schedule: built now if it is a fixed one, or else a function of (d, inexactness)."""
@@ -130,18 +146,25 @@ def table(family: str) -> dict[str, Any]:
     return members
 
 
-def find(family: str, name: str) -> Any:
-    """The class behind a name of the table, or behind `package.module:Class`.
+def find(family: str, name: str, imports: Imports | None = None) -> Any:
+    """What makes the member of that name: a class, or for a schedule perhaps a function.
+
+    Args:
+        family: a key of `TABLES`.
+        name: of the family's table, or `package.module:Class`.
+        imports: from where the latter may come; from saddleproof alone unless given.
 
     Raises:
-        ConfigError: no such member; the message lists the nearest names.
+        ConfigError: no such member, and the message lists the nearest names; or something else
+            than a member of the family.
     """
-    module, colon, attribute = name.partition(":")
-    if colon:
+    if ":" in name:
+        found = (imports or Imports()).load(name)
         try:
-            return getattr(importlib.import_module(module), attribute)
-        except (ImportError, AttributeError) as error:
-            raise ConfigError(f"cannot load {name!r}: {error}") from error
+            options = tuple(parameters(found))
+        except (TypeError, ValueError) as error:  # written in C
+            raise ConfigError(f"{name!r} does not say which options it takes") from error
+        return fitting(family, name, found, options)
     members = table(family)
     if name in NAMES and NAMES[name] in members:
         raise ConfigError(f"the {family} {name!r} is called {NAMES[name]!r} now")

@@ -25,7 +25,8 @@
     optimizer = ["gradient_descent", "certified_pgd"]             # or [[compare]], crossed with
     aggregator = ["median", "trimmed_mean"]                       # the problems and attacks
 
-Names are those of `saddleproof list FAMILY`, or `package.module:Class` for members of your own. An
+Names are those of `saddleproof list FAMILY`, or `package.module:Class` for members of your own,
+from modules in the file's folder and from those that are allowed (`saddleproof.config.imports`). An
 option that is a member itself (`schedule`, `attack`, and `rule` of a pre-aggregation) is a name or
 a table as well: `aggregator = { name = "nearest_neighbor_mixing", rule = "krum" }`.
 """
@@ -34,18 +35,19 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import tomllib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from saddleproof.arguments import flaw, suggest
 from saddleproof.config.grid import TRAINER, WORLD, Axes, Choice, Trainer, cross, pairs
+from saddleproof.config.imports import Imports
 from saddleproof.config.lines import Path as KeyPath
-from saddleproof.config.lines import nearest_line
 from saddleproof.config.members import MEMBER_OPTIONS, Member, find, parameters
 from saddleproof.config.records import Config, Entry, Liars, RunOptions
+from saddleproof.config.source import Source, read
 from saddleproof.errors import ConfigError, OptionError
 
 SECTIONS = ("problem", "attack", "aggregator", "optimizer", "run", "compare", "grid")
@@ -53,39 +55,49 @@ SECTIONS = ("problem", "attack", "aggregator", "optimizer", "run", "compare", "g
 HONEST = "none"
 #: Members of the families that need not be named.
 DEFAULTS = {"aggregator": "median", "optimizer": "certified_pgd"}
+#: Most liars that `members` may count: a list of them is made.
+MOST_MEMBERS = 1_000_000
 
 
-def load(path: str | os.PathLike[str]) -> Config:
+def load(path: str | os.PathLike[str], allow: Sequence[str] = ()) -> Config:
     """Read and check a configuration file.
+
+    Args:
+        path: of the file.
+        allow: modules of which it may import members, beside those in its own folder.
 
     Raises:
         ConfigError: the file cannot be read, or `parse` refuses it.
+        OptionError: `allow` has a name that no module can have.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read {path}: {error}") from error
-    return parse(text, source=str(path))
+    text = read(path)
+    folder = Path(os.path.realpath(Path(path).parent))
+    return parse(text, os.fspath(path), Imports(tuple(allow), folder))
 
 
-def parse(text: str, source: str = "configuration") -> Config:
+def parse(text: str, source: str = "configuration", imports: Imports | None = None) -> Config:
     """Check the text of a configuration.
 
+    Args:
+        text: TOML.
+        source: what complaints call it.
+        imports: from where it may take members of one's own; from saddleproof alone unless given.
+
     Raises:
-        ConfigError: names the line, the table and the key, what was found, and what is valid.
+        ConfigError: one line that names the line, the table and the key, what was found, and what
+            is valid.
     """
-    try:
-        tree = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{source}: {error}") from error
-    return _Reader(text, source, tree).config()
+    return _Reader(Source.of(text, source), imports or Imports()).config()
 
 
 @dataclass(frozen=True)
 class _Reader:
-    text: str
-    source: str
-    tree: Mapping[str, Any]
+    source: Source
+    imports: Imports
+
+    @property
+    def tree(self) -> Mapping[str, Any]:
+        return self.source.tree
 
     def config(self) -> Config:
         self.known((), self.tree, SECTIONS)
@@ -97,7 +109,11 @@ class _Reader:
         axes = {family: self.axis(family, run.b) for family in grid}
         main = Entry("", *(self.chosen(family, axes, run.b) for family in (*WORLD, *TRAINER)))
         main = replace(main, label=main.optimizer.name)
-        return Config(self.text, main, run, tuple(cross(main, axes, self.trainers(main, axes))))
+        rows = tuple(cross(main, axes, self.trainers(main, axes)))
+        count = Counter((row.world, row.label) for row in rows)
+        if twice := [f"{world} {label}".strip() for (world, label), n in count.items() if n > 1]:
+            raise self.error(("grid",), f"two rows are called {twice[0]!r}: give labels")
+        return Config(self.source.text, main, run, rows, self.imports)
 
     def chosen(self, family: str, axes: Axes, b: int) -> Any:
         """The family's own table, or else the first of its list in the grid, or its default."""
@@ -123,10 +139,10 @@ class _Reader:
         return label or member.spelled
 
     def error(self, path: KeyPath, message: str) -> ConfigError:
-        """The one form of all complaints: file, line, table and key, message."""
-        line = nearest_line(self.text, path)
-        place = self.source if line is None else f"{self.source}, line {line}"
-        return ConfigError(": ".join(part for part in (place, _spelled(path), message) if part))
+        return self.source.error(path, message)
+
+    def at(self, path: KeyPath, default: Any) -> Any:
+        return self.source.at(path, default)
 
     def known(self, path: KeyPath, table: Any, valid: tuple[str, ...]) -> None:
         if not isinstance(table, Mapping):
@@ -147,7 +163,7 @@ class _Reader:
         if not isinstance(name, str):
             raise self.error(path, f"needs a name, a string; got {name!r}")
         try:
-            make = find(family, name)
+            make = find(family, name, self.imports)
         except ConfigError as error:
             raise self.error((*path, "name"), str(error)) from error
         self.known(path, spec, ("name", *beside, *parameters(make)))
@@ -157,17 +173,19 @@ class _Reader:
                 options[key] = self.member((*path, key), MEMBER_OPTIONS[key])
             elif wrong := flaw(make, key, value):
                 raise self.error((*path, key), wrong)
-        return Member(name, make, options, lambda message: self.error(path, message))
+        return Member(name, make, options, lambda said, *keys: self.error((*path, *keys), said))
 
     def members(self, path: KeyPath, b: int) -> tuple[int, ...]:
         """Positions of the liars: the first k workers, or a list; the first b unless given."""
         given = self.at((*path, "members"), b)
-        if isinstance(given, int) and not isinstance(given, bool) and given >= 0:
+        if type(given) is int and 0 <= given <= MOST_MEMBERS:
             return tuple(range(given))
         if isinstance(given, list) and all(type(i) is int and i >= 0 for i in given):
             return tuple(given)
         raise self.error(
-            (*path, "members"), f"needs a number of workers, or a list of positions; got {given!r}"
+            (*path, "members"),
+            f"needs a number of workers, at most {MOST_MEMBERS}, or a list of positions; "
+            f"got {given!r}",
         )
 
     def run(self) -> RunOptions:
@@ -217,35 +235,14 @@ class _Reader:
             family: self.member((*path, family), family) if family in row else getattr(main, family)
             for family in TRAINER
         }
-        label = row.get("label", " + ".join(member.name for member in parts.values()))
+        label = row.get("label", "")
         if not isinstance(label, str):
             raise self.error((*path, "label"), f"needs a string; got {label!r}")
-        return Trainer(label, parts)
+        return Trainer(label or " + ".join(member.name for member in parts.values()), parts)
 
     def distinct(self, path: KeyPath, labels: list[str], *key: str) -> None:
+        seen: set[str] = set()
         for i, label in enumerate(labels):
-            if label in labels[:i]:
+            if label in seen:
                 raise self.error((*path, i, *key), f"{label!r} is there twice")
-
-    def at(self, path: KeyPath, default: Any) -> Any:
-        found: Any = self.tree
-        for key in path:
-            if isinstance(found, str) or (isinstance(found, Mapping) and key not in found):
-                return default
-            found = found[key]
-        return found
-
-
-def _spelled(path: KeyPath) -> str:
-    """A path as people say it.
-
-    >>> _spelled(("run", "b")), _spelled(("compare", 1, "label")), _spelled(("attak",))
-    ('[run] b', '[[compare]] number 2, label', '[attak]')
-    """
-    if not path:
-        return ""
-    if len(path) > 1 and isinstance(path[1], int):
-        keys = ".".join(map(str, path[2:]))
-        return f"[[{path[0]}]] number {path[1] + 1}" + (f", {keys}" if keys else "")
-    keys = ".".join(map(str, path[1:]))
-    return f"[{path[0]}]" + (f" {keys}" if keys else "")
+            seen.add(label)

@@ -10,9 +10,10 @@ from typing import Any
 
 from saddleproof.attacks.base import Coalition
 from saddleproof.config.records import Config, Entry, RunOptions
-from saddleproof.errors import OptionError
+from saddleproof.errors import OptionError, SaddleproofError
 from saddleproof.fleets.local import LocalFleet
 from saddleproof.loop import minimize
+from saddleproof.printed import reason
 from saddleproof.result import Result
 
 
@@ -61,8 +62,18 @@ def build(
 
     Raises:
         ConfigError: a member refuses its options, or the problem has no m or no start.
+        MissingExtraError: a member needs an optional dependency.
     """
     chosen = config.main if entry is None else entry
+    try:
+        return _built(config, chosen, seed, problem)
+    except SaddleproofError:
+        raise
+    except Exception as error:  # a problem may be the user's own: its attributes may raise anything
+        raise chosen.problem.complain(f"{chosen.problem.name}: {reason(error)}") from error
+
+
+def _built(config: Config, chosen: Entry, seed: int | None, problem: Any) -> Setup:
     options = config.run if seed is None else replace(config.run, seed=seed)
     problem = chosen.problem.seeded(seed).build() if problem is None else problem
     if missing := [name for name in ("m", "start") if not hasattr(problem, name)]:
@@ -75,16 +86,19 @@ def build(
         "problem": problem,
         "saddle": getattr(problem, "saddle", None),
         "smoothness": smoothness,
-        "step": None if smoothness is None else 1.0 / smoothness,
+        "step": 1.0 / smoothness if smoothness else None,
         "curvature": getattr(problem, "curvature", None),
     }
-    fleet: Any = LocalFleet(problem)
+    try:
+        fleet: Any = LocalFleet(problem)
+    except OptionError as error:
+        raise chosen.problem.complain(str(error)) from error
     if chosen.liars is not None:
         attack = chosen.liars.attack.seeded(seed).build(**supplied)
         try:
             fleet = Coalition(fleet, attack, chosen.liars.members)
         except OptionError as error:
-            raise chosen.liars.attack.complain(str(error)) from error
+            raise chosen.liars.attack.complain(str(error), "members") from error
     return Setup(
         problem, fleet, chosen.optimizer.build(**supplied), chosen.aggregator.build(), options
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -11,47 +11,94 @@ import numpy as np
 
 from saddleproof import arguments
 from saddleproof.arrays import Vector
+from saddleproof.config.imports import Imports
 from saddleproof.config.parse import parse
-from saddleproof.config.records import Config
+from saddleproof.config.records import Config, Entry
 from saddleproof.config.setup import build, first_warnings
 from saddleproof.errors import OptionError, SaddleproofError
+from saddleproof.lab.ledger import Ledger
 from saddleproof.lab.meter import Meter
 from saddleproof.lab.pool import Pool
-from saddleproof.lab.trials import Row, Trial, judged
+from saddleproof.lab.recorded import Recorded, dumps, loads
+from saddleproof.lab.rows import Row
+from saddleproof.lab.trials import Failure, Trial, judged
+from saddleproof.printed import one_line, reason
 from saddleproof.result import Progress
 
+#: Most characters of the reason of a failure.
+_MOST = 500
+#: One run: the text of a configuration, from where it imports, the entry's position, the seed.
+Task = tuple[str, Imports, int, int]
 
-def rows(config: Config, trials: Sequence[Trial]) -> tuple[Row, ...]:
-    """The trials by entry, in the order of the configuration; entries without any left out."""
-    found: dict[tuple[str, str], list[Trial]] = {}
-    for trial in sorted(trials, key=lambda trial: trial.seed):
-        found.setdefault((trial.world, trial.label), []).append(trial)
+
+def rows(config: Config, ended: Sequence[Trial | Failure]) -> tuple[Row, ...]:
+    """The runs by entry, in the order of the configuration; entries without any left out."""
+    found: dict[tuple[str, str], list[Trial | Failure]] = {}
+    for one in sorted(ended, key=lambda one: one.seed):
+        found.setdefault((one.world, one.label), []).append(one)
     keys = [(entry, (entry.world, entry.label)) for entry in config.compare]
-    return tuple(Row(entry, tuple(found[key])) for entry, key in keys if key in found)
+    return tuple(_row(entry, found[key]) for entry, key in keys if key in found)
 
 
-def run_trials(config: Config, seeds: Sequence[int], jobs: int = 1) -> Generator[Trial, None, None]:
+def _row(entry: Entry, ended: Sequence[Trial | Failure]) -> Row:
+    trials = tuple(one for one in ended if isinstance(one, Trial))
+    return Row(entry, trials, tuple(one for one in ended if isinstance(one, Failure)))
+
+
+def run_trials(
+    config: Config,
+    seeds: Sequence[int],
+    jobs: int = 1,
+    *,
+    ledger: Ledger | None = None,
+    resume: bool = False,
+) -> Generator[Trial | Failure, None, None]:
     """Every entry with every seed, as they finish.
+
+    A run that raises an error, or whose process dies, is a `Failure`, and the others go on.
 
     Args:
         config: its `compare` entries are run; `max_rounds` and `b` are common to all.
         seeds: one trial an entry and seed.
         jobs: worker processes; 1 computes in this one. They end with this iterator, also when it
             is closed or interrupted half way.
+        ledger: every trial is in it before it is handed out. Failures are not.
+        resume: take the trials that are in the ledger from there. All trials together are, for the
+            same `jobs`, those of a comparison that was never stopped.
 
     Raises:
         ConfigError: nobody knows a problem's minimum, or a member refuses its options.
-        SaddleproofError: a run cannot go on, or its process died; it names the run.
+        OptionError: no seeds, or `jobs` is no whole number of at least 1.
+        StoreError: the ledger cannot be read or written.
     """
-    pool = Pool(jobs)
+    jobs = arguments.whole("jobs", jobs, least=1)
     seeds = [arguments.whole("a seed", seed) for seed in seeds]
     if not seeds:
         raise OptionError("a comparison needs at least one seed; got none")
     _check(config, seeds[0])
-    tasks = [(config.text, i, seed) for seed in seeds for i in range(len(config.compare))]
-    with pool:
-        for _, trial in pool.completed(_trial, tasks, label=lambda task: _named(config, task)):
-            yield trial
+    kept = Recorded(Ledger(None) if ledger is None else ledger, config)
+    cells = [(i, seed) for seed in seeds for i in range(len(config.compare))]
+    known = {cell: kept.get(*cell) for cell in cells} if resume else {}
+    yield from (trial for trial in known.values() if trial is not None)
+    tasks = [(config.text, config.imports, *cell) for cell in cells if known.get(cell) is None]
+    # A comparison of one run is run here; what is left of a larger one where the others were.
+    with Pool(min(jobs, len(cells))) as pool:
+        yield from _new(config, tasks, pool, kept)
+
+
+def _new(
+    config: Config, tasks: Sequence[Task], pool: Pool, kept: Recorded
+) -> Iterator[Trial | Failure]:
+    def lost(task: Task, error: SaddleproofError) -> bytes | Failure:
+        return _failure(config.compare[task[2]], task[3], error)
+
+    running = pool.completed(_ended, tasks, label=lambda task: _named(config, task), lost=lost)
+    for (_, _, index, seed), ended in running:
+        if isinstance(ended, Failure):
+            yield ended
+        else:
+            kept.add(index, seed, ended)
+            yield loads(ended)
 
 
 def _check(config: Config, seed: int) -> None:
@@ -66,22 +113,32 @@ def _check(config: Config, seed: int) -> None:
 
 
 @lru_cache(maxsize=1)
-def _parsed(text: str) -> Config:
-    return parse(text)
+def _parsed(text: str, imports: Imports) -> Config:
+    return parse(text, imports=imports)
 
 
-def _trial(text: str, index: int, seed: int) -> Trial:
-    config = _parsed(text)
+def _ended(text: str, imports: Imports, index: int, seed: int) -> bytes | Failure:
+    """One run: its trial as bytes, or why there is none."""
+    config = _parsed(text, imports)
     entry = config.compare[index]
+    try:
+        return dumps(_trial(config, entry, seed))
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - members may be the user's own
+        return _failure(entry, seed, error)
+
+
+def _failure(entry: Entry, seed: int, error: BaseException) -> Failure:
+    said = str(error) if isinstance(error, SaddleproofError) else reason(error)
+    return Failure(entry.world, entry.label, seed, one_line(said, _MOST))
+
+
+def _trial(config: Config, entry: Entry, seed: int) -> Trial:
     began = time.perf_counter()
     with first_warnings() as notes:
         setup = build(config, entry, seed)
         meter = Meter(setup.fleet)
         path = [np.array(setup.problem.start)]
-        try:
-            result = replace(setup, fleet=meter).minimize(callback=_follow(path))
-        except SaddleproofError as error:
-            raise SaddleproofError(f"{_named(config, (text, index, seed))}: {error}") from error
+        result = replace(setup, fleet=meter).minimize(callback=_follow(path))
     return Trial(
         world=entry.world,
         label=entry.label,
@@ -98,10 +155,10 @@ def _trial(text: str, index: int, seed: int) -> Trial:
     )
 
 
-def _named(config: Config, task: tuple[str, int, int]) -> str:
-    entry = config.compare[task[1]]
+def _named(config: Config, task: Task) -> str:
+    entry = config.compare[task[2]]
     where = ", ".join(part for part in (entry.world, entry.label) if part)
-    return f"{where}, seed {task[2]}"
+    return f"{where}, seed {task[3]}"
 
 
 def _follow(path: list[Vector]) -> Callable[[Progress], None]:

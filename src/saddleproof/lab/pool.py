@@ -55,6 +55,7 @@ class Pool:
         tasks: Sequence[Task],
         *,
         label: Callable[[Task], str] = str,
+        lost: Callable[[Task, SaddleproofError], R] | None = None,
     ) -> Generator[tuple[Task, R], None, None]:
         """Every task with `function(*task)`, as they finish; one process takes them in order.
 
@@ -62,12 +63,14 @@ class Pool:
             function: what to compute; found by its name in a worker process.
             tasks: its arguments, a tuple each; they are pickled.
             label: a task in words, for the error.
+            lost: what counts as the result of a task whose process died, from the task and the
+                error; another process takes its place. The error is raised unless given.
 
         Raises:
-            SaddleproofError: a process died, with the task that it had.
+            SaddleproofError: a process died, with the task that it had, and `lost` is not given.
             Exception: what the function raised, with the process's traceback as a note.
         """
-        if self.jobs == 1 or len(tasks) < 2:
+        if self.jobs == 1:
             yield from ((task, function(*task)) for task in tasks)
             return
         if self._running:
@@ -75,7 +78,7 @@ class Pool:
         self._running, done = True, False
         try:
             start(self._children, min(self.jobs, len(tasks)))
-            for position, result in self._results(function, tasks, label):
+            for position, result in self._results(function, tasks, label, lost):
                 yield tasks[position], result
             done = True
         finally:
@@ -84,7 +87,11 @@ class Pool:
                 self.close()
 
     def _results(
-        self, function: Callable[..., R], tasks: Sequence[Task], label: Callable[[Task], str]
+        self,
+        function: Callable[..., R],
+        tasks: Sequence[Task],
+        label: Callable[[Task], str],
+        lost: Callable[[Task, SaddleproofError], R] | None,
     ) -> Iterator[tuple[int, R]]:
         waiting = iter(range(len(tasks)))
         busy: dict[Any, Child] = {}
@@ -105,11 +112,23 @@ class Pool:
                 try:
                     worked, result = child.line.recv()
                 except (EOFError, OSError) as error:
-                    raise child.died(label(tasks[position])) from error
+                    died = child.died(label(tasks[position]))
+                    if lost is None:
+                        raise died from error
+                    give(self._replaced(child))
+                    yield position, lost(tasks[position], died)
+                    continue
                 if not worked:
                     raise result
                 give(child)
                 yield position, result
+
+    def _replaced(self, child: Child) -> Child:
+        """A new process in the place of one that died."""
+        child.end()
+        self._children.remove(child)
+        start(self._children, len(self._children) + 1)
+        return self._children[-1]
 
 
 def _end(children: list[Child]) -> None:

@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -71,6 +71,7 @@ def redteam(
     objective: Objective = "trap",
     log: str | os.PathLike[str] | None = None,
     callback: Callable[[SearchProgress], object] | None = None,
+    allow_import: Sequence[str] = (),
 ) -> Findings:
     """Search for the attack that does the most harm to the trainer of a configuration.
 
@@ -92,6 +93,8 @@ def redteam(
         log: SQLite file that keeps every run as it ends (`saddleproof.lab.ledger`); a search with
             the same arguments goes on from it. One file may serve several searches.
         callback: called after every run.
+        allow_import: modules of which the configuration may name classes, beside those in its own
+            folder.
 
     Returns:
         Findings. Ctrl-C is no error: it returns what was found by then, with `interrupted` set.
@@ -110,7 +113,7 @@ def redteam(
         raise OptionError(
             f"objective must be one of {', '.join(get_args(Objective))}; got {objective!r}"
         )
-    target = Target.of(config)
+    target = Target.of(config, allow_import)
     with Runner(target, jobs, Ledger(log)) as runner:
         search = _Search(runner, objective, budget, fresh, seed, callback)
         worst, interrupted = None, False

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import tomllib
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import tomli_w
 
 from saddleproof.attacks.labels import has_labels
+from saddleproof.config.imports import Imports
 from saddleproof.config.members import find, parameters
 from saddleproof.config.parse import load, parse
 from saddleproof.config.records import Config
@@ -35,22 +37,31 @@ class Target:
         tree: its tables.
         members: the liars: a number, or a list of positions.
         space: the attacks that make sense against it.
+        imports: from where its members may come.
     """
 
     tree: dict[str, Any]
     members: Any
     space: Space
+    imports: Imports = field(default_factory=Imports, repr=False)
 
     @classmethod
-    def of(cls, config: str | os.PathLike[str]) -> Target:
+    def of(cls, config: str | os.PathLike[str], allow: Sequence[str] = ()) -> Target:
         """From the path of a configuration file, or from its text (which has line breaks).
+
+        Args:
+            config: one of them.
+            allow: modules of which it may import members.
 
         Raises:
             ConfigError: it cannot be run, or its problem has no known saddle.
             OptionError: its optimizer and its rule do not go together.
         """
         is_text = isinstance(config, str) and "\n" in config
-        checked = parse(str(config)) if is_text else load(Path(config))
+        if is_text:
+            checked = parse(str(config), imports=Imports(tuple(allow)))
+        else:
+            checked = load(Path(config), allow)
         tree = tomllib.loads(checked.text)
         if "problem" not in tree:
             raise ConfigError("a red team needs one problem: a [problem] table")
@@ -60,8 +71,9 @@ class Target:
             {key: value for key, value in tree.items() if key not in _DROPPED},
             checked.run.b if members is None else members,
             Space(checked.run.max_rounds),
+            checked.imports,
         )
-        setup = build(_parsed(tomli_w.dumps(target.tree)), seed=0)
+        setup = build(_parsed(tomli_w.dumps(target.tree), target.imports), seed=0)
         if not hasattr(setup.problem, "left_saddle"):
             raise ConfigError("a red team needs a problem with a known saddle")
         short, heard = replace(setup.options, max_rounds=_TRIAL), _Heard(setup.fleet)
@@ -85,13 +97,13 @@ class Target:
         tree = {**self.tree, "attack": {"name": attack["name"], "members": self.members, **attack}}
         if seed is not None:
             tree["run"] = {**tree["run"], "seed": seed}
-            tree["problem"] = _seeded("problem", tree["problem"], seed)
-            tree["attack"] = _seeded("attack", tree["attack"], seed)
+            tree["problem"] = _seeded("problem", tree["problem"], seed, self.imports)
+            tree["attack"] = _seeded("attack", tree["attack"], seed, self.imports)
         return tomli_w.dumps(tree)
 
     def run(self, attack: dict[str, Any], seed: int) -> Outcome:
         """One run with this seed of the data, of the server and of the liars."""
-        config = _parsed(self.text(attack))
+        config = _parsed(self.text(attack), self.imports)
         with first_warnings():
             setup, observer = build(config, seed=seed), Observer()
             try:
@@ -119,15 +131,15 @@ class _Heard:
 
 
 @lru_cache(maxsize=8)
-def _parsed(text: str) -> Config:
-    return parse(text)
+def _parsed(text: str, imports: Imports) -> Config:
+    return parse(text, imports=imports)
 
 
-def _seeded(family: str, spec: Any, seed: int) -> dict[str, Any]:
+def _seeded(family: str, spec: Any, seed: int, imports: Imports) -> dict[str, Any]:
     """A member's table with this seed wherever it, or an attack inside it, takes one."""
     table = {"name": spec} if isinstance(spec, str) else dict(spec)
     for inner in ("attack", "otherwise", "gradients"):
         if inner in table:
-            table[inner] = _seeded("attack", table[inner], seed)
-    takes = "seed" in parameters(find(family, table["name"]))
+            table[inner] = _seeded("attack", table[inner], seed, imports)
+    takes = "seed" in parameters(find(family, table["name"], imports))
     return {**table, "seed": seed} if takes else table

@@ -16,7 +16,9 @@ import numpy as np
 from saddleproof.errors import MissingExtraError
 from saddleproof.lab.report.palette import Look, looks
 from saddleproof.lab.report.plane import Plane, bottoms
-from saddleproof.lab.trials import Row, Trial
+from saddleproof.lab.rows import Row
+from saddleproof.lab.trials import Trial
+from saddleproof.printed import drawn
 from saddleproof.words import Ending
 
 try:
@@ -36,6 +38,7 @@ FLOOR = 1e-6
 #: Endings of runs that no test of their own ended.
 _SPENT = (Ending.BUDGET, Ending.UNRESOLVED, Ending.INTERRUPTED, Ending.STOPPED)
 _STYLE: Any = {
+    "text.usetex": False,  # a label is no program
     "text.color": INK,
     "axes.edgecolor": INK,
     "axes.labelcolor": INK,
@@ -61,38 +64,41 @@ def shares(ax: Axes, rows: Sequence[Row], world: str = "") -> None:
     """The share of runs that left the saddle, one bar an entry, with 95 % Wilson intervals."""
     style = looks(row.label for row in rows)
     for y, row in enumerate(rows):
-        share, look = row.left, style[row.label]
-        ax.barh(y, share.value, height=0.6, color=look.color, alpha=0.85)
-        ax.plot([share.low, share.high], [y, y], color=INK, lw=1.4, solid_capstyle="butt")
-        for end in (share.low, share.high):
-            ax.plot([end, end], [y - 0.14, y + 0.14], color=INK, lw=1.4, clip_on=False)
+        look, said = style[row.label], [f"{len(row.failures)} failed"] * bool(row.failures)
+        if row.trials:
+            share = row.left
+            said.insert(0, f"{share.successes} of {share.trials}")
+            ax.barh(y, share.value, height=0.6, color=look.color, alpha=0.85)
+            ax.plot([share.low, share.high], [y, y], color=INK, lw=1.4, solid_capstyle="butt")
+            for end in (share.low, share.high):
+                ax.plot([end, end], [y - 0.14, y + 0.14], color=INK, lw=1.4, clip_on=False)
         ax.plot(
             -0.012, y, look.marker, color=look.color, ms=_size(look), clip_on=False,
             transform=ax.get_yaxis_transform(),
         )  # fmt: skip
         ax.annotate(
-            f"{share.successes} of {share.trials}",
+            ", ".join(said),
             (1.0, y),
             xytext=(10, 0),
             textcoords="offset points",
             va="center",
             annotation_clip=False,
         )
-    ax.set_yticks(range(len(rows)), [row.label for row in rows])
+    ax.set_yticks(range(len(rows)), [drawn(row.label) for row in rows])
     ax.set_ylim(len(rows) - 0.4, -0.6)
     ax.set_xlim(0, 1)
     ax.xaxis.set_major_formatter(PercentFormatter(1.0))
     ax.tick_params(axis="y", length=0, pad=14)
     ax.set_xmargin(0)
     ax.set_xlabel("runs that left the saddle (line: 95 % Wilson interval)")
-    ax.set_title(world or "Who leaves the saddle?")
+    ax.set_title(drawn(world) or "Who leaves the saddle?")
 
 
 def gradient_norms(ax: Axes, rows: Sequence[Row]) -> None:
     """The norm of the aggregated gradient per round, the first seed of every entry."""
     _per_round(ax, rows, lambda trial: [record.gradient_norm for record in trial.trace])
     ax.set_ylabel(r"gradient norm  $\|\hat g\|$")
-    ax.set_title(f"What the server sees, seed {rows[0].trials[0].seed}")
+    ax.set_title(f"What the server sees, seed {_seed(rows)}")
 
 
 def inexactnesses(ax: Axes, rows: Sequence[Row]) -> None:
@@ -105,7 +111,7 @@ def inexactnesses(ax: Axes, rows: Sequence[Row]) -> None:
 def paths(ax: Axes, rows: Sequence[Row], plane: Plane) -> None:
     """The first seed's paths in the saddle's plane, over the contours of the pooled loss."""
     style = looks(row.label for row in rows)
-    tracks = [(row.label, plane.project(row.trials[0].path)) for row in rows]
+    tracks = [(row.label, plane.project(row.trials[0].path)) for row in rows if row.trials]
     x, y, loss = plane.grid(np.vstack([track for _, track in tracks]))
     levels = _levels(loss)
     ax.contourf(x, y, loss, levels=levels, cmap=_depth(), antialiased=True)
@@ -113,7 +119,7 @@ def paths(ax: Axes, rows: Sequence[Row], plane: Plane) -> None:
     for label, track in tracks:
         look = style[label]
         ax.plot(*track.T, color=look.color, ls=look.line, lw=2.0)
-        ax.plot(*track[-1], look.marker, color=look.color, ms=_size(look), label=label)
+        ax.plot(*track[-1], look.marker, color=look.color, ms=_size(look), label=drawn(label))
     ax.plot(0, 0, "x", color=INK, ms=8, mew=2.0)
     _name(ax, "saddle", (0.0, 0.0))
     for bottom in bottoms(x, y, loss):
@@ -124,7 +130,7 @@ def paths(ax: Axes, rows: Sequence[Row], plane: Plane) -> None:
     ax.set_ylim(y[0], y[-1])
     ax.set_xlabel("along the saddle's escape direction")
     ax.set_ylabel("across, towards the minimum")
-    ax.set_title(f"The way, over the contours of the loss, seed {rows[0].trials[0].seed}")
+    ax.set_title(f"The way, over the contours of the loss, seed {_seed(rows)}")
 
 
 def overview(rows: Sequence[Row], plane: Plane | None) -> Figure:
@@ -150,8 +156,8 @@ def by_world(groups: Sequence[tuple[str, Sequence[Row]]]) -> Figure:
     heights = [0.9 + 0.36 * len(rows) for _, rows in groups]  # inches
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(9.0, sum(heights)))
-        sheets: Any = figure.subfigures(len(groups), 1, height_ratios=heights)
-        for sheet, (world, rows) in zip(sheets, groups, strict=True):
+        sheets: Any = figure.subfigures(len(groups), 1, squeeze=False, height_ratios=heights)
+        for sheet, (world, rows) in zip(sheets[:, 0], groups, strict=True):
             shares(sheet.subplots(), rows, world)
         return figure
 
@@ -191,7 +197,8 @@ def png(figure: Figure) -> bytes:
 
 def _per_round(ax: Axes, rows: Sequence[Row], series: Callable[[Trial], Sequence[float]]) -> None:
     style = looks(row.label for row in rows)
-    for row in rows:
+    drawable = [row for row in rows if row.trials]
+    for row in drawable:
         look, values = style[row.label], np.array(series(row.trials[0]))
         values[~np.isfinite(values)] = np.nan
         values = np.maximum(values, FLOOR)
@@ -199,7 +206,7 @@ def _per_round(ax: Axes, rows: Sequence[Row], series: Callable[[Trial], Sequence
         if len(values):
             ax.plot(
                 len(values) - 1, values[-1], look.marker, color=look.color, ms=_size(look),
-                label=row.label,
+                label=drawn(row.label),
             )  # fmt: skip
     ax.set_yscale("log")
     low, high = ax.get_ylim()
@@ -209,9 +216,14 @@ def _per_round(ax: Axes, rows: Sequence[Row], series: Callable[[Trial], Sequence
     ax.yaxis.set_minor_formatter(NullFormatter())
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     # What ended by itself is worth looking at; what merely spends its budget runs off the page.
-    ended = [row.trials[0].rounds for row in rows if row.trials[0].status not in _SPENT]
+    ended = [row.trials[0].rounds for row in drawable if row.trials[0].status not in _SPENT]
     ax.set_xlim(0, 1.15 * max(ended, default=0) or None)
     ax.grid(axis="y", color=INK, alpha=0.12, lw=0.6)
+
+
+def _seed(rows: Sequence[Row]) -> int:
+    """The seed whose runs are drawn: the first one's of the first row that has any."""
+    return next(row.trials[0].seed for row in rows if row.trials)
 
 
 def _levels(loss: Any) -> Any:

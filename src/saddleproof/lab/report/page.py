@@ -10,9 +10,11 @@ from typing import Any
 from saddleproof.errors import MissingExtraError
 from saddleproof.lab.report import figures
 from saddleproof.lab.report.plane import Plane
-from saddleproof.lab.report.text import COLUMNS, cells, worlds
+from saddleproof.lab.report.text import COLUMNS, cells, failed, warned, worlds
 from saddleproof.lab.report.workers import workers
-from saddleproof.lab.trials import Row
+from saddleproof.lab.rows import Row
+from saddleproof.lab.trials import Trial
+from saddleproof.printed import printable
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ def write(folder: Path, title: str, config: str, rows: Sequence[Row], problem: o
         folder: made when missing.
         title: headline.
         config: text of the configuration, printed at the end of the page.
-        rows: the comparison; its last entry's first trial is shown in full.
+        rows: the comparison, with one trial at least; the first trial of the last entry that has
+            any is shown in full.
         problem: the first entry's, of the first seed, for the plane of the saddle. Rounds and
             paths are drawn for a comparison in one world only.
 
@@ -59,7 +62,7 @@ def write(folder: Path, title: str, config: str, rows: Sequence[Row], problem: o
 
 def _left(world: str, rows: Sequence[Row]) -> Picture:
     """Who leaves the saddle in this world."""
-    said = "; ".join(f"{row.label}: {row.left}" for row in rows)
+    said = "; ".join(f"{row.label}: {row.left if row.trials else 'failed'}" for row in rows)
     where = f" {world}." if world else ""
     return Picture(
         _drawn((8.2, 0.9 + 0.48 * len(rows)), lambda ax: figures.shares(ax, rows, world)),
@@ -70,7 +73,7 @@ def _left(world: str, rows: Sequence[Row]) -> Picture:
 
 def _way(rows: Sequence[Row], plane: Plane | None) -> list[Picture]:
     """How the first seed's runs went, round by round, and over the contours."""
-    last, seed = rows[-1].trials[0], rows[0].trials[0].seed
+    last, seed = _last(rows), next(row.trials[0].seed for row in rows if row.trials)
     found = [
         Picture(
             _drawn(
@@ -110,20 +113,34 @@ def html(title: str, config: str, rows: Sequence[Row], shown: Sequence[Picture])
         from jinja2 import Environment, PackageLoader
     except ModuleNotFoundError as error:
         raise MissingExtraError("jinja2", "plot") from error
-    last = rows[-1].trials[0]
-    pages = Environment(loader=PackageLoader(__package__, "."), autoescape=True)
+    last = _last(rows)
+    # Markup is escaped, and so is what would act on who reads the page's text in a terminal.
+    pages = Environment(
+        loader=PackageLoader(__package__, "."), autoescape=True, finalize=_finalized
+    )
     return pages.get_template("page.html.jinja").render(
         title=title,
         runs=_count(rows),
         columns=COLUMNS,
         worlds=[(world, [cells(row) for row in group]) for world, group in worlds(rows)],
-        notes=list(dict.fromkeys(f"{row.label}: {note}" for row in rows for note in row.notes)),
+        notes=warned(rows),
+        failures=failed(rows),
         pictures=shown,
         whose=", ".join(part for part in (last.world, last.label) if part),
         run=last,
         workers=workers(last.trace, [f"worker-{i}" for i in range(last.m)]),
         config=config.strip(),
     )
+
+
+def _last(rows: Sequence[Row]) -> Trial:
+    """The first trial of the last row that has any."""
+    return next(row.trials[0] for row in reversed(rows) if row.trials)
+
+
+def _finalized(value: Any) -> Any:
+    """A value of the template, but for the drawings, which are markup already."""
+    return printable(value, but="\n\t") if type(value) is str else value
 
 
 def _count(rows: Sequence[Row]) -> str:

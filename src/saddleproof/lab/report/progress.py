@@ -15,6 +15,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from saddleproof.printed import one_line
+
 
 class Steps:
     """A context in which `advance` reports one of `total` steps.
@@ -29,12 +31,16 @@ class Steps:
     def __init__(self, console: Console, title: str, total: int, *, bounded: bool = True) -> None:
         self._console, self._title, self._total, self._done = console, title, total, 0
         self._stride = max(1, total // 10) if bounded else 25
-        columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
+        columns = [
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+        ]
         timing = [TimeElapsedColumn(), TimeRemainingColumn()] if bounded else [TimeElapsedColumn()]
         self._bar = Progress(
             *columns,
             *timing,
-            TextColumn("{task.fields[note]}", style="dim"),
+            TextColumn("{task.fields[note]}", style="dim", markup=False),
             console=console,
             transient=True,
             disable=not console.is_terminal,
@@ -56,6 +62,7 @@ class Steps:
     def advance(self, note: str = "") -> None:
         """One more step is done; `note` says what came of it."""
         self._done += 1
+        note = one_line(note)
         self._bar.update(self._task, advance=1, note=note)
         if not self._console.is_terminal and self._done % self._stride == 0:
             line = f"{self._title}: {self._done} of {self._total}  {note}"

@@ -5,17 +5,22 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from itertools import groupby
+from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
-from saddleproof.lab.trials import Row
+from saddleproof.lab.rows import Row
+from saddleproof.lab.trials import Judgement
+from saddleproof.printed import cell, one_line
 
 #: What the columns of `cells` mean, in a word and in a sentence.
 COLUMNS = {
     "optimizer + rule": "",
-    "left": "runs that left the saddle, or without one lost half of the loss; 95 % Wilson interval",
+    "left": "runs that left the saddle, or without one lost half of the loss; 95 % Wilson "
+    "interval. Runs that failed with an error are in no number",
     "rounds": "parallel iterations, until the run ended by itself or by its budget",
     "messages": "vectors that the workers sent: gradients at query points, and directions of least "
     "curvature",
@@ -35,15 +40,19 @@ def worlds(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
 
 def cells(row: Row) -> tuple[str, ...]:
     """One entry of the comparison, a string a column; numbers are medians over the runs."""
+    failed = f"{len(row.failures)} failed" if row.failures else ""
+    if not row.trials:
+        return (one_line(row.label), failed, *["-"] * (len(COLUMNS) - 2))
     share = row.left
     levels = [f"{count} {level}" for level, count in row.certificates.items() if level != "-"]
     if row.vacuous:
         levels.append(f"{row.vacuous} VACUOUS")
     if row.refuted:
         levels.append(f"{row.refuted} REFUTED")
+    left = f"{share.successes} of {share.trials} [{share.low:.2f}, {share.high:.2f}]"
     return (
-        row.label,
-        f"{share.successes} of {share.trials} [{share.low:.2f}, {share.high:.2f}]",
+        one_line(row.label),
+        ", ".join(filter(None, (left, failed))),
         f"{row.rounds:.0f}",
         f"{row.median(lambda verdict: verdict.messages):.0f}",
         f"{row.median(lambda verdict: verdict.gradient_norm):.2g}",
@@ -56,29 +65,62 @@ def cells(row: Row) -> tuple[str, ...]:
 def table(rows: Sequence[Row], title: str = "") -> Table:
     """The comparison for a terminal; the last entry in bold."""
     made = Table(
-        title=title or None, title_justify="left", box=None, pad_edge=False, header_style="dim"
+        title=Text(one_line(title)) if title else None,
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+        header_style="dim",
     )
     for i, name in enumerate(COLUMNS):
         made.add_column(name, justify="left" if i == 0 else "right", overflow="fold")
     for row in rows:
-        made.add_row(*cells(row), style="bold" if row is rows[-1] else None)
+        said = (Text(one) for one in cells(row))  # a label is no markup
+        made.add_row(*said, style="bold" if row is rows[-1] else None)
     return made
 
 
+def warned(rows: Sequence[Row]) -> list[str]:
+    """The warnings of the runs, a line each, once for every trainer that gave it."""
+    lines = (one_line(f"{row.label}: {note}") for row in rows for note in row.notes)
+    return list(dict.fromkeys(lines))
+
+
+def failed(rows: Sequence[Row]) -> list[str]:
+    """Why runs failed: entry, seeds and reason, a line each."""
+    lines = []
+    for row in rows:
+        where = ", ".join(part for part in (row.world, row.label) if part)
+        for reason in dict.fromkeys(one.reason for one in row.failures):
+            seeds = [str(one.seed) for one in row.failures if one.reason == reason]
+            plural = "s" if len(seeds) > 1 else ""
+            lines.append(one_line(f"{where}, seed{plural} {', '.join(seeds)}: {reason}"))
+    return lines
+
+
 def comma_separated(rows: Sequence[Row]) -> str:
-    """Every trial as one line of comma-separated values, under a line of names."""
+    """Every run as one line of comma-separated values, under a line of names.
+
+    Runs that failed stand after the others of their entry, with status "failed" and the reason.
+    Equal runs give equal bytes: wall times are not among the values. No cell is a formula.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
+    judgements = [field.name for field in fields(Judgement)]
+
+    def line(*values: Any) -> None:
+        writer.writerow([cell(value) for value in values])
+
     parts = ("problem", "attack", "optimizer", "aggregator")
+    line("world", "label", *parts, "seed", "status", "rounds", *judgements, "reason")
     for row in rows:
         entry = row.entry
         attack = "none" if entry.liars is None else entry.liars.attack.spelled
         spelled = (entry.problem.spelled, attack, entry.optimizer.spelled, entry.aggregator.spelled)
+        own = (row.world, row.label, *spelled)
         for trial in row.trials:
             judgement = asdict(trial.judgement)
-            if text.tell() == 0:
-                names = ("world", "label", *parts, "seed", "status", "rounds")
-                writer.writerow((*names, *judgement, "seconds"))
-            own = (trial.seed, trial.status, trial.rounds, *judgement.values())
-            writer.writerow((row.world, row.label, *spelled, *own, round(trial.seconds, 3)))
+            line(*own, trial.seed, trial.status, trial.rounds, *judgement.values(), "")
+        for failure in row.failures:
+            nothing = [""] * (1 + len(judgements))
+            line(*own, failure.seed, "failed", *nothing, failure.reason)
     return text.getvalue()
