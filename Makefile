@@ -4,13 +4,17 @@
 PYTHON ?= python3
 SEED ?= 0
 N ?= 40
+SECONDS ?= 60
 BIN := .venv/bin
+EXTRAS := demo dev release
 
 # The arrays are small: more threads per process only get in the way of the other processes.
 export OMP_NUM_THREADS ?= 1
+# What pip builds with is pinned too.
+export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-all explore coverage mutants lint format bench docs dist clean
+.PHONY: help demo test test-slow test-all explore coverage mutants fuzz lint format bench docs dist lock audit sbom clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +39,9 @@ coverage: .venv/.dev  ## the quick tests, and which lines and branches they run;
 mutants: .venv/.dev  ## break N places of the source (SEED=0 N=40), and list those that no test minds
 	$(BIN)/python benchmarks/mutants.py --seed $(SEED) --count $(N)
 
+fuzz: .venv/.dev  ## changed bytes into the five decoders for SECONDS=60, from a seed that it prints
+	$(BIN)/python benchmarks fuzz --seconds $(SECONDS)
+
 lint: .venv/.dev  ## style, types, and who imports whom
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -51,19 +58,38 @@ bench: .venv/.dev  ## measure every figure that the manual states: hours; can be
 docs: .venv/.dev  ## build the manual into docs/_build/html; a warning is an error
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
 
-dist: .venv/.release  ## wheel and sdist into dist/, checked, and tried from a fresh environment
+dist: .venv/.release  ## wheel and sdist into dist/, the same bytes twice, checked and tried
 	rm -rf dist build
 	$(BIN)/python -m build --outdir dist
+	$(BIN)/python -m build --sdist --wheel --outdir build/again
+	for file in dist/*; do cmp $$file build/again/$${file#dist/} || exit 1; done
 	$(BIN)/twine check --strict dist/*
 	$(BIN)/python -m venv build/fresh
 	build/fresh/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt dist/*.whl
 	cd build && fresh/bin/python ../.ci/installed.py ../dist
 
+lock: .venv/.release  ## write the hashes in requirements/ anew, for the versions in constraints.txt
+	for extra in $(EXTRAS); do $(BIN)/uv pip compile --quiet pyproject.toml --extra $$extra \
+	    -c constraints.txt --override requirements/overrides.txt --universal --python-version 3.11.5 \
+	    --generate-hashes --no-annotate --custom-compile-command "make lock" \
+	    -o requirements/$$extra.txt || exit 1; done
+
+audit: .venv/.release  ## known weaknesses of the versions in constraints.txt; asks PyPI
+	@$(BIN)/pip-audit --strict --disable-pip --no-deps -r constraints.txt || { \
+	    echo "make audit: not passed. Above stands a weakness, or a package that PyPI does not answer for"; exit 1; }
+
+sbom: .venv/.dev .venv/.release  ## build/sbom.json, all that .venv holds (CycloneDX), and its licences
+	mkdir -p build
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+	    --output-format JSON --output-file build/sbom.json $(BIN)/python
+	$(BIN)/python .ci/licences.py build/sbom.json
+
 clean:  ## forget everything that was built
 	rm -rf .venv dist build docs/_build .mypy_cache .pytest_cache .ruff_cache
 
 # One environment; .demo holds what the demo needs, .dev what all else needs, .release what dist needs.
-.venv/.demo .venv/.dev .venv/.release: .venv/.%: pyproject.toml constraints.txt
+.venv/.demo .venv/.dev .venv/.release: .venv/.%: pyproject.toml constraints.txt requirements/%.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/$*.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$*]'
 	touch $@

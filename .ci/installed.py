@@ -19,6 +19,7 @@ SHIPPED = ("py.typed", "__init__.pyi", "aggregators/__init__.pyi", "lab/report/p
 #: What the sdist must hold for the tests, the manual and a new wheel to come out of it.
 TREE = (
     *("LICENSE", "README.md", "CHANGELOG.md", "CITATION.cff", "pyproject.toml", "constraints.txt"),
+    *("requirements/dev.txt", "tests/data/corpus/stores/valid-two-runs.db"),
     *("Makefile", ".ci/run", "tests/conftest.py", "docs/conf.py", "benchmarks/__main__.py"),
     *(f"src/saddleproof/{name}" for name in SHIPPED),
 )

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from types import NoneType
 from typing import Any, Protocol, runtime_checkable
@@ -27,7 +28,7 @@ class RoundRecord:
         gradient_norm: 2-norm of the last aggregate at the point where the run stands.
         inexactness: Delta_hat of that aggregate.
         charged: worker to reason, for workers proved bad in this round.
-        absent: worker to "late" or "dead".
+        absent: worker to "late", "dead", or "not asked" in a round of a sample.
         strangers: sender to reason, for answers from outside the roster.
         left_out: workers that were heard, but whose rows did not enter the aggregate at the point
             where the run stands, in any coordinate (`Estimate.kept`). No proof of anything; a
@@ -191,6 +192,7 @@ def _expanded(path: str | os.PathLike[str]) -> Path:
         raise StoreError(str(error)) from error
 
 
+@cache
 def holding(state_type: type, memory_type: type) -> type[Progressed]:
     """`Progressed` with the types of `state` and `memory` declared: `snapshot.loads` needs them."""
     return dataclasses.make_dataclass(

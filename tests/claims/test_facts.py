@@ -123,6 +123,15 @@ def test_an_unknown_bound_of_more_than_b_workers_leaves_nothing() -> None:
     assert replace(known, lows=np.full(M, np.inf)).low(2)[0] == -np.inf
 
 
+def test_without_a_direction_nothing_bounds_the_curvature_from_above() -> None:
+    known = facts(np.ones((M, 2, 2)), whole=False)
+    known = replace(known, highs=known.highs[:0], directions=known.directions[:0])
+    assert known.high(2) == (np.inf, -1)
+    assert known.majority(2) == (known.majority(2)[0], np.inf, -1)
+    assert known.majority_along(-1, 2) == np.inf
+    assert known.high_frontier() == -1
+
+
 # ---------------------------------------------------------------------------------- the gradient
 
 

@@ -16,6 +16,7 @@ from saddleproof.runs import leases, schema
 from saddleproof.runs.database import Database
 from saddleproof.storage import snapshot
 from saddleproof.storage.leases import Owner, me
+from saddleproof.storage.typed import decode
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class RunCheckpoint:
                 raise self._damaged("its snapshot does not match its seal")
         place = f"{self.place}, round {rounds}"
         saved = snapshot.loads(state, holding(state_type, memory_type), place)
-        return replace(saved, trace=tuple(_record(row[:-1]) for row in rows))
+        return replace(saved, trace=tuple(_record(row[:-1], self.place) for row in rows))
 
     def trace(self, before: int | None = None) -> tuple[RoundRecord, ...]:
         """The committed rounds, those from `before` on left out.
@@ -71,7 +72,7 @@ class RunCheckpoint:
         Raises:
             StoreError: a round is damaged or missing.
         """
-        return tuple(_record(row[:-1]) for row in self._rows(before))
+        return tuple(_record(row[:-1], self.place) for row in self._rows(before))
 
     @contextmanager
     def leading(self, *, resume: bool) -> Iterator[Checkpoint]:
@@ -161,7 +162,7 @@ class RunCheckpoint:
             )
         if done:
             kept = self._row(done - 1)
-            if not kept or repr(_record(kept)) != repr(loop.trace[done - 1]):
+            if not kept or repr(_record(kept, self.place)) != repr(loop.trace[done - 1]):
                 raise StoreError(
                     f"{self.place} holds another round {done - 1} than this one: its rounds are "
                     "those of another history. Pass resume=True to go on with them"
@@ -189,12 +190,29 @@ def _row(record: RoundRecord) -> tuple[Any, ...]:
     return tuple(json.dumps(v) if isinstance(v, dict | tuple) else v for v in astuple(record))
 
 
-def _record(row: tuple[Any, ...]) -> RoundRecord:
-    names = [field.name for field in fields(RoundRecord)]
+def _record(row: tuple[Any, ...], place: str) -> RoundRecord:
+    """The record of a row.
+
+    Raises:
+        StoreError: a column holds something else than a record does; says where.
+    """
     kept = dict(zip(schema.ROUND.split(", "), row, strict=True))
     for name in ("gradient_norm", "inexactness"):  # SQLite keeps NaN as NULL
         kept[name] = math.nan if kept[name] is None else kept[name]
-    for name in ("charged", "absent", "strangers", "refused", "left_out", "evidence"):
-        kept[name] = json.loads(kept[name])
-    kept["left_out"] = tuple(kept["left_out"])
-    return RoundRecord(**{name: kept[name] for name in names})
+    try:
+        for name in ("charged", "absent", "strangers", "refused", "left_out", "evidence"):
+            kept[name] = _tree(json.loads(kept[name]))
+        tree = {"is": RoundRecord.__name__, "fields": kept}
+        record: RoundRecord = decode(tree, {}, RoundRecord, RoundRecord.__name__)
+    except (TypeError, ValueError, RecursionError, StoreError) as error:
+        raise StoreError(f"{place}, round {row[0]!r}: not a record of a round: {error}") from error
+    return record
+
+
+def _tree(value: Any) -> Any:
+    """What JSON gave, as `decode` takes it: a list stands for a tuple."""
+    if isinstance(value, dict):
+        return {"dict": {key: _tree(item) for key, item in value.items()}}
+    if isinstance(value, list):
+        return {"tuple": [_tree(item) for item in value]}
+    return value

@@ -29,11 +29,10 @@ SEAL = b"sha256:"
 _SEALED = len(SEAL) + 64
 T = TypeVar("T")
 
-#: What reading an archive that nobody sealed may raise; RuntimeError is zipfile's for a bit that
-#: reads "encrypted", and NotImplementedError, a kind of it, for an unknown compression.
-DAMAGED = (
-    *(ValueError, TypeError, LookupError, AttributeError, OverflowError, MemoryError),
-    *(zipfile.BadZipFile, OSError, EOFError, RuntimeError, SyntaxError, NameError),
+#: What a tree of plain data may make a type raise that is not meant for it.
+UNFIT = (
+    *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError, MemoryError),
+    RecursionError,
 )
 
 
@@ -79,7 +78,7 @@ def loads(data: bytes, expected: type[T], source: str = "") -> T:
         found: T = decode(state, arrays, expected, place)
     except StoreError as error:
         raise StoreError(f"{where}not a snapshot of {name}: {error}") from error
-    except DAMAGED as error:
+    except UNFIT as error:
         raise StoreError(f"{where}not a snapshot of {name}: {_said(error)}") from error
     return found
 
@@ -123,10 +122,13 @@ def _opened(data: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     sealed = data[-_SEALED:-64] == SEAL
     if sealed and hashlib.sha256(data[:-64]).hexdigest().encode() != data[-64:]:
         raise StoreError("it is damaged: its checksum is another")
-    with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-        arrays = dict(archive)
-    tree = json.loads(arrays.pop("tree").tobytes())
-    version = tree["format"]
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+            arrays = dict(archive)
+        tree = json.loads(arrays.pop("tree").tobytes())
+        version = tree["format"]
+    except Exception as error:  # zipfile, zlib, tokenize and NumPy each raise kinds of their own
+        raise StoreError(_said(error)) from error
     if version not in (1, FORMAT):
         raise StoreError(f"it has format {version!r}; this version reads 1 and {FORMAT}")
     if version == FORMAT and not sealed:
