@@ -46,7 +46,8 @@ CLIENT = """
 from saddleproof.fleets.flower import client_app
 from saddleproof.fleets.worker import RowOf
 from saddleproof.testing import QuarticSaddle
-app = client_app(RowOf(QuarticSaddle(m=4)), lambda context: int(context.node_config["partition-id"]))
+row = RowOf(QuarticSaddle(m=4))
+app = client_app(row, lambda context: int(context.node_config["partition-id"]))
 """
 SERVER = """
 import json, os

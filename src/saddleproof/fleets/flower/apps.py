@@ -71,24 +71,39 @@ def client_app(loss: Any, load_data: Callable[[Any], Any]) -> Any:
     The node configuration says who the worker is: `name`, or else worker-N by its `partition-id`;
     and `key-file`, the private key that `new_key` made, with which it signs its answers.
     """
-    app_names = envelope.flwr_app()
+    envelope.flwr_app()
     from flwr.clientapp import ClientApp
 
     app = ClientApp()
 
     @app.query()
     def answer(message: Any, context: Any) -> Any:
-        ballot = envelope.asked(message.content)
-        node_config = context.node_config
-        worker = Worker(loss, load_data(context))
-        found = worker.vote(ballot.question, losses=ballot.losses)
-        content = envelope.reply(
-            ballot,
-            found,
-            name=str(node_config.get("name", f"worker-{node_config.get('partition-id')}")),
-            node=context.node_id,
-            key=node_config.get("key-file"),
-        )
-        return app_names.Message(content, reply_to=message)
+        return answered(message, context, lambda _: Worker(loss, load_data(context)))
 
     return app
+
+
+def answered(message: Any, context: Any, worker: Callable[[envelope.Ballot], Worker]) -> Any:
+    """A client's reply to a question.
+
+    Args:
+        message: Flower's, of a `FlowerFleet`.
+        context: Flower's; see `client_app` for what its node configuration says.
+        worker: who answers the ballot.
+
+    Returns:
+        flwr.app.Message.
+
+    Raises:
+        FleetError: the message holds no question.
+    """
+    ballot = envelope.asked(message.content)
+    node_config = context.node_config
+    content = envelope.reply(
+        ballot,
+        worker(ballot).vote(ballot.question, losses=ballot.losses),
+        name=str(node_config.get("name", f"worker-{node_config.get('partition-id')}")),
+        node=context.node_id,
+        key=node_config.get("key-file"),
+    )
+    return envelope.flwr_app().Message(content, reply_to=message)

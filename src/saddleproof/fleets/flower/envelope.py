@@ -13,6 +13,7 @@ that were asked for: nothing is parsed, and nothing is allocated by what a heade
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ from saddleproof.questions import (
 )
 
 _RAW = "saddleproof.raw"
+#: Bytes of a ballot's session.
+SESSION = 16
 #: What is sent of each kind of question: its arrays, and the name of the answer's array.
 _PARTS: dict[type, tuple[tuple[str, ...], str]] = {
     Gradients: (("points",), "gradient"),
@@ -39,6 +42,9 @@ _PARTS: dict[type, tuple[tuple[str, ...], str]] = {
     Curvatures: (("w", "directions"), "curvatures"),
     LeastCurvature: (("w",), "least"),
 }
+#: Array of a question to its number of axes; the last axis of `_ROWS` has length d.
+_AXES = {"points": 2, "w": 1, "directions": 2, "lengths": 1}
+_ROWS = {"w", "directions"}
 _KINDS: dict[str, type] = {kind.__name__: kind for kind in _PARTS}
 
 
@@ -55,12 +61,15 @@ class Ballot:
         ask: number of the question in it.
         losses: whether the losses are wanted too, beside gradients.
         question: what is asked.
+        about: names and shapes of the arrays that a point w stands for, as JSON text, so that a
+            worker can refuse a vector that means something else to it; "" where nobody says.
     """
 
     session: bytes
     ask: int
     losses: bool
     question: Question
+    about: str = ""
 
     @property
     def main(self) -> str:
@@ -98,23 +107,13 @@ def ask(ballot: Ballot) -> Any:
         FleetError: the question's arrays have a dtype that does not travel.
     """
     app, question = flwr_app(), ballot.question
-    told: dict[str, Any] = {
-        "session": ballot.session,
-        "ask": ballot.ask,
-        "losses": ballot.losses,
-        "kind": type(question).__name__,
-    }
-    if isinstance(question, LeastCurvature):
-        told |= {"steps": int(question.steps), "delta": float(question.delta)}
-        told["seconds"] = float(question.seconds)
-        told["seed"] = "" if question.seed is None else str(question.seed)
     arrays = {name: getattr(question, name) for name in _PARTS[type(question)][0]}
     for name, array in arrays.items():
         if array.dtype not in _dtypes(type(question)):
             raise FleetError(f"{name} cannot travel as {array.dtype}")
     return app.RecordDict(
         {
-            "question": app.ConfigRecord(told),
+            "question": app.ConfigRecord(_told(ballot)),
             "arrays": app.ArrayRecord({name: _packed(array) for name, array in arrays.items()}),
         }
     )
@@ -124,20 +123,55 @@ def asked(content: Any) -> Ballot:
     """The ballot in a RecordDict, on the worker's side.
 
     Raises:
-        Refused: it is none.
+        Refused: it is none, or it says something that its kind of question does not.
     """
-    told, arrays = content["question"], content["arrays"]
-    kind = _KINDS.get(str(told["kind"]))
-    if kind is None:
-        raise Refused(f"a question of no known kind: {told['kind']!a:.40}")
-    found: dict[str, Any] = {name: _read(arrays[name], kind) for name in _PARTS[kind][0]}
-    if kind is LeastCurvature:
-        seed = str(told["seed"])
-        found |= {"steps": int(told["steps"]), "delta": float(told["delta"])}
-        found |= {"seconds": float(told["seconds"]), "seed": int(seed) if seed else None}
-    make: Callable[..., Question] = kind
-    losses = bool(told["losses"]) and kind is Gradients
-    return Ballot(bytes(told["session"]), int(told["ask"]), losses, make(**found))
+    try:
+        told, arrays = dict(content["question"]), content["arrays"]
+        kind = _KINDS.get(str(told["kind"]))
+        if kind is None:
+            raise Refused(f"a question of no known kind: {told['kind']!a:.40}")
+        found: dict[str, Any] = {name: _read(arrays[name], name, kind) for name in _PARTS[kind][0]}
+        if kind is LeastCurvature:
+            seed = str(told["seed"])
+            found |= {"steps": int(told["steps"]), "delta": float(told["delta"])}
+            found |= {"seconds": float(told["seconds"]), "seed": int(seed) if seed else None}
+        make: Callable[..., Question] = kind
+        ballot = Ballot(told["session"], told["ask"], told["losses"], make(**found), told["about"])
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
+        raise Refused(f"not a question ({type(error).__name__})") from error
+    if sorted(content) != ["arrays", "question"] or sorted(arrays) != sorted(_PARTS[kind][0]):
+        raise Refused("a question with other records or arrays than its kind has")
+    said = (ballot.session, ballot.ask, ballot.losses, ballot.about)
+    plain = tuple(map(type, said)) == (bytes, int, bool, str)
+    if not plain or len(ballot.session) != SESSION or (ballot.losses and kind is not Gradients):
+        raise Refused("a question with no session, number or flag of its own")
+    if _typed(told) != _typed(_told(ballot)):
+        raise Refused(f"a question with other fields than {kind.__name__} has")
+    if len({len(found[name].T) for name in found.keys() & _ROWS}) > 1:
+        raise Refused("w and directions are of different lengths d")
+    return ballot
+
+
+def _told(ballot: Ballot) -> dict[str, Any]:
+    """What a question's config record says."""
+    question = ballot.question
+    told: dict[str, Any] = {
+        "session": ballot.session,
+        "ask": ballot.ask,
+        "losses": ballot.losses,
+        "kind": type(question).__name__,
+        "about": ballot.about,
+    }
+    if isinstance(question, LeastCurvature):
+        told |= {"steps": int(question.steps), "delta": float(question.delta)}
+        told["seconds"] = float(question.seconds)
+        told["seed"] = "" if question.seed is None else str(question.seed)
+    return told
+
+
+def _typed(told: Mapping[str, Any]) -> dict[str, tuple[type, Any]]:
+    """The values with their types: 1 is not True."""
+    return {name: (type(value), value) for name, value in told.items()}
 
 
 def reply(
@@ -230,21 +264,24 @@ def _unpacked(array: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Vecto
         raise Refused(f"wrong dtype {array.dtype!a:.20} ({array.stype!a:.20}), not {dtype}")
     if tuple(array.shape) != shape:
         raise Refused(f"wrong shape {array.shape!s:.40}, not {shape}")
-    if len(array.data) != int(np.prod(shape)) * dtype.itemsize:
+    if len(array.data) != math.prod(shape) * dtype.itemsize:
         raise Refused(f"{len(array.data)} bytes for shape {shape}")
     flat = np.frombuffer(array.data, dtype=dtype.newbyteorder("<"))
     return flat.reshape(shape).astype(dtype, copy=False)
 
 
-def _read(array: Any, kind: type) -> Vector:
+def _read(array: Any, name: str, kind: type) -> Vector:
     """An array of a question, of the shape that it has.
 
     Raises:
-        Refused: its dtype is not the kind's.
+        Refused: its dtype is not the kind's, or it is empty or has another number of axes.
     """
     if array.dtype not in {dtype.name for dtype in _dtypes(kind)}:
         raise Refused(f"{kind.__name__} of dtype {array.dtype!a:.20}")
-    return _unpacked(array, tuple(array.shape), np.dtype(array.dtype))
+    shape = tuple(array.shape)
+    if len(shape) != _AXES[name] or min(shape) < 1:
+        raise Refused(f"{name} of shape {shape!s:.40}")
+    return _unpacked(array, shape, np.dtype(array.dtype))
 
 
 def _dtypes(kind: type) -> tuple[np.dtype[Any], ...]:

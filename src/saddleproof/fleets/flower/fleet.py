@@ -8,7 +8,8 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from saddleproof.arrays import Vector
@@ -16,7 +17,7 @@ from saddleproof.errors import FleetError, OptionError
 from saddleproof.fleets.base import DEAD, LATE, MALFORMED, OK, Announcement, Messages
 from saddleproof.fleets.deadline import Deadline, Patience
 from saddleproof.fleets.flower import envelope, keys
-from saddleproof.fleets.flower.envelope import Answer, Ballot, Refused
+from saddleproof.fleets.flower.envelope import SESSION, Answer, Ballot, Refused
 from saddleproof.fleets.logs import log_messages
 from saddleproof.questions import QUESTIONS, Gradients, Question
 
@@ -36,8 +37,10 @@ class FlowerFleet:
 
     Args:
         grid: Flower's, as `ServerApp.main` hands it over.
-        workers: the roster, worker to public key as `new_key` returned it; or, with `insecure`,
-            the number m of workers, which are then called worker-0 to worker-(m - 1).
+        workers: the roster, worker to public key as `new_key` returned it; or the numbers of
+            Flower's nodes, each of which is a worker whatever name its answers bear, as sure as
+            Flower's own authentication is; or, with `insecure`, the number m of workers, which are
+            then called worker-0 to worker-(m - 1).
         insecure: believe whatever name an answer bears. For simulations, where all nodes are one
             process: elsewhere a liar may vote under every name that is free.
         deadline: how long a round waits; Flower starts a process for each message, so that the
@@ -45,6 +48,7 @@ class FlowerFleet:
             for questions of more than 20 passes over the data.
         start_timeout: seconds to wait for m nodes before the first round.
         poll: seconds between two looks for answers.
+        about: what a point stands for, see `saddleproof.fleets.flower.envelope.Ballot`.
 
     Attributes:
         questions: all four. A worker whose loss has no `value` is dead in a round of `Changes`.
@@ -58,22 +62,25 @@ class FlowerFleet:
     def __init__(
         self,
         grid: Any,
-        workers: int | Mapping[str, str],
+        workers: int | Mapping[str, str] | Sequence[int],
         *,
         insecure: bool = False,
         deadline: Deadline | None = None,
         start_timeout: float = 120.0,
         poll: float = 0.02,
+        about: str = "",
     ) -> None:
         self.workers, self._publics = roster(workers, insecure=insecure)
         self.deadline = Deadline(grace=10.0, limit=120.0) if deadline is None else deadline
-        self._grid, self._poll = grid, poll
-        self._session, self._asks = secrets.token_bytes(16), 0
+        self._grid, self._poll, self._about = grid, poll, about
+        self._session, self._asks = secrets.token_bytes(SESSION), 0
         self._patience = Patience(len(self.workers))
         self._b, self._losses, self._closed = 0, False, False
         self._unreadable, self._singly = envelope.unreadable(), False
         self._busy: dict[str, int] = {}  # questions of earlier rounds that are still open
-        self._seat: dict[str, int] = {}  # worker to the node that it last answered from
+        nodes = () if isinstance(workers, int | Mapping) else workers
+        self._by_node = bool(nodes)
+        self._seat = {str(node): node for node in nodes}  # worker to where it last answered from
         self._wait_for_nodes(start_timeout)
 
     def announce(self, announcement: Announcement) -> None:
@@ -96,7 +103,7 @@ class FlowerFleet:
         watch = self._patience.watch(question, deadline, b=self._b)
         self._asks += 1
         losses = self._losses and isinstance(question, Gradients)
-        ballot = Ballot(self._session, self._asks, losses, question)
+        ballot = Ballot(self._session, self._asks, losses, question, self._about)
         idle = set(self._grid.get_node_ids()) - set(self._busy.values())
         asked = self._push(ballot, sorted(idle), round_id)
         votes: dict[int, Answer] = {}
@@ -147,10 +154,12 @@ class FlowerFleet:
     ) -> None:
         """Enter what came back from a node: a vote, a failure, or nobody's words."""
         if not message.has_content():
+            _log.warning("question %d: node %d failed: %.200a", ballot.ask, node, _reason(message))
             gone |= {i for i, name in enumerate(self.workers) if self._seat.get(name) == node}
             return
         try:
             vote = envelope.read(message.content, ballot, node=node, publics=self._publics)
+            vote = replace(vote, name=str(node)) if self._by_node else vote
             self._seat_of(vote.name, node)
         except Refused as why:
             self._refuse(ballot, node, str(why), notes)
@@ -217,8 +226,13 @@ class FlowerFleet:
             time.sleep(0.2)
 
 
+def _reason(message: Any) -> str:
+    """What a node says of its failure."""
+    return str(message.error.reason) if message.has_error() else "no content"
+
+
 def roster(
-    workers: int | Mapping[str, str], *, insecure: bool
+    workers: int | Mapping[str, str] | Sequence[int], *, insecure: bool
 ) -> tuple[tuple[str, ...], dict[str, Any] | None]:
     """The workers' names, and their public keys where they have some.
 
@@ -229,6 +243,10 @@ def roster(
         if not workers:
             raise OptionError("a fleet needs workers; got an empty roster")
         return tuple(workers), keys.public_keys(workers)
+    if not isinstance(workers, int):
+        if not workers or len(set(workers)) < len(workers):
+            raise OptionError(f"a fleet needs nodes, each of them once; got {workers}")
+        return tuple(str(node) for node in workers), None
     if not insecure:
         raise OptionError(
             "without a key for every worker anybody may register nodes and vote many times: pass "
