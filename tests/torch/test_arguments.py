@@ -92,9 +92,10 @@ def test_an_option_that_cannot_work_is_refused_before_the_module_is_called(
         assert Counting.passes == 0
 
 
-def test_an_optimizer_of_pytorchs_is_told_where_its_options_are() -> None:
-    with pytest.raises(OptionError, match=r"of PyTorch's: pass .*fit has lr=, momentum="):
-        fit(optimizer=torch.optim.SGD([torch.zeros(1)], lr=0.1))
+@pytest.mark.parametrize("given", [torch.optim.SGD, torch.optim.SGD([torch.zeros(1)], lr=0.1)])
+def test_an_optimizer_of_pytorchs_is_told_to_come_as_a_function(given: Any) -> None:
+    with pytest.raises(OptionError, match=r"lambda parameters: torch\.optim\.SGD\(parameters"):
+        fit(optimizer=given)
 
 
 def test_a_module_is_sent_to_fit() -> None:

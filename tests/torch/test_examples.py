@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import subprocess
 import sys
@@ -31,6 +32,28 @@ def test_a_loss_of_ones_own_is_minimized_and_certified() -> None:
 
 def test_a_rule_of_ones_own_passes_the_suite() -> None:
     assert run("own_aggregator.py") == "[1.]\n"
+
+
+def test_a_training_with_all_options_learns_and_says_what_is_promised() -> None:
+    lines = run("pytorch_training.py").splitlines()
+    assert [line.split(":")[0] for line in lines[:4]] == [f"round {r}" for r in (0, 20, 40, 60)]
+    assert float(lines[3].split()[-1]) > 0.9 > float(lines[0].split()[-1])
+    assert "the rule holds 4 liars among them" in "\n".join(lines)
+
+
+@pytest.mark.slow
+def test_a_plain_loop_that_liars_turn_around_is_mended_by_as_many_lines_as_the_manual_says() -> (
+    None
+):
+    before, after = (f"migrate/pytorch_{when}.py" for when in ("before", "after"))
+    accuracy = [float(run(name).split()[-1]) for name in (before, after)]
+    assert accuracy[0] < 0.1
+    assert accuracy[1] > 0.95
+    old, new = ((EXAMPLES / name).read_text().splitlines() for name in (before, after))
+    changed = [line for line in difflib.ndiff(old[1:], new[1:]) if line[0] in "+-" and line[2:]]
+    gone, come = (sum(line[0] == sign for line in changed) for sign in "-+")
+    page = (EXAMPLES.parent / "docs" / "pytorch.md").read_text()
+    assert f"{gone} lines are removed and {come}\nare added" in page
 
 
 @pytest.mark.slow

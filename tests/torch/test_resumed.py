@@ -22,7 +22,7 @@ from saddleproof.errors import OptionError, StoreError
 from saddleproof.fleets.local import LocalFleet
 from saddleproof.optimizers.plateaus import PlateauPGD
 from saddleproof.storage import snapshot
-from saddleproof.torch import TorchProblem, WorkerMomentum, fit
+from saddleproof.torch import ServerYogi, TorchProblem, WorkerMomentum, fit
 
 
 class Killed(BaseException):
@@ -41,6 +41,11 @@ def dropping() -> nn.Module:
     return nn.Sequential(network(), nn.Dropout(0.3)).float()
 
 
+def adamw(parameters: Any) -> Any:
+    made = torch.optim.AdamW(parameters, lr=0.05)
+    return made, torch.optim.lr_scheduler.CosineAnnealingLR(made, 40)
+
+
 OPTIONS: dict[str, dict[str, Any]] = {
     "minibatches": {},
     "liars": {"attack": SignFlip()},
@@ -48,7 +53,17 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "a rule with a memory": {"aggregator": CenteredClipping()},
     "full batches": {"batch_size": None, "optimizer": PlateauPGD(step=0.25)},
     "dropout": {"module": dropping()},
-}
+    "schedule": {"schedule": lambda k: 0.3 * 0.95**k},
+    "server's Yogi": {"optimizer": ServerYogi()},
+    "AdamW and its scheduler": {"optimizer": adamw},
+    "local steps": {"local_steps": 3},
+    "sample": {"sample": 3, "momentum": 0.5},
+    "weights": {"weights": [1.0, 2.0, 3.0, 4.0, 50.0]},
+    "all at once": {
+        "optimizer": adamw, "local_steps": 2, "local_lr": 0.1, "sample": 3, "weights": "rows",
+        "module": dropping(), "attack": SignFlip(),
+    },
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
@@ -58,13 +73,17 @@ def test_a_killed_and_resumed_training_ends_in_the_same_bytes(
     given: dict[str, Any] = {"module": network().float(), "rounds": 28, "batch_size": 5} | options
     data, path = rows(workers=5, n=8, dtype=torch.float32), tmp_path / "run"
     train = functools.partial(
-        fit, loss=cross_entropy, shards=data, b=1, seed=5, certify=False, **given
-    )
+        fit, loss=cross_entropy, shards=data, b=1, seed=5, certify=False, evaluate=data[0],
+        evaluate_every=4, **given,
+    )  # fmt: skip
     trained, whole = train()
     with pytest.raises(Killed):
         train(checkpoint=path, callback=killed_after(26))  # beyond the first look at the loss
     again, resumed = train(checkpoint=path, resume=True)
     assert resumed.w.tobytes() == whole.w.tobytes()
+    assert snapshot.dumps(resumed.history) == snapshot.dumps(whole.history)
+    assert len(resumed.history.rounds) == 8  # every fourth round and the end
+    assert snapshot.dumps(resumed.state) == snapshot.dumps(whole.state)
     assert resumed.rounds == whole.rounds == len(resumed.trace) == 28
     pairs = zip(trained.state_dict().values(), again.state_dict().values(), strict=True)
     assert all(torch.equal(x, y) for x, y in pairs)
@@ -83,6 +102,11 @@ def test_a_killed_and_resumed_training_ends_in_the_same_bytes(
         ({"loss": nn.CrossEntropyLoss(weight=torch.ones(3))}, "problem.loss"),
         ({"module": network().float()}, "w0"),
         ({"module": 1}, "problem.module"),
+        ({"schedule": lambda _: 0.1}, "optimizer.schedule"),
+        ({"optimizer": ServerYogi()}, "optimizer.server"),
+        ({"local_steps": 2}, "local_steps was not there and is 2"),
+        ({"sample": 5}, "sample was not there and is 5"),
+        ({"weights": "rows"}, "aggregator was"),
     ],
     # Names only: the text of a function holds its address.
     ids=lambda value: ", ".join(value) if isinstance(value, dict) else value,
@@ -184,3 +208,44 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_model(tmp_path: Path) ->
     same, _ = train(rounds=result.rounds)
     assert result.rounds in (3, 4)
     assert torch.equal(trained[0].weight, same[0].weight)
+
+
+@pytest.mark.parametrize(
+    "curves",
+    [
+        3,
+        {},
+        {"rounds": np.zeros(2, np.int64), "metrics": {}},
+        {"rounds": np.array([1.0]), "metrics": {}},
+        {"rounds": np.array([0, 4]), "metrics": {"loss": np.zeros(3)}},
+        {"rounds": np.array([0, 4]), "metrics": {"loss": "text"}},
+        {"rounds": np.array([-1]), "metrics": {}},
+        {"rounds": np.array([0]), "metrics": 3},
+    ],
+)
+def test_forged_curves_are_refused(tmp_path: Path, curves: Any) -> None:
+    data, path = rows(workers=5, n=8, dtype=torch.float32), tmp_path / "run"
+    train = functools.partial(
+        fit, network().float(), cross_entropy, data, b=1, seed=5, certify=False, checkpoint=path
+    )
+    _, result = train(rounds=3, evaluate=data[0])
+    loop = FileCheckpoint(path).load(type(result.state))
+    assert isinstance(loop, Progressed)
+    assert set(loop.fleet["curves"]) == {"rounds", "metrics"}
+    snapshot.save(path, Progressed(**{**vars(loop), "fleet": {**loop.fleet, "curves": curves}}))
+    with pytest.raises(StoreError, match="no curves of a training"):
+        train(rounds=6, resume=True)
+
+
+def test_a_run_may_be_resumed_with_and_without_an_evaluation(tmp_path: Path) -> None:
+    data, path = rows(workers=5, n=8, dtype=torch.float32), tmp_path / "run"
+    train = functools.partial(
+        fit, network().float(), cross_entropy, data, b=1, seed=5, certify=False, checkpoint=path
+    )
+    train(rounds=3)
+    train(rounds=6, resume=True, evaluate=data[0])
+    assert train(rounds=9, resume=True)[1].history.rounds.tolist() == [3]
+    found = train(rounds=12, resume=True, evaluate=data[0], metrics={"one": lambda *_: 1})[1]
+    assert found.history.rounds.tolist() == [3, 12]
+    np.testing.assert_array_equal(found.history["one"], [np.nan, 1.0])
+    assert np.isfinite(found.history["loss"][0])

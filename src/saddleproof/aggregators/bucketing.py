@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from saddleproof.aggregators import by_shares
 from saddleproof.aggregators.base import Aggregator
 from saddleproof.aggregators.engine.units import Gram
 from saddleproof.aggregators.keyed import digest, marks, together
@@ -63,6 +64,16 @@ class Bucketing(Mixing):
             bucket = order[k * self.size : (k + 1) * self.size]
             mean[bucket] = 1.0 / len(bucket)
         return A
+
+    def weighed(self, messages: Array, gram: Gram, shares: Vector, b: int) -> tuple[Vector, Vector]:
+        """The buckets' weighted means; a bucket has the mass of its rows."""
+        A = np.where(self.matrix(messages, gram, b) > 0.0, shares, 0.0)
+        mass = A.sum(axis=1)
+        return A / mass[:, None], mass
+
+    def spoiled(self, b: int) -> int:
+        """All rows of b buckets, as far as the inner rule goes."""
+        return by_shares.spoiled(self.rule, b) * self.size
 
     def _order(self, messages: Array) -> list[int]:
         found = marks(messages, self.key)

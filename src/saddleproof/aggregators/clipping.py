@@ -83,6 +83,26 @@ class Clipping(Mixing):
             s = np.where(far > limit, np.where(placed, limit / far, 0.0), placed)
         return np.diag(s) + np.outer(1.0 - s, w)
 
+    def weighed(self, messages: Array, gram: Gram, shares: Vector, b: int) -> tuple[Vector, Vector]:
+        """`matrix`: the center counts every row once, and clipped rows keep their shares.
+
+        Without a radius the k farthest rows are clipped whatever they weigh.
+        """
+        return self.matrix(messages, gram, b), shares
+
+    def check_shares(self) -> None:
+        """Refuse clipping about the origin, which is no mixture of the rows.
+
+        Raises:
+            OptionError: `about` is "origin", or the inner rule counts all rows alike.
+        """
+        if self.about == "origin":
+            raise OptionError(
+                'Clipping(about="origin") takes no weights; about="median" does, and so does '
+                "NearestNeighborMixing"
+            )
+        super().check_shares()
+
     def _limit(self, gram: Gram, far: Vector, b: int) -> float:
         if self.radius is not None:
             return float(gram.length(self.radius))

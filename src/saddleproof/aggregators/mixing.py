@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saddleproof import arguments
+from saddleproof.aggregators import by_shares
 from saddleproof.aggregators.base import Aggregator, Estimate, Rule, check_breakdown, quiet
 from saddleproof.aggregators.engine.gram import combine, gram, grams, mixed
 from saddleproof.aggregators.engine.row_blocks import to_numpy
@@ -45,6 +46,10 @@ class Mixing(Rule):
         """(m', m) matrix A with rows of sum 1, from (m, d) messages and their (m, m) Gram."""
         raise NotImplementedError
 
+    def weighed(self, messages: Array, gram: Gram, shares: Vector, b: int) -> tuple[Vector, Vector]:
+        """`matrix` for rows that count by (m,) shares, and the (m',) shares of the mixtures."""
+        raise NotImplementedError
+
     def mixtures(self, m: int) -> int:
         """m', the number of mixtures of m messages."""
         return m
@@ -63,6 +68,24 @@ class Mixing(Rule):
         if isinstance(self.rule, WeightedRule):
             return combine(x, self.rule.weights(mixed(K, A), b) @ A)
         return self.rule(combine(x, A), b)
+
+    def shared(self, stack: Vector, shares: Vector, b: int) -> Estimate:
+        """Messages that count by shares: see `saddleproof.aggregators.by_shares.TakesShares`."""
+        vectors, kept = [], []
+        for x in points(stack):
+            A, inner = self.weighed(x, gram(x) if self.by_distance else EMPTY, shares, b)
+            found = by_shares.shared(self.rule, combine(x, A)[None], inner, b)
+            vectors.append(found.vector[0])
+            kept.append((A[found.kept[0]] > 0.0).any(axis=0))
+        return by_shares.estimate_of(stack, np.stack(vectors), np.stack(kept), shares, b)
+
+    def spoiled(self, b: int) -> int:
+        """The most rows whose say b liars can take: their own, as far as the inner rule goes."""
+        return by_shares.spoiled(self.rule, b)
+
+    def check_shares(self) -> None:
+        """Raise `OptionError` where the inner rule counts all rows alike."""
+        by_shares.check_shares(self.rule)
 
     def _batch(self, stack: Array, b: int) -> Estimate:
         x = points(stack)

@@ -10,6 +10,7 @@ from saddleproof.aggregators.base import Aggregator
 from saddleproof.aggregators.engine.gram import distances
 from saddleproof.aggregators.engine.units import Gram
 from saddleproof.aggregators.mixing import Mixing
+from saddleproof.aggregators.shares import ROUNDING, heaviest
 from saddleproof.aggregators.trimmed_mean import TrimmedMean
 from saddleproof.arrays import Array, Vector
 
@@ -41,3 +42,17 @@ class NearestNeighborMixing(Mixing):
         A = np.zeros((m, m))
         np.put_along_axis(A, nearest, 1.0 / (m - b), axis=1)
         return A
+
+    def weighed(self, messages: Array, gram: Gram, shares: Vector, b: int) -> tuple[Vector, Vector]:
+        """The nearest rows up to a mass of 1 - beta, the last of them in part.
+
+        beta is the mass of the b heaviest rows. Lemma 1 speaks of equal shares.
+        """
+        squared = distances(gram)
+        np.fill_diagonal(squared, -1.0)
+        order = np.argsort(squared, axis=1, kind="stable")
+        mass, whole = shares[order], 1.0 - heaviest(shares, b)
+        entered = np.clip(whole - (np.cumsum(mass, axis=1) - mass), 0.0, mass)
+        A = np.zeros_like(squared)
+        np.put_along_axis(A, order, np.where(entered > ROUNDING, entered, 0.0), axis=1)
+        return A / A.sum(axis=1, keepdims=True), shares

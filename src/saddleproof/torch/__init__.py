@@ -15,20 +15,47 @@ from typing import TYPE_CHECKING, Any
 from saddleproof.errors import MissingExtraError
 
 if TYPE_CHECKING:
+    from saddleproof.torch.certified import certify
+    from saddleproof.torch.convert import convert
+    from saddleproof.torch.curves import History
+    from saddleproof.torch.ddp import ddp_hook
     from saddleproof.torch.fitted import Fitted
     from saddleproof.torch.momentum import WorkerMomentum
     from saddleproof.torch.problem import TorchProblem
-    from saddleproof.torch.training import certify, fit
+    from saddleproof.torch.sampling import Sample
+    from saddleproof.torch.server_steps import ServerAdam, ServerMomentum, ServerYogi
+    from saddleproof.torch.training import fit
     from saddleproof.torch.trees import aggregate
 
-__all__ = ["Fitted", "TorchProblem", "WorkerMomentum", "aggregate", "certify", "fit"]
+__all__ = [
+    "Fitted",
+    "History",
+    "Sample",
+    "ServerAdam",
+    "ServerMomentum",
+    "ServerYogi",
+    "TorchProblem",
+    "WorkerMomentum",
+    "aggregate",
+    "certify",
+    "convert",
+    "ddp_hook",
+    "fit",
+]
 
 _HOMES = {
     "Fitted": "fitted",
+    "History": "curves",
+    "Sample": "sampling",
+    "ServerAdam": "server_steps",
+    "ServerMomentum": "server_steps",
+    "ServerYogi": "server_steps",
     "TorchProblem": "problem",
     "WorkerMomentum": "momentum",
     "aggregate": "trees",
-    "certify": "training",
+    "certify": "certified",
+    "convert": "convert",
+    "ddp_hook": "ddp",
     "fit": "training",
 }
 

@@ -37,7 +37,12 @@ def worth_it(problem: TorchProblem, trace: Sequence[RoundRecord], budget: Budget
     """Empty where a certificate costs no more than training did; else the sentence that says so."""
     rows = max(len(shard[0]) for shard in problem.shards)
     share = 1.0 if problem.batch_size is None else min(problem.batch_size / rows, 1.0)
-    spent = share * sum(record.queries for record in trace)
+    asked_of = [1 - len(record.absent) / problem.m for record in trace]  # the share of the workers
+    spent = (
+        share
+        * problem.steps
+        * sum(record.queries * part for record, part in zip(trace, asked_of, strict=True))
+    )
     asked = cost(problem, budget)
     if asked <= spent or asked * problem.d * rows * problem.m <= NOTHING:
         return ""

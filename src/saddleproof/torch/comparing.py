@@ -82,9 +82,8 @@ def used_once(loss: ModuleLoss, w: Tensor, data: tuple[Tensor, ...]) -> bool:
 
     Told by the graph of the loss and not by numbers, which may be zero by chance.
     """
-    *inputs, target = (x.clone() for x in data)
     tree = loss.layout.tree(w.detach().clone().requires_grad_())
-    value = loss.loss(loss.output(tree, tuple(inputs)), target)
+    value = loss.unpenalised(tree, *(x.clone() for x in data))
     uses = dict.fromkeys((x.grad_fn for x in tree.values()), 0)
     todo, seen = [value.grad_fn], set()
     while todo:

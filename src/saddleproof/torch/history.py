@@ -70,7 +70,7 @@ def check_history(loss: ModuleLoss, points: Tensor, first: Data, other: Data) ->
 
 def on_a_copy(loss: ModuleLoss) -> ModuleLoss:
     """The same loss on a copy of the module, which may be spoiled."""
-    made = ModuleLoss(pristine(loss.module), loss.loss, penalty=loss.penalty)
+    made = ModuleLoss(pristine(loss.module), loss.loss, penalty=loss.penalty, keys=loss.keys)
     made.facts = loss.facts
     return made
 

@@ -19,7 +19,7 @@ from saddleproof.torch.comparing import points_of
 from saddleproof.torch.copies import matched, pristine
 from saddleproof.torch.layout import Layout
 from saddleproof.torch.loss import LossFunction, ModuleLoss, Penalty
-from saddleproof.torch.modules import check_module
+from saddleproof.torch.modules import check_module, loss_of
 from saddleproof.torch.probe import ROWS
 from saddleproof.torch.problem import TorchProblem
 
@@ -29,7 +29,7 @@ SHARE = 1e-2
 
 def judged(
     module: nn.Module,
-    loss: LossFunction,
+    loss: LossFunction | None,
     shards: Sequence[Any] | Mapping[str, Any],
     *,
     penalty: Penalty | None = None,
@@ -56,7 +56,7 @@ def judged(
             exact = TorchProblem(pristine(module).double(), loss, shards, penalty=penalty)
         except OptionError:
             return TorchProblem(module, loss, shards, penalty=penalty)
-        if _is_same_model(module, loss, penalty, exact):
+        if _is_same_model(module, loss_of(loss, exact.rows.keys), penalty, exact):
             return exact
         return TorchProblem(module, loss, shards, penalty=penalty)
 
@@ -64,7 +64,7 @@ def judged(
 def judge_of(problem: TorchProblem) -> TorchProblem:
     """What judges the model that is trained on a problem; points mean the same to both."""
     loss = problem.module_loss
-    shards: Any = problem.shards
+    shards: Any = problem.rows.given
     if problem.names is not None:
         shards = dict(zip(problem.names, shards, strict=True))
     return judged(problem.module, loss.loss, shards, penalty=loss.penalty, warn=False)
@@ -93,7 +93,7 @@ def _is_same_model(
     layout = Layout.of(module)
     if layout.dtype == torch.float64:
         return True
-    own = ModuleLoss(pristine(module), matched(loss, layout), penalty=penalty)
+    own = ModuleLoss(pristine(module), matched(loss, layout), penalty=penalty, keys=exact.rows.keys)
     rows = tuple(x[:ROWS] for x in next(iter(exact.rows.clean().values())))
     short = tuple(x.to(layout.dtype) if x.is_floating_point() else x for x in rows)
     for w in points_of(exact.judge, exact.judge.tensor(np.asarray(exact.start))).numpy(force=True):

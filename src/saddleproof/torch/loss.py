@@ -26,7 +26,7 @@ from saddleproof.torch.pooled import gradients
 from saddleproof.torch.products import Graph
 from saddleproof.torch.surroundings import drawing, lock_of, plainly, quietly, twice_differentiable
 
-#: (output, target) to one number, a mean over the rows.
+#: (output, target) to one number, a mean over the rows; (output, dict) where rows are dicts.
 LossFunction = Callable[[Any, Tensor], Tensor]
 #: The trainable parameters by name to one number, which is added to every worker's loss.
 Penalty = Callable[[dict[str, Tensor]], Tensor]
@@ -53,6 +53,7 @@ class ModuleLoss:
         penalty: the trainable parameters by name to one number, which is added.
         memory: bytes that intermediate results of one call may take, about; up to four times as
             many are kept between the products at one point.
+        keys: names of the tensors, where rows are dicts; empty where they are inputs and target.
 
     Attributes:
         d: length of w.
@@ -67,10 +68,12 @@ class ModuleLoss:
         *,
         penalty: Penalty | None = None,
         memory: int = 2**28,
+        keys: tuple[str, ...] = (),
     ) -> None:
         self.module = module
         self.loss = loss
         self.penalty = penalty
+        self.keys = keys
         self.layout = Layout.of(module)
         self.d = self.layout.d
         self.memory = memory
@@ -106,9 +109,25 @@ class ModuleLoss:
         """F_i(w), differentiable; `data` is inputs and target. Hold `computing` around it."""
         return self._value(self.layout.tree(w), *data)
 
-    def output(self, tree: dict[str, Tensor], inputs: tuple[Tensor, ...]) -> Any:
+    def output(self, tree: dict[str, Tensor], inputs: Any) -> Any:
         """What the module makes of its inputs with other parameters."""
-        return functional_call(self.module, self.layout.placed(tree), inputs, tie_weights=False)
+        args, names = ((), inputs) if self.keys else (inputs, None)
+        placed = self.layout.placed(tree)
+        return functional_call(self.module, placed, args, names, tie_weights=False)
+
+    def parted(self, data: tuple[Tensor, ...]) -> tuple[Any, Any]:
+        """One worker's rows as the module's inputs and what the loss gets: a dict is both."""
+        if self.facts.writes:
+            data = tuple(x.clone() for x in data)
+        if self.keys:
+            named = dict(zip(self.keys, data, strict=True))
+            return named, dict(named)
+        return data[:-1], data[-1]
+
+    def unpenalised(self, tree: dict[str, Tensor], *data: Tensor) -> Tensor:
+        """F_i without the penalty."""
+        inputs, target = self.parted(data)
+        return self.loss(self.output(tree, inputs), target)
 
     def batch(self, w: Tensor, data: tuple[Tensor, ...], seed: int | None = None) -> Tensor:
         """grad F_i for k workers at q points: (q, d) and (k, n, ...) data to (q, k, d).
@@ -238,14 +257,14 @@ class ModuleLoss:
             return many
 
     def _value(self, tree: dict[str, Tensor], *data: Tensor) -> Tensor:
-        *inputs, target = (x.clone() for x in data) if self.facts.writes else data
-        value = self.loss(self.output(tree, tuple(inputs)), target)
+        value = self.unpenalised(tree, *data)
         return value if self.penalty is None else value + self.penalty(tree)
 
     def _own_value(self, tree: dict[str, Tensor], *data: Tensor) -> Tensor:
         """F_i at the parameters that the module holds, `tree`."""
-        *inputs, target = (x.clone() for x in data) if self.facts.writes else data
-        value = self.loss(self.module(*inputs), target)
+        inputs, target = self.parted(data)
+        output = self.module(**inputs) if self.keys else self.module(*inputs)
+        value = self.loss(output, target)
         return value if self.penalty is None else value + self.penalty(tree)
 
     def _graph(self, w: Tensor, data: tuple[Tensor, ...], *, keep: bool) -> Graph:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -34,16 +35,48 @@ def check_module(module: Any) -> None:
 
 
 def check_loss(loss: Any) -> None:
-    """Refuse a loss that cannot be called.
+    """Refuse a loss that cannot be called; None is the module's own (`loss_of`).
 
     Raises:
         OptionError: a class, a name, or another thing that is no function.
     """
-    if isinstance(loss, type) or not callable(loss):
+    if loss is not None and (isinstance(loss, type) or not callable(loss)):
         cure = f"{loss.__name__}()" if isinstance(loss, type) else "nn.functional.cross_entropy"
         raise OptionError(
             f"loss must be a function of (output, target), such as {cure}; got {loss!r:.60}"
         )
+
+
+def loss_of(loss: Any, keys: tuple[str, ...]) -> Any:
+    """The loss function; without one, what the module's output has as `loss`.
+
+    Raises:
+        OptionError: there is none, and rows are tuples.
+    """
+    if loss is not None:
+        return loss
+    if not keys:
+        raise OptionError(
+            "loss must be a function of (output, target), such as nn.functional.cross_entropy; "
+            "loss=None is for modules that return their loss, and needs rows as dicts, such as "
+            '{"input_ids": ..., "labels": ...}'
+        )
+    return own_loss
+
+
+def own_loss(output: Any, batch: dict[str, Tensor]) -> Tensor:
+    """`output.loss`, or `output["loss"]`, as modules of Hugging Face give it.
+
+    Raises:
+        OptionError: the output has no loss.
+    """
+    found = output.get("loss") if isinstance(output, Mapping) else getattr(output, "loss", None)
+    if not isinstance(found, Tensor):
+        raise OptionError(
+            f"the module returned no loss for a dict of {', '.join(map(repr, batch))}: add the "
+            "labels that it needs, or pass loss=, a function of (output, dict)"
+        )
+    return found
 
 
 def _check_layer(what: str, layer: nn.Module) -> None:

@@ -7,7 +7,7 @@ is the room that liars hide in. Liars see the honest momenta: wrap this fleet in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from saddleproof import arguments
 from saddleproof.arrays import Vector
 from saddleproof.errors import OptionError, StoreError
 from saddleproof.fingerprint import conditions_of
-from saddleproof.fleets.base import OK, Announcement, Fleet, Messages
+from saddleproof.fleets.base import OK, Announcement, ExcludingFleet, Fleet, Messages
 from saddleproof.questions import Gradients, Question, answered_by
 
 
@@ -123,6 +123,11 @@ class WorkerMomentum:
         if len(shapes) > 1:
             raise StoreError("the checkpoint's momenta differ in length or dtype. Begin anew")
         self._momentum = {name: np.array(m) for name, m in momenta.items()}
+
+    def exclude(self, excluded: Mapping[str, str]) -> None:
+        """Tell the fleet underneath who was proved bad."""
+        if isinstance(self.fleet, ExcludingFleet):
+            self.fleet.exclude(excluded)
 
     def close(self) -> None:
         """Close the fleet underneath."""

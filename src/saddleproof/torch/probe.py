@@ -11,6 +11,7 @@ start of a training a layer is often zero, and both ways may give zero there by 
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -46,6 +47,7 @@ from saddleproof.torch.refusals import (
 )
 from saddleproof.torch.surroundings import drawing, original_of, plainly
 
+_log = logging.getLogger(__name__)
 #: Rows of a shard that are looked at.
 ROWS = 8
 #: Why a loop is used though vmap does not fail.
@@ -93,13 +95,15 @@ def probe(
         why = _trouble(loss, points, both)
         if why not in ("", NOTHING):
             message = f"vmap cannot differentiate this module, {why}; using a loop, which is slower"
+            _log.warning(message)
             warnings.warn(message, RuntimeWarning, stacklevel=stacklevel)
         loss.facts = facts = replace(facts, looped=why, valued=not why)
         if facts.random:
             return facts  # the next draw differs; there is nothing to compare
         if not why:
             facts = replace(facts, valued=agree(loss.values_of, each(loss), points, [both]))
-        pools = not why and bool(linear_layers(loss.module)) and used_once(loss, w, pair[0])
+        pools = not why and not loss.keys and bool(linear_layers(loss.module))
+        pools = pools and used_once(loss, w, pair[0])
         pools = pools and agree(loss.pooled, loss.loop, points, [both, uneven(both)])
         return replace(facts, pooled=pools, second=second(loss, points, both, vmaps=not why))
 

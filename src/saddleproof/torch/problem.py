@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from saddleproof import arguments
 from saddleproof.arrays import Vector
-from saddleproof.border import label, named_shards
+from saddleproof.border import named_shards
 from saddleproof.errors import OptionError
 from saddleproof.problems.base import Problem
 from saddleproof.torch.copies import dense, matched, pristine
@@ -21,9 +22,9 @@ from saddleproof.torch.described import of_loss, of_module, of_rows
 from saddleproof.torch.facts import NEVER
 from saddleproof.torch.layout import Layout
 from saddleproof.torch.loss import LossFunction, ModuleLoss, Penalty
-from saddleproof.torch.modules import check_loss, check_module
+from saddleproof.torch.lost import failing
+from saddleproof.torch.modules import check_loss, check_module, loss_of
 from saddleproof.torch.probe import probe
-from saddleproof.torch.refusals import first
 from saddleproof.torch.rows import Batch, Rows
 from saddleproof.torch.surroundings import plainly
 
@@ -54,8 +55,11 @@ class TorchProblem(Problem):
             `functools.partial`, such as class weights, take the module's dtype and device.
         shards: one worker's data each: a tuple (inputs..., target) of tensors or arrays with the
             rows over the first axis, or a `torch.utils.data.Dataset` or `DataLoader` of such
-            tuples. The numbers of rows may differ. Floating-point data take the module's dtype;
-            all of it moves to its device. A mapping gives the workers' names too.
+            tuples. Or a dict of tensors, or a data set or loader of dicts: the module then takes
+            them as keyword arguments, and the loss (output, the dict); with `loss=None` it is
+            what the module's output has as `loss`. The numbers of rows may differ. Floating-point
+            data take the module's dtype; all of it moves to its device. A mapping gives the
+            workers' names too.
         penalty: the trainable parameters by name to one number, which is added to every worker's
             loss: `lambda parameters: 1e-4 * sum((p**2).sum() for p in parameters.values())`.
         batch_size: rows that each worker draws in a round; None takes all.
@@ -80,10 +84,13 @@ class TorchProblem(Problem):
     array([2., 2., 2.])
     """
 
+    #: Gradients that a worker computes in a round of training.
+    steps = 1
+
     def __init__(
         self,
         module: nn.Module,
-        loss: LossFunction,
+        loss: LossFunction | None,
         shards: Sequence[Any] | Mapping[str, Any],
         *,
         penalty: Penalty | None = None,
@@ -110,11 +117,13 @@ class TorchProblem(Problem):
         self.batch_size = batch_size
         self.seed = secrets.randbits(63) if seed is None else seed
         self._replays = seed is not None
-        loss = matched(loss, layout)
+        loss = matched(loss_of(loss, self.rows.keys), layout)
         self._functions = {"loss": loss, "penalty": penalty}
 
         def made(module: nn.Module) -> ModuleLoss:
-            found = ModuleLoss(dense(module), loss, penalty=penalty, memory=memory)
+            found = ModuleLoss(
+                dense(module), loss, penalty=penalty, memory=memory, keys=self.rows.keys
+            )
             found.facts = probe(found, self.rows.clean(), size=batch_size, stacklevel=5)
             return found
 
@@ -136,22 +145,30 @@ class TorchProblem(Problem):
         self.names = names
         if self.judge.facts.second == NEVER:
             self.products = self.judge.product = None  # type: ignore[method-assign, assignment]
-        self._lost = self._failing(start)
+        self._lost = failing(self, start)
 
     @plainly()
-    def sampled(self, points: Vector, round_id: int) -> Vector:
+    def sampled(
+        self, points: Vector, round_id: int, workers: NDArray[np.intp] | None = None
+    ) -> Vector:
         """Every worker's minibatch gradient in a round: (q, d) to (q, m, d).
 
-        Without a batch size these are the full gradients.
+        Without a batch size these are the full gradients. Workers that are not in `workers` are not
+        asked, and their rows are NaN.
         """
-        if self.batch_size is None:
+        if self.batch_size is None and workers is None:
             return self.gradients(points)
-        batches = self.rows.sample(self.batch_size, self.seed, round_id)
-        # A worker's dropout must differ from round to round, and from its choice of rows.
-        seed = (self.seed ^ (round_id * 0x9E3779B97F4A7C15)) % 2**63
-        if self.module_loss.facts.random:
-            return self._over(self.module_loss, batches, points, seed)
-        return self._over(self.module_loss, batches, points, None)
+        batches = self.rows.sample(self.batch_size, self.seed, round_id, workers=workers)
+        return self._over(self.module_loss, batches, points, self.draws(round_id))
+
+    def draws(self, round_id: int) -> int | None:
+        """The seed of what the module draws in a round; None where it draws nothing.
+
+        Dropout must differ from round to round, and from the choice of rows.
+        """
+        if self.batch_size is None or not self.module_loss.facts.random:
+            return None
+        return (self.seed ^ (round_id * 0x9E3779B97F4A7C15)) % 2**63
 
     def values(self, w: Vector) -> Vector:
         """F_i(w) on all rows, without dropout: (d,) to (m,)."""
@@ -237,8 +254,8 @@ class TorchProblem(Problem):
         w = loss.tensor(points)
         parts = [loss.array(loss.batch(w, batch.data, seed), points) for batch in batches]
         out = parts[0]
-        if len(parts) > 1:
-            out = np.empty((len(points), self.m, self.d), points.dtype)
+        if len(parts) > 1 or out.shape[1] < self.m:
+            out = np.full((len(points), self.m, self.d), np.nan, points.dtype)
             for batch, part in zip(batches, parts, strict=True):
                 out[:, batch.workers] = part
         if self._lost:
@@ -254,39 +271,8 @@ class TorchProblem(Problem):
             "problem.batch_size": str(self.batch_size),
             "problem.seed": str(self.seed) if self._replays else "None",
         }
+        if self.rows.keys:
+            found["problem.keys"] = ", ".join(self.rows.keys)
         for name, function in self._functions.items():
             found |= of_loss(function, f"problem.{name}")
         return found
-
-    @plainly()
-    def _failing(self, start: Vector) -> list[int]:
-        """Workers whose rows hold NaN or Inf that reach their loss or its gradient at the start.
-
-        Raises:
-            OptionError: the loss fails on a worker's rows, or on all of them.
-        """
-        judge, w = self.judge, self.judge.tensor(start)[None]
-        try:
-            for batch in self.rows.all():
-                judge.values(w, batch.data)
-        except Exception:
-            self._find_fault(w)
-            raise
-        lost = []
-        for i in self.rows.odd:
-            data = tuple(x[None] for x in self.shards[i])
-            known = [judge.values(w, data), judge.batch(w, data)]
-            if not all(bool(torch.isfinite(x).all()) for x in known):
-                lost.append(i)
-        if len(lost) == self.m:
-            raise OptionError("every worker's rows hold NaN or Inf that reach the loss")
-        return lost
-
-    def _find_fault(self, w: Tensor) -> None:
-        for i, shard in enumerate(self.shards):
-            try:
-                self.judge.values(w, tuple(x[None] for x in shard))
-            except Exception as error:
-                raise OptionError(
-                    f"the module or the loss fails on {label(self.names, i)}'s rows: {first(error)}"
-                ) from error

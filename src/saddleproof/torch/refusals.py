@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.instancenorm import _InstanceNorm
 
 from saddleproof.errors import OptionError
 from saddleproof.torch.closeness import same
@@ -85,9 +87,8 @@ def check_rows(loss: ModuleLoss, w: Tensor, shards: Mapping[str, Data], size: in
 
 def _value(trial: ModuleLoss, w: Tensor, data: Data, whose: str) -> Any:
     tree = trial.layout.tree(w)
-    *inputs, target = data
     try:
-        value = trial.loss(trial.output(tree, tuple(inputs)), target)
+        value = trial.unpenalised(tree, *data)
     except Exception as error:  # whatever the user's code raises
         raise OptionError(
             f"the module or the loss fails on {whose}'s rows: {first(error)}"
@@ -120,7 +121,8 @@ def _check_number(value: Any) -> None:
 def _check_buffers(module: nn.Module, written: list[str]) -> None:
     for name in written[:1]:
         layer = module.get_submodule(name.rpartition(".")[0])
-        cure = "use nn.GroupNorm, or " if hasattr(layer, "running_mean") else ""
+        convert = "pass saddleproof.torch.convert(module), which has GroupNorm in its place, or "
+        cure = convert if isinstance(layer, (_BatchNorm, _InstanceNorm)) else ""
         raise OptionError(
             f"{called(module, layer)} changes its buffer {name!r} in every forward "
             f"pass, which no aggregation rule would guard; {cure}call module.eval() first"
@@ -199,7 +201,7 @@ def check_mean(loss: ModuleLoss, points: Tensor, data: Data) -> None:
     """
     if loss.facts.random:
         return  # the next draw differs
-    alone = ModuleLoss(loss.module, loss.loss)
+    alone = ModuleLoss(loss.module, loss.loss, keys=loss.keys)
     alone.facts = loss.facts
     for w in points:
         try:

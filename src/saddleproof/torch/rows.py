@@ -15,11 +15,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, default_collate
 
-from saddleproof.arrays import plain
 from saddleproof.border import label
 from saddleproof.errors import OptionError
+from saddleproof.torch.reading import Given, read
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class Batch:
 
     Attributes:
         workers: (k,) positions on the roster.
-        data: inputs and target, each (k, n, ...).
+        data: inputs and target, or the entries of a dict, each (k, n, ...).
     """
 
     workers: NDArray[np.intp]
@@ -39,8 +38,8 @@ class Rows:
     """Every worker's rows.
 
     Args:
-        shards: one a worker: a tuple (inputs..., target) of tensors or arrays with the rows over
-            the first axis, a map-style `Dataset` of such tuples, or a `DataLoader`, which is read
+        shards: one a worker: a tuple (inputs..., target) or a dict of tensors or arrays with the
+            rows over the first axis, a `Dataset` of such rows, or a `DataLoader`, which is read
             once.
         dtype: what floating-point inputs and targets become.
         device: where they go.
@@ -48,6 +47,7 @@ class Rows:
 
     Attributes:
         sizes: (m,) rows of each worker.
+        keys: names of the entries where rows are dicts; empty where they are tuples.
         odd: positions of the workers whose rows hold NaN or Inf.
 
     Raises:
@@ -61,7 +61,10 @@ class Rows:
         device: torch.device,
         names: Sequence[str] | None = None,
     ) -> None:
-        tensors = [_tensors(x, dtype, device, label(names, i)) for i, x in enumerate(shards)]
+        given = [read(x, dtype, device, label(names, i)) for i, x in enumerate(shards)]
+        self.keys = given[0].keys
+        given = [one.in_order(self.keys, label(names, i)) for i, one in enumerate(given)]
+        tensors = [one.tensors for one in given]
         kinds = [", ".join(f"{x.dtype} {tuple(x.shape[1:])}" for x in shard) for shard in tensors]
         for i, kind in enumerate(kinds):
             if kind != kinds[0]:
@@ -82,6 +85,11 @@ class Rows:
         spans = zip(self._first, self._first + self.sizes, strict=True)
         return [tuple(x[a:b] for x in self._storage) for a, b in spans]
 
+    @property
+    def given(self) -> list[Any]:
+        """One worker's rows each, as tuples or dicts, whichever they came as."""
+        return [Given(shard, self.keys).as_handed() for shard in self.shards]
+
     def clean(self) -> dict[str, tuple[Tensor, ...]]:
         """The shards whose rows are all finite; all shards, if none is.
 
@@ -100,20 +108,42 @@ class Rows:
         """Full batches."""
         return self._full
 
-    def sample(self, size: int, seed: int, round_id: int) -> list[Batch]:
+    def sample(
+        self,
+        size: int | None,
+        seed: int,
+        round_id: int,
+        *,
+        step: int = 0,
+        workers: NDArray[np.intp] | None = None,
+    ) -> list[Batch]:
         """Minibatches without replacement: `size` rows of every worker, or all that it has.
 
-        Worker i draws from the random stream of (seed, i, round_id) and no other, so that a round
-        can be replayed, alone and in any order. Batches that are whole shards are the shards.
-        """
-        if size >= self.sizes.max():
-            return self._full
-        return [self._drawn(w, size, seed, round_id) for w in _groups(self.sizes.clip(max=size))]
+        Worker i draws from the random stream of (seed, i, round_id, step) and no other, so that a
+        round can be replayed, alone and in any order. Batches that are whole shards are the shards.
 
-    def _drawn(self, workers: NDArray[np.intp], size: int, seed: int, round_id: int) -> Batch:
+        Args:
+            size: rows of a minibatch; None for all.
+            seed: of the draws.
+            round_id: number of the round.
+            step: number of the step in it.
+            workers: positions of the workers that are asked; None for all.
+        """
+        whole = size is None or size >= self.sizes.max()
+        if workers is None and whole:
+            return self._full
+        asked = np.arange(len(self.sizes)) if workers is None else workers
+        if size is None or whole:
+            return [self._equal(asked[at]) for at in _groups(self.sizes[asked])]
+        groups = [asked[at] for at in _groups(self.sizes[asked].clip(max=size))]
+        return [self._drawn(group, size, seed, round_id, step) for group in groups]
+
+    def _drawn(
+        self, workers: NDArray[np.intp], size: int, seed: int, round_id: int, step: int
+    ) -> Batch:
         picked = []
         for i in workers:
-            stream = np.random.Philox(key=seed, counter=[0, 0, i, round_id])
+            stream = np.random.Philox(key=seed, counter=[0, step, i, round_id])
             n = int(self.sizes[i])
             own = np.random.Generator(stream).choice(n, min(size, n), replace=False, shuffle=False)
             picked.append(own + self._first[i])
@@ -137,64 +167,6 @@ class Rows:
 def _groups(sizes: NDArray[np.int_]) -> list[NDArray[np.intp]]:
     """Positions of equal sizes."""
     return [np.flatnonzero(sizes == n) for n in np.unique(sizes)]
-
-
-def _tensors(
-    shard: Any, dtype: torch.dtype, device: torch.device, worker: str
-) -> tuple[Tensor, ...]:
-    shard = _read(shard, worker)
-    if not isinstance(shard, (tuple, list)) or len(shard) < 2:
-        raise OptionError(
-            f"{worker}'s shard must be a tuple (inputs..., target), or a Dataset or "
-            f"DataLoader of such tuples; got {type(shard).__name__}"
-        )
-    made = [_tensor(x, f"{worker}'s rows").detach().to(device) for x in shard]
-    tensors = tuple(x.to(dtype) if x.is_floating_point() else x for x in made)
-    lengths = {len(x) if x.ndim else 0 for x in tensors}
-    if len(lengths) > 1 or lengths == {0}:
-        raise OptionError(
-            f"{worker}'s inputs and target must have one row each for every sample; got "
-            f"shapes {[tuple(x.shape) for x in tensors]}"
-        )
-    return tensors
-
-
-def _tensor(x: Any, whose: str) -> Tensor:
-    """Inputs or targets as a tensor with numbers in it; arrays are copied, as a map of a file."""
-    if isinstance(x, Tensor):
-        kind = "nested" if x.is_nested else "meta" if x.is_meta else x.layout
-        if kind != torch.strided:
-            raise OptionError(f"{whose} must be dense tensors; got a {kind} one. Convert it openly")
-        return x
-    if not isinstance(x, np.ndarray) or x.dtype.kind not in "bc":
-        x = plain(x, whose)
-    return torch.tensor(np.ascontiguousarray(x))
-
-
-def _read(shard: Any, worker: str) -> Any:
-    """A data set or a loader as one tuple of tensors; anything else as it is."""
-    if not isinstance(shard, (Dataset, DataLoader)):
-        return shard
-    try:
-        if isinstance(shard, DataLoader) and shard.batch_sampler is not None:
-            batches = [tuple(map(torch.as_tensor, batch)) for batch in map(_tuple, shard)]
-            return tuple(torch.cat(parts) for parts in zip(*batches, strict=True))
-        if isinstance(shard, DataLoader):  # batch_size=None: row by row
-            return tuple(default_collate([_tuple(row) for row in shard]))
-        # A map-style data set has a length, though its base class does not say so.
-        rows = [_tuple(shard[j]) for j in range(len(shard))]  # type: ignore[arg-type]
-        return tuple(default_collate(rows))
-    except Exception as error:  # whatever the user's data set raises
-        raise OptionError(
-            f"{worker}'s {type(shard).__name__} must give rows of tensors (inputs..., "
-            f"target), all of one shape: {type(error).__name__}: {error}"
-        ) from error
-
-
-def _tuple(row: Any) -> tuple[Any, ...]:
-    if not isinstance(row, (tuple, list)):
-        raise TypeError(f"got a row of type {type(row).__name__}")
-    return tuple(row)
 
 
 def _finite(x: Tensor) -> bool:
