@@ -21,6 +21,7 @@ from .optimised_scale import OptimisedScale
 from .playbook import Playbook
 from .saddle import SaddleAttack
 from .sign_flip import SignFlip
+from .steering import SteerJudge
 from .vote import Vote
 
 __all__ = [
@@ -51,5 +52,6 @@ __all__ = [
     "RandomLabel",
     "SaddleAttack",
     "SignFlip",
+    "SteerJudge",
     "Vote",
 ]

@@ -29,6 +29,7 @@ from saddleproof.attacks.optimised_scale import OptimisedScale
 from saddleproof.attacks.playbook import Playbook
 from saddleproof.attacks.saddle import SaddleAttack
 from saddleproof.attacks.sign_flip import SignFlip
+from saddleproof.attacks.steering import SteerJudge
 from saddleproof.attacks.vote import Vote
 
 ATTACKS: dict[str, type[Attack]] = {
@@ -55,5 +56,6 @@ ATTACKS: dict[str, type[Attack]] = {
     "random_label": RandomLabel,
     "saddle": SaddleAttack,
     "sign_flip": SignFlip,
+    "steer_judge": SteerJudge,
     "vote": Vote,
 }

@@ -10,6 +10,7 @@ from .baselines.projected_sgd import ProjectedSGD
 from .baselines.robust_second_order import RobustSecondOrder
 from .baselines.simplified_pgd import SimplifiedPGD
 from .baselines.value_pgd import ValuePGD
+from .branching import BranchAndJudge
 from .certified import CertifiedPGD
 from .gradient_descent import GradientDescent
 from .gradient_only import GradientOnlyPGD
@@ -22,6 +23,7 @@ __all__ = [
     "AcceleratedCurvature",
     "AcceleratedPGD",
     "Answers",
+    "BranchAndJudge",
     "ByzantinePGD",
     "CertifiedPGD",
     "CubicNewton",

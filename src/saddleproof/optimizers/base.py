@@ -14,6 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from saddleproof.arrays import Vector
 from saddleproof.claims import CurvatureFacts, GradientFacts
 from saddleproof.errors import OptionError
@@ -84,6 +87,10 @@ class Reading(Protocol):
     @property
     def b(self) -> int:
         """The most Byzantine among them."""
+
+    @property
+    def void(self) -> NDArray[np.bool_]:
+        """(q,): the points at which the workers' gradients overflow; zero in `stack`."""
 
     @property
     def gradient(self) -> Vector:
