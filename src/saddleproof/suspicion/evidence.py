@@ -119,6 +119,8 @@ def _against(
         both = ~np.isnan(then).reshape(len(at), -1).any(axis=1)
         if before.size and 2 * b < both.sum():
             residuals, spreads = part(stack[both], then[both])
+            if not residuals.shape[1]:  # too few lengths to tell a slope from a bend
+                return
             every = np.full((len(at), residuals.shape[1]), np.nan)
             every[both] = residuals
             found.append((every, spreads))
