@@ -58,6 +58,7 @@ NAMED: tuple[Table, ...] = (
     {"name": "learned_mimic", "warm_up": 10},
     {"name": "delayed", "delay": 5},
     {"name": "sign_flip", "scale": 1.0},
+    {"name": "steer_judge"},
     {"name": "omniscient"},
     {"name": "constant_offset", "size": 0.1},
     {"name": "constant_pull"},
