@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import settings
+
+from saddleproof.fleets.logs import speak_again
 
 # No window is ever opened, whoever imports matplotlib first.
 os.environ["MPLBACKEND"] = "Agg"
@@ -18,3 +21,9 @@ os.environ.setdefault("PYTEST_TIMEOUT", "600")
 settings.register_profile("house", deadline=None, derandomize=True)
 settings.register_profile("explore", deadline=None)
 settings.load_profile("house")
+
+
+@pytest.fixture(autouse=True)
+def as_loud_as_before() -> None:
+    """Flower's data base switches loggers off in whatever process it is set up."""
+    speak_again()

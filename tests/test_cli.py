@@ -141,6 +141,7 @@ def test_compare_prints_shares_and_writes_the_report(inside):
     assert len(lines) == 1 + 2 * 2
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_a_comparison_shows_what_is_done_and_leaves_no_process(inside):
     command = [sys.executable, "-m", "saddleproof", "compare", "c.toml", "--seeds", "100"]
     with subprocess.Popen(

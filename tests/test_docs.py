@@ -30,7 +30,14 @@ def blocks(page: Path, language: str = "python") -> list[str]:
     return ["\n" * text.count("\n", 0, m.start(1)) + m[1] for m in fenced.finditer(text)]
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=lambda p: p.name)
+RUN = [
+    pytest.param(page, marks=pytest.mark.slow) if page.name == "pytorch.md" else page
+    for page in PAGES
+    if blocks(page)
+]
+
+
+@pytest.mark.parametrize("page", RUN, ids=lambda p: p.name if isinstance(p, Path) else "")
 def test_the_code_of_a_page_runs_from_top_to_bottom(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

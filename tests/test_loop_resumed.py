@@ -34,7 +34,14 @@ sys.stdout.buffer.write(b"end " + result.w.tobytes().hex().encode())
 
 
 @pytest.mark.parametrize(
-    "rule", ["Median", "CenteredClipping", pytest.param("SafeguardSGD", marks=pytest.mark.slow)]
+    "rule",
+    [
+        "Median",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("CenteredClipping", "SafeguardSGD")
+        ),
+    ],
 )
 @pytest.mark.parametrize(
     "run",

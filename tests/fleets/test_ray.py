@@ -231,6 +231,7 @@ class Forgetful:
         return [one._actor_id for one in self.fleet._actors].index(actor)
 
 
+@pytest.mark.slow
 def test_a_worker_whose_answer_is_lost_is_dead_for_the_round_and_holds_nobody_up(
     fleet_of: Any,
 ) -> None:

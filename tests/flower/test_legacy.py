@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from types import SimpleNamespace
 from typing import Any
 
@@ -118,6 +119,15 @@ def test_an_apps_own_function_that_fails_on_claims_ends_nothing(updates: Any) ->
     step, metrics = round_of(strategy, updates)
     assert step is not None
     assert metrics == {}
+
+
+def test_a_report_is_logged_though_flower_has_switched_every_logger_off(
+    updates: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    strategy = RobustStrategy(b=2, rule="median")
+    logging.getLogger("saddleproof.flower.legacy").disabled = True
+    round_of(strategy, updates, lambda results: [(results[0][0], BAD["NaN"]), *results[1:]])
+    assert str(strategy.reports[0]) in caplog.text
 
 
 def test_a_first_model_of_one_client_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:

@@ -112,6 +112,7 @@ def test_every_jump_that_is_called_proved_lowers_the_honest_mean() -> None:
     assert any("more than half of the honest workers" in event for event in events)
 
 
+@pytest.mark.slow
 def test_a_choice_that_ignores_b_is_caught_by_that(monkeypatch: pytest.MonkeyPatch) -> None:
     def blind(changes: Any, b: int, *rest: Any) -> Jump | None:
         return choose(changes, 0, *rest)

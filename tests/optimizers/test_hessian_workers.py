@@ -126,7 +126,7 @@ PROBLEMS = [sp.problems.Example2, sp.problems.RotatedQuartic, sp.problems.Tensor
 
 @pytest.mark.parametrize("make", PROBLEMS)
 @pytest.mark.parametrize("style", ["push", "hold", "cancel"])
-@pytest.mark.parametrize("hessian", ["full", "krylov"])
+@pytest.mark.parametrize("hessian", [pytest.param("full", marks=pytest.mark.slow), "krylov"])
 def test_it_leaves_saddles_through_workers_without_rho(make: Any, style: Any, hessian: str) -> None:
     problem = make(seed=0)
     fleet = attacked(problem, sp.SaddleAttack(problem.saddle, style=style))
@@ -161,7 +161,7 @@ ATTACKS = [
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-@pytest.mark.parametrize("hessian", ["full", "krylov"])
+@pytest.mark.parametrize("hessian", [pytest.param("full", marks=pytest.mark.slow), "krylov"])
 def test_every_step_out_of_a_small_gradient_does_what_its_event_says(
     attack: Any, hessian: str
 ) -> None:
@@ -188,6 +188,7 @@ def test_every_step_out_of_a_small_gradient_does_what_its_event_says(
     assert jumps
 
 
+@pytest.mark.slow
 def test_a_hidden_slope_is_left_by_a_fair_coin() -> None:
     # The liars' votes on the slope outweigh the curvature on either side alone.
     for seed in range(6):

@@ -131,17 +131,18 @@ def test_the_start_is_the_saddle_plus_noise_of_a_thousandth(problem):
     assert 0 < np.linalg.norm(noise) / np.sqrt(problem.d) < 4e-3
 
 
+@pytest.mark.parametrize("seeds", [5, pytest.param(24, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", PROBLEMS)
-def test_every_seed_has_its_saddle_and_its_own_data(name):
+def test_every_seed_has_its_saddle_and_its_own_data(name, seeds):
     starts, tilts = [], []
-    for seed in range(24):
+    for seed in range(seeds):
         problem = PROBLEMS[name](seed=seed)
         assert np.linalg.norm(problem.gradient(problem.saddle)) < 1e-8
         assert lambda_min(problem.hessian(problem.saddle)) < -0.1
         starts.append(problem.start - problem.saddle)
         tilts.append(problem.gradients(problem.saddle[None])[0, 0])
     for drawn in (starts, tilts):
-        assert len(np.unique(np.round(drawn, 12), axis=0)) == 24
+        assert len(np.unique(np.round(drawn, 12), axis=0)) == seeds
 
 
 @pytest.mark.parametrize("name", ALL_PROBLEMS)

@@ -86,6 +86,7 @@ def kill_and_resume(config: Path, out: Path, untouched: Path, kills: list[int]) 
         assert query(out, sql) == query(untouched, sql)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_twice_ends_in_the_same_bytes(config, untouched, tmp_path):
     kill_and_resume(config, tmp_path, untouched, [2, 15])
 

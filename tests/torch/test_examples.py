@@ -20,6 +20,7 @@ def run(name: str) -> str:
     return ran.stdout
 
 
+@pytest.mark.slow
 def test_a_model_that_was_held_is_told_from_one_that_was_not() -> None:
     held, trained = run("certify_a_model.py").splitlines()
     assert held.startswith("held: saddle. negative curvature is proved")
@@ -34,6 +35,7 @@ def test_a_rule_of_ones_own_passes_the_suite() -> None:
     assert run("own_aggregator.py") == "[1.]\n"
 
 
+@pytest.mark.slow
 def test_a_training_with_all_options_learns_and_says_what_is_promised() -> None:
     lines = run("pytorch_training.py").splitlines()
     assert [line.split(":")[0] for line in lines[:4]] == [f"round {r}" for r in (0, 20, 40, 60)]

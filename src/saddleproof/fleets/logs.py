@@ -25,6 +25,17 @@ _PREFIX = "saddle_"
 UNSEATED = "unseated"
 
 
+def speak_again() -> None:
+    """Switch on the loggers of this library that another one has switched off.
+
+    Flower's SuperLink sets its data base up in the same process, by `logging.config.fileConfig`,
+    which switches off every logger that exists.
+    """
+    for name, logger in logging.getLogger().manager.loggerDict.items():
+        if isinstance(logger, logging.Logger) and name.partition(".")[0] == "saddleproof":
+            logger.disabled = False
+
+
 def told(**named: Any) -> dict[str, Any]:
     """The `extra` of a log record with these fields.
 

@@ -19,6 +19,7 @@ from flwr.server.client_proxy import ClientProxy
 from flwr.server.strategy import FedAvg
 
 from saddleproof.aggregators.base import Aggregator
+from saddleproof.fleets.logs import speak_again
 from saddleproof.flower.metrics import middle_loss
 from saddleproof.flower.payload import UnreadableError, read
 from saddleproof.flower.rounds import Reply, RoundReport
@@ -117,6 +118,7 @@ class RobustStrategy(FedAvg):
             roster=self._roster,
         )
         self.reports.append(report)
+        speak_again()
         serious = report.skipped or report.charged or report.left_out
         _log.log(logging.WARNING if serious else logging.INFO, "%s", report)
         said = [(came[name][0].num_examples, came[name][0].metrics) for name in report.heard]

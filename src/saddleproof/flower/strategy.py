@@ -15,6 +15,7 @@ from saddleproof import arguments
 from saddleproof.aggregators.base import Aggregator
 from saddleproof.certificate import Budget
 from saddleproof.claims import Certificate
+from saddleproof.fleets.logs import speak_again
 from saddleproof.flower.certifying import certificate_of
 from saddleproof.flower.metrics import medians
 from saddleproof.flower.payload import UnreadableError, read
@@ -173,6 +174,7 @@ class RobustStrategy(FedAvg):
             roster=self._roster,
         )
         self.reports.append(report)
+        speak_again()
         serious = report.skipped or report.charged or report.left_out
         _log.log(logging.WARNING if serious else logging.INFO, "%s", report)
         contents = [came[name][0].content for name in report.heard]

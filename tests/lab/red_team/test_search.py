@@ -59,6 +59,7 @@ def test_it_traps_robust_descent(trap: Findings) -> None:
     assert "worst attack" in str(trap)
 
 
+@pytest.mark.slow
 def test_it_traps_pgd() -> None:
     found = searched(PGD, fresh=4)
     assert found.worst is not None
@@ -115,6 +116,7 @@ def lines(found: Findings) -> list[Any]:
     return [(one.name, one.outcomes) for one in found.tried]
 
 
+@pytest.mark.slow
 def test_one_seed_gives_one_search_and_another_gives_another() -> None:
     one, again, other = (searched(FREE, budget=40, seed=s) for s in (0, 0, 1))
     assert lines(one) == lines(again)

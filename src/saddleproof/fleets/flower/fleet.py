@@ -18,7 +18,7 @@ from saddleproof.fleets.base import DEAD, LATE, MALFORMED, OK, Announcement, Mes
 from saddleproof.fleets.deadline import Deadline, Patience
 from saddleproof.fleets.flower import envelope, keys
 from saddleproof.fleets.flower.envelope import SESSION, Answer, Ballot, Refused
-from saddleproof.fleets.logs import log_messages
+from saddleproof.fleets.logs import log_messages, speak_again
 from saddleproof.questions import QUESTIONS, Gradients, Question
 
 _log = logging.getLogger(__name__)
@@ -99,6 +99,7 @@ class FlowerFleet:
         """
         if self._closed:
             raise FleetError("this fleet is closed; make a new one with FlowerFleet(grid, ...)")
+        speak_again()
         deadline = self.deadline.allowing(question).within(timeout)
         watch = self._patience.watch(question, deadline, b=self._b)
         self._asks += 1
