@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import saddleproof as sp
-from saddleproof import columns
+from saddleproof import arguments, columns
 from saddleproof.aggregators.table import AGGREGATORS
 from saddleproof.config.parse import parse
 from saddleproof.errors import ConfigError, OptionError
@@ -110,3 +110,19 @@ def test_liars_are_positions_or_names_in_any_order_and_number(members: list[Any]
 def test_who_is_not_on_the_roster_cannot_lie(members: Any, says: str) -> None:
     with pytest.raises(OptionError, match=says):
         sp.Coalition(sp.LocalFleet(PROBLEM), sp.attacks.SignFlip(), members)
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["", "7443", "host", "host:", "host:65536", "host:000000001", "host:-1", "host:٣", 7443, None],
+)
+def test_a_place_without_a_port_that_can_be_is_refused(given: Any) -> None:
+    with pytest.raises(OptionError, match="listen must be HOST:PORT, the port 0 to 65535"):
+        arguments.place("listen", given, least=0)
+
+
+@pytest.mark.parametrize("given", ["host:1", "[::1]:65535", ":7443"])
+def test_a_place_is_taken_as_it_is(given: str) -> None:
+    assert arguments.place("listen", given) == given
+    with pytest.raises(OptionError):
+        arguments.place("listen", "host:0")

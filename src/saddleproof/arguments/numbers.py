@@ -1,4 +1,4 @@
-"""Numbers that callers hand in: counts, seeds, seconds, and the yes or no of a callback.
+"""Numbers that callers hand in: counts, seeds, seconds, ports, the yes or no of a callback.
 
 A bool is no number here, and a float is no count, whole or not: both are mistakes more often than
 not, and Python would take either without a word. NumPy's own scalars are numbers.
@@ -121,6 +121,28 @@ def liars(b: Any, m: int) -> int:
     if b < 0:
         raise BreakdownError(f"b counts workers and cannot be negative; got b={b}")
     return int(b)
+
+
+def place(name: str, value: Any, least: int = 1) -> str:
+    """A host and a port, as `value` has them.
+
+    Args:
+        name: what the caller calls it.
+        value: "host:port"; an IPv6 host stands in brackets.
+        least: 0 where the system may choose the port.
+
+    Raises:
+        OptionError: anything else.
+
+    >>> place("listen", "[::1]:7443")
+    '[::1]:7443'
+    """
+    text = value if isinstance(value, str) else ""
+    port = text.rpartition(":")[2]
+    is_port = port.isascii() and port.isdecimal() and len(port) <= 5
+    if ":" in text and is_port and least <= int(port) < 1 << 16:
+        return text
+    raise OptionError(f"{name} must be HOST:PORT, the port {least} to 65535; got {value!r:.200}")
 
 
 def seed_of(seed: Any, name: str = "seed", bits: int = SEED_BITS) -> int | None:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
+from saddleproof import arguments
 from saddleproof.arrays import Vector
 from saddleproof.curvature.lanczos import STEPS
 from saddleproof.errors import FleetError
@@ -72,7 +73,8 @@ class Client:
         keepalive: float = 10.0,
         pause: float = 5.0,
     ) -> None:
-        self.answer, self.server, self.credentials = answer, server, credentials
+        self.answer, self.credentials = answer, credentials
+        self.server = arguments.place("server", server)
         self.largest, self.passes = largest, passes
         self.keepalive, self.pause = keepalive, pause
         self._known: Credentials | None = None

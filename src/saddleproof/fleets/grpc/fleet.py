@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from saddleproof import arguments
 from saddleproof.arrays import Vector
 from saddleproof.errors import FleetError, OptionError
 from saddleproof.fleets.base import Announcement, Messages
@@ -60,7 +61,7 @@ class GrpcFleet:
             far beyond the connections that `counters` has did not get through.
 
     Raises:
-        OptionError: no workers, or one name twice.
+        OptionError: no workers, one name twice, or a place that is no HOST:PORT.
         FleetError: the keys cannot be read, the server's certificate has expired, the port cannot
             be had, or this process may not open enough files for the roster's connections.
 
@@ -86,6 +87,7 @@ class GrpcFleet:
         if not self.workers or len(set(self.workers)) != len(self.workers):
             raise OptionError(f"a roster needs workers of different names; got {self.workers}")
         self.deadline = Deadline() if deadline is None else deadline
+        listen = arguments.place("listen", listen, least=0)
         self._keys = keys
         credentials = serving(keys)
         door = self._door(roster, credentials)
