@@ -40,6 +40,8 @@ from saddleproof.errors import OptionError
 LOG = logging.getLogger("saddleproof.ddp")
 #: Distances beyond it, infinite ones too, count as this much, so that sums are finite.
 BEYOND = 1e290
+#: Everybody's equal parts into one tensor; PyTorch 2.13 has a new name for it.
+_gather = getattr(dist, "all_gather_single", None) or dist.all_gather_into_tensor
 
 
 @dataclass(frozen=True)
@@ -160,10 +162,11 @@ class RobustHook:
         sent.work.wait()
         column: Tensor = self.rule(sent.rows, self.b).to(sent.rows)
         self._look(sent.rows, column)
-        whole = torch.empty(sent.rows.numel(), dtype=column.dtype, device=column.device)
-        parts = list(whole.view(self._n, -1).unbind())
-        dist.all_gather(parts, column.contiguous(), group=self.group)
-        sent.buffer.copy_(whole[: sent.buffer.numel()])
+        fits = sent.buffer.numel() == sent.rows.numel()
+        whole = sent.buffer if fits else sent.buffer.new_empty(sent.rows.numel())
+        _gather(whole, column.contiguous(), group=self.group)
+        if not fits:
+            sent.buffer.copy_(whole[: sent.buffer.numel()])
         sent.future.set_result(sent.buffer)
 
     def _look(self, rows: Tensor, column: Tensor) -> None:
