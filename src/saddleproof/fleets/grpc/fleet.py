@@ -87,9 +87,8 @@ class GrpcFleet:
         if not self.workers or len(set(self.workers)) != len(self.workers):
             raise OptionError(f"a roster needs workers of different names; got {self.workers}")
         self.deadline = Deadline() if deadline is None else deadline
-        listen = arguments.place("listen", listen, least=0)
         self._keys = keys
-        credentials = serving(keys)
+        listen, credentials = arguments.place("listen", listen, least=0), serving(keys)
         door = self._door(roster, credentials)
         self._desk = Desk(self.workers)
         self._patience = Patience(len(self.workers))
