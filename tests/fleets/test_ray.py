@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import subprocess
 import sys
 import time
 import warnings
@@ -78,6 +79,8 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         ray.shutdown()
+        for daemon in [one for one in gc.get_objects() if isinstance(one, subprocess.Popen)]:
+            daemon.wait(30)  # Ray ends its daemons and does not ask how they ended
         gc.collect()
 
 
