@@ -51,7 +51,8 @@ def measured(m: int, numbers: int, repeats: int) -> dict[str, float]:
     x = np.random.default_rng(0).standard_normal((m, blocks * kernel.LANES), dtype=np.float32)
     rule, b = Median(threads=1), m // 5
     steps = network(rule.window(m, b).labels(m))
-    scratch = x[:, : kernel.LANES].copy()
+    scratch = kernels._aligned((m, kernel.LANES), x.dtype)
+    scratch[:] = x[:, : kernel.LANES]
     addresses = np.array([row.ctypes.data for row in x])
     parts: dict[str, Callable[[], object]] = {
         "copy": x.copy,

@@ -33,7 +33,7 @@ def namespace(x: Array) -> Any:
     return array_api_compat.array_namespace(x)
 
 
-def plain(given: Any, what: str) -> NDArray[Any]:
+def plain(given: object, what: str) -> NDArray[Any]:
     """Real numbers as a plain NumPy array in the machine's byte order.
 
     Lists, data frames, matrices, tensors in main memory and masked arrays without a masked entry
@@ -67,7 +67,7 @@ nothing; fill or drop them first, for instance with .filled(0.0)
     return array
 
 
-def _converted(given: Any, what: str) -> NDArray[Any]:
+def _converted(given: object, what: str) -> NDArray[Any]:
     """An array by NumPy's own rules, unless these lose something."""
     if _masked(given):
         raise OptionError(
@@ -87,14 +87,14 @@ def _converted(given: Any, what: str) -> NDArray[Any]:
     return found
 
 
-def _masked(given: Any) -> bool:
+def _masked(given: object) -> bool:
     """Whether there is a masked entry, which NumPy's conversions would unmask."""
     if isinstance(given, np.ma.MaskedArray):
         return bool(np.ma.is_masked(given))
     return isinstance(given, (list, tuple)) and any(map(_masked, given))
 
 
-def _cure(given: Any) -> str:
+def _cure(given: object) -> str:
     if isinstance(given, Mapping):
         return "Take its values in an order of your own: [given[name] for name in names]"
     if isinstance(given, (Iterator, AbstractSet)):
@@ -143,7 +143,7 @@ def _stacked(rows: list[Any] | tuple[Any, ...]) -> Array:
         raise OptionError(f"the rows do not stack to one (m, d) array: {error}") from error
 
 
-def _known(x: Any) -> bool:
+def _known(x: object) -> bool:
     """Whether an array of a library that the standard names."""
     if isinstance(x, np.ndarray):
         return True
@@ -152,6 +152,6 @@ def _known(x: Any) -> bool:
     return bool(array_api_compat.is_array_api_obj(x))
 
 
-def _odd(x: Any) -> bool:
+def _odd(x: object) -> bool:
     """Whether anything but NumPy's own array, or one in another machine's byte order."""
     return type(x) is not np.ndarray or not x.dtype.isnative

@@ -52,7 +52,7 @@ class KeepingFleet(Protocol):
         """Take a memory back, after `announce` and before the first round of a resumed run."""
 
 
-def conditions_of(fleet: Any) -> dict[str, str]:
+def conditions_of(fleet: object) -> dict[str, str]:
     """What a fleet says of itself, or else a description of the problem that it holds, if any.
 
     Workers in other processes have their data to themselves: nothing is known of them here.
@@ -71,7 +71,7 @@ def conditions_of(fleet: Any) -> dict[str, str]:
     return found
 
 
-def described(value: Any, name: str) -> dict[str, str]:
+def described(value: object, name: str) -> dict[str, str]:
     """An object's type under `name`, and its options under `name.option`."""
     return _flat(value, name, DEPTH)
 
@@ -89,7 +89,7 @@ def digest(array: NDArray[Any]) -> str:
     return f"{array.dtype}{array.shape} {hashlib.sha256(data.data).hexdigest()[:12]}"
 
 
-def _flat(value: Any, name: str, depth: int) -> dict[str, str]:
+def _flat(value: object, name: str, depth: int) -> dict[str, str]:
     options = None if depth == 0 else _options(value)
     if options is None:
         return {name: _text(value, depth)}
@@ -99,11 +99,11 @@ def _flat(value: Any, name: str, depth: int) -> dict[str, str]:
     return found
 
 
-def _text(value: Any, depth: int) -> str:
+def _text(value: object, depth: int) -> str:
     return _limited(_whole(value, depth))
 
 
-def _whole(value: Any, depth: int) -> str:
+def _whole(value: object, depth: int) -> str:
     if value is None or isinstance(value, bool | int | float | complex | str | bytes | PurePath):
         return repr(value)
     if isinstance(value, Enum):
@@ -128,7 +128,7 @@ def _whole(value: Any, depth: int) -> str:
     return f"{_named(type(value))}({', '.join(inner)})"
 
 
-def _code(value: Any, depth: int) -> str | None:
+def _code(value: object, depth: int) -> str | None:
     """A function by its name and code, and by what it closes over; a class by its name."""
     if isinstance(value, type):
         return _named(value)
@@ -160,7 +160,7 @@ def _filled(cell: Any) -> bool:
     return True
 
 
-def _options(value: Any) -> dict[str, Any] | None:
+def _options(value: object) -> dict[str, Any] | None:
     """What an object was made with, by name; None for plain data, arrays and functions."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: getattr(value, f.name) for f in _told(value)}
@@ -189,7 +189,7 @@ def _told(value: Any) -> list[dataclasses.Field[Any]]:
     return [f for f in dataclasses.fields(value) if f.init and f.compare]
 
 
-def _public(value: Any) -> dict[str, Any]:
+def _public(value: object) -> dict[str, Any]:
     """The attributes that a constructor may have set: no caches, and nothing private."""
     return {
         name: held

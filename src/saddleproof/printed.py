@@ -72,7 +72,7 @@ def drawn(text: str) -> str:
     return f" {line}" if line.startswith("_") else line
 
 
-def cell(value: Any) -> Any:
+def cell(value: object) -> Any:
     """The value for a spreadsheet: a string that would be a formula gets an apostrophe before it.
 
     Numbers stay numbers.

@@ -150,7 +150,7 @@ class LeastCurvature:
         return np.dtype(np.float64)
 
 
-def _keep(question: Any, *names: str) -> None:
+def _keep(question: object, *names: str) -> None:
     for name in names:
         whose = f"{type(question).__name__}.{name}"
         object.__setattr__(question, name, kept(plain(getattr(question, name), whose)))
@@ -161,13 +161,13 @@ Question: TypeAlias = Gradients | Changes | Curvatures | LeastCurvature
 QUESTIONS: tuple[type, ...] = (Gradients, Changes, Curvatures, LeastCurvature)
 
 
-def answered_by(fleet: Any) -> Sequence[type]:
+def answered_by(fleet: object) -> Sequence[type]:
     """The questions that a fleet answers; one that does not say answers gradients alone."""
     kinds: Sequence[type] = getattr(fleet, "questions", (Gradients,))
     return kinds
 
 
-def as_question(asked: Any) -> Question:
+def as_question(asked: object) -> Question:
     """What an optimizer asks as a question: an array of points stands for their gradients."""
     if isinstance(asked, QUESTIONS):
         return asked  # type: ignore[return-value]

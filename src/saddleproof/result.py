@@ -34,7 +34,10 @@ class Progress:
 
 
 def stops_after(
-    callback: Callable[[Progress], bool | None] | None, record: RoundRecord, w: Vector, state: Any
+    callback: Callable[[Progress], bool | None] | None,
+    record: RoundRecord,
+    w: Vector,
+    state: object,
 ) -> bool:
     """Show a round to the callback, if there is one; whether it wants to stop.
 

@@ -65,7 +65,7 @@ class Server:
                 "GradientOnlyPGD, which asks for gradients only"
             )
 
-    def oracle(self, excluded: Mapping[str, str], memory: Any, number: int) -> Oracle:
+    def oracle(self, excluded: Mapping[str, str], memory: object, number: int) -> Oracle:
         """The oracle before round `number`."""
         return Oracle(self.fleet, self.aggregator, self.b, self.timeout, excluded, memory, number)
 

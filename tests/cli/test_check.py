@@ -6,6 +6,7 @@ import re
 import shutil
 import socket
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -117,7 +118,7 @@ def test_it_says_which_run_would_go_on(check, inside):
 def test_a_damaged_store_is_a_fault(check, inside):
     folder = inside / "saddleproof-runs"
     folder.mkdir()
-    with sqlite3.connect(folder / "runs.sqlite") as db:
+    with closing(sqlite3.connect(folder / "runs.sqlite")) as db:
         db.execute("CREATE TABLE other (a)")
     code, found = check()
     assert (code, found["run store"][0]) == (1, "BAD")

@@ -12,6 +12,7 @@ import subprocess
 import threading
 import time
 import urllib.request
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ def lines(text: str) -> list[dict[str, Any]]:
 
 
 def committed(out: Path = Path("saddleproof-runs")) -> list[tuple[Any, ...]]:
-    with sqlite3.connect(out / "runs.sqlite") as db:
+    with closing(sqlite3.connect(out / "runs.sqlite")) as db:
         return db.execute(
             "SELECT status, ended, (SELECT count(*) FROM rounds) FROM runs"
         ).fetchall()

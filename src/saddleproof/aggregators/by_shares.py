@@ -11,7 +11,7 @@ The mean, the median and the trimmed mean take shares, and what mixes before it 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -85,7 +85,7 @@ def shared(rule: Aggregator, stack: Vector, shares: Vector, b: int) -> Estimate:
     return estimate_of(stack, vector, kept, shares, b)
 
 
-def estimate_of(stack: Vector, vector: Vector, kept: Any, shares: Vector, b: int) -> Estimate:
+def estimate_of(stack: Vector, vector: Vector, kept: object, shares: Vector, b: int) -> Estimate:
     """An estimate with the rank bound by masses."""
     bound = masses.inexactness(stack, vector, shares, b)
     why = "" if bound is not None else f"b={b} workers may hold a third of the weight or more"

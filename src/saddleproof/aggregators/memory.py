@@ -110,7 +110,7 @@ class Remembering(Rule):
     @quiet
     def step(
         self,
-        memory: Any,
+        memory: object,
         messages: Array,
         b: int,
         *,

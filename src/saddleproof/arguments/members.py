@@ -69,7 +69,7 @@ FAMILIES = {
 }  # fmt: skip
 
 
-def aggregator(name: str, value: Any) -> None:
+def aggregator(name: str, value: object) -> None:
     """Refuse what is no rule.
 
     Raises:
@@ -85,12 +85,12 @@ def aggregator(name: str, value: Any) -> None:
     member(name, "aggregator", value)
 
 
-def optimizer(name: str, value: Any) -> None:
+def optimizer(name: str, value: object) -> None:
     """Refuse what is no optimizer; see `aggregator`."""
     member(name, "optimizer", value)
 
 
-def attack(name: str, value: Any) -> None:
+def attack(name: str, value: object) -> None:
     """Refuse what is no attack; a function of a view is one. See `aggregator`."""
     member(name, "attack", value)
 
@@ -112,7 +112,7 @@ def workers(value: object) -> TypeIs[Fleet]:
     return is_fleet
 
 
-def member(name: str, family: str, value: Any) -> None:
+def member(name: str, family: str, value: object) -> None:
     """Refuse `value` unless it is a member of the family.
 
     Args:
@@ -153,7 +153,7 @@ def member(name: str, family: str, value: Any) -> None:
     raise OptionError(f"{must}, which lacks {lacks}: {asked.word} has {', '.join(asked.methods)}")
 
 
-def _by_methods(value: Any) -> str | None:
+def _by_methods(value: object) -> str | None:
     """The family whose methods an instance has; attacks have none but that they can be called."""
     for family, asked in FAMILIES.items():
         if family != "attack" and all(hasattr(value, method) for method in asked.methods[:2]):
@@ -182,7 +182,7 @@ def suggest(name: str, valid: Iterable[str]) -> str:
     return f"did you mean {' or '.join(near)}?" if near else f"valid: {', '.join(names) or 'none'}"
 
 
-def _told(value: Any) -> str:
+def _told(value: object) -> str:
     """What was given, in few words."""
     if isinstance(value, str):
         return f"the string {value!r}"
@@ -219,7 +219,7 @@ def _call(kind: type) -> str:
     return f"{kind.__name__}({', '.join(f'{name}=...' for name in needed)})"
 
 
-def _of_torch_optim(value: Any) -> bool:
+def _of_torch_optim(value: object) -> bool:
     """Whether it is an optimizer of PyTorch's, or a class of them; PyTorch is not imported."""
     return _mro_has(value if isinstance(value, type) else type(value), "torch.optim")
 

@@ -20,12 +20,12 @@ Seed: TypeAlias = int | np.random.Generator | np.random.SeedSequence | None
 SEED_BITS = 64
 
 
-def is_whole(value: Any) -> bool:
+def is_whole(value: object) -> bool:
     """Whether a value is a whole number: an int or a NumPy integer, and no bool."""
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
-def is_real(value: Any) -> bool:
+def is_real(value: object) -> bool:
     """Whether a value is a real number: an int, a float or a scalar of NumPy's, and no bool."""
     return isinstance(value, Real) and not isinstance(value, bool)
 
@@ -123,7 +123,7 @@ def liars(b: Any, m: int) -> int:
     return int(b)
 
 
-def place(name: str, value: Any, least: int = 1) -> str:
+def place(name: str, value: object, least: int = 1) -> str:
     """A host and a port, as `value` has them.
 
     Args:
@@ -145,7 +145,7 @@ def place(name: str, value: Any, least: int = 1) -> str:
     raise OptionError(f"{name} must be HOST:PORT, the port {least} to 65535; got {value!r:.200}")
 
 
-def seed_of(seed: Any, name: str = "seed", bits: int = SEED_BITS) -> int | None:
+def seed_of(seed: object, name: str = "seed", bits: int = SEED_BITS) -> int | None:
     """A seed as an int, None for fresh entropy.
 
     A NumPy `Generator` gives its next number, and moves on by it: two runs with two generators of
@@ -189,7 +189,7 @@ def seed_number(
     )
 
 
-def flag(name: str, value: Any) -> bool:
+def flag(name: str, value: object) -> bool:
     """A yes or no.
 
     Raises:
@@ -200,7 +200,7 @@ def flag(name: str, value: Any) -> bool:
     return bool(value)
 
 
-def callback(name: str, value: Any) -> None:
+def callback(name: str, value: object) -> None:
     """Refuse what cannot be called; None is no callback.
 
     Raises:
@@ -210,7 +210,7 @@ def callback(name: str, value: Any) -> None:
         raise OptionError(f"{name} must be a function, or None; got {value!r}")
 
 
-def stops(said: Any) -> bool:
+def stops(said: object) -> bool:
     """Whether a callback said that the run shall stop.
 
     Raises:

@@ -28,7 +28,7 @@ from saddleproof.arguments.numbers import is_real, is_whole, seed_number, seed_o
 from saddleproof.errors import OptionError
 
 
-def check_options(options: Any) -> None:
+def check_options(options: object) -> None:
     """Refuse what an annotation does not allow, and make NumPy's scalars plain numbers.
 
     Judged are options that are annotated as numbers, strings, booleans, literals, tuples of
@@ -52,7 +52,7 @@ def check_options(options: Any) -> None:
             object.__setattr__(options, name, value.item())
 
 
-def flaw(make: Any, option: str, value: Any) -> str | None:
+def flaw(make: object, option: str, value: object) -> str | None:
     """What is wrong with the type of an option's value; None when nothing is.
 
     Only plain annotations are judged (numbers, strings, booleans, literals, tuples of numbers, and
@@ -111,7 +111,7 @@ def _types(make: Any) -> dict[str, Any]:
         return {}
 
 
-def _choices(annotation: Any) -> tuple[Any, ...]:
+def _choices(annotation: object) -> tuple[Any, ...]:
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
         return typing.get_args(annotation)
     return (annotation,)
@@ -122,11 +122,11 @@ def _words(choices: tuple[Any, ...]) -> list[str]:
     return [str(w) for choice in choices if _literal(choice) for w in typing.get_args(choice)]
 
 
-def _literal(choice: Any) -> bool:
+def _literal(choice: object) -> bool:
     return typing.get_origin(choice) is typing.Literal
 
 
-def _numbers(choice: Any) -> bool:
+def _numbers(choice: object) -> bool:
     """Whether an annotation is tuple[float, ...] or tuple[int, ...]."""
     args = typing.get_args(choice)
     return typing.get_origin(choice) is tuple and args[1:] == (...,) and args[0] in (int, float)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from saddleproof.arguments.numbers import is_whole
 from saddleproof.errors import OptionError
 
 
-def roster_positions(name: str, members: Any, workers: tuple[str, ...]) -> tuple[int, ...]:
+def roster_positions(name: str, members: object, workers: tuple[str, ...]) -> tuple[int, ...]:
     """Positions on the roster, ascending.
 
     There may be more of them than b: an experiment may break its own assumption.

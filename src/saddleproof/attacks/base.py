@@ -241,7 +241,7 @@ def _as_dtype(x: Vector, dtype: np.dtype[Any]) -> Vector:
     return cast
 
 
-def _fits(answer: Any, points: Vector) -> bool:
+def _fits(answer: object, points: Vector) -> bool:
     """Whether the server can read the answer, at one point at least."""
     return (
         isinstance(answer, np.ndarray)
@@ -251,7 +251,7 @@ def _fits(answer: Any, points: Vector) -> bool:
     )
 
 
-def _reads(answer: Any, question: Question) -> bool:
+def _reads(answer: object, question: Question) -> bool:
     """Whether the server can read the answer to a question about a loss."""
     return (
         isinstance(answer, np.ndarray)

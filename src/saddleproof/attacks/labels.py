@@ -86,7 +86,7 @@ class RandomLabel:
         return draw
 
 
-def has_labels(problem: Any) -> bool:
+def has_labels(problem: object) -> bool:
     """Whether these attacks can be used on the problem."""
     try:
         return len(_every_label(problem)) > 0
@@ -150,7 +150,7 @@ def _every_label(problem: Any) -> Vector:
     return np.unique(np.concatenate([np.ravel(_labels(shard)) for shard in shards]))
 
 
-def _labels(shard: Any) -> Any:
+def _labels(shard: object) -> Any:
     if isinstance(shard, Mapping) and "y" in shard:
         return shard["y"]
     if isinstance(shard, (tuple, list)) and len(shard) >= 2:

@@ -15,7 +15,7 @@ from saddleproof.arrays import plain
 from saddleproof.errors import OptionError
 
 
-def answer(given: Any, shape: tuple[int, ...], whose: str) -> NDArray[Any]:
+def answer(given: object, shape: tuple[int, ...], whose: str) -> NDArray[Any]:
     """An answer as a plain array of real numbers; its memory may still be the user's.
 
     Args:
@@ -67,7 +67,7 @@ def number(given: Any, whose: str) -> float:
     raise OptionError(f"{whose} must return one real number; got {got}")
 
 
-def vector(given: Any, name: str, d: int | None = None) -> NDArray[Any]:
+def vector(given: object, name: str, d: int | None = None) -> NDArray[Any]:
     """A point that the user gives, as a copy: finite, (d,), float32 or float64.
 
     Args:

@@ -68,7 +68,7 @@ class Lent:
         self._own = arrays
         self._copies = tuple(map(kept, arrays))
 
-    def to(self, function: Callable[..., Any], *more: Any, whose: str) -> Any:
+    def to(self, function: Callable[..., Any], *more: object, whose: str) -> Any:
         """`function(*arrays, *more)`.
 
         An error of the function's own passes as it is, with a note that says whose it is.
@@ -113,7 +113,7 @@ def kept(x: NDArray[Any]) -> NDArray[Any]:
     return copied
 
 
-def _sealed(x: Any) -> bool:
+def _sealed(x: object) -> bool:
     """Whether the memory underneath is bytes, or a file, that cannot be written."""
     while isinstance(x, np.ndarray):
         if x.flags.writeable:

@@ -18,7 +18,7 @@ from saddleproof.border.lending import read_only
 from saddleproof.errors import OptionError
 
 
-def named_shards(shards: Any) -> tuple[tuple[str, ...] | None, Sequence[Any]]:
+def named_shards(shards: object) -> tuple[tuple[str, ...] | None, Sequence[Any]]:
     """The workers' names, None where the user gave none, and one shielded shard a worker.
 
     Args:
@@ -70,7 +70,7 @@ def shielded(shard: Any, whose: str) -> Any:
     return shard
 
 
-def _name(key: Any) -> str:
+def _name(key: object) -> str:
     if not isinstance(key, str) or not key.strip() or key != key.strip():
         raise OptionError(
             "the keys of a mapping of shards are the workers' names, strings that neither are "
@@ -102,7 +102,7 @@ def _listed(shards: Any) -> Sequence[Any]:
 class _Shielding(Sequence[Any]):
     """A sequence of the user's own, which may read a shard from a disk whenever it is asked."""
 
-    def __init__(self, shards: Sequence[Any]) -> None:
+    def __init__(self, shards: Sequence[object]) -> None:
         self._shards = shards
 
     def __len__(self) -> int:

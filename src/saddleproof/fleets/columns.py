@@ -53,7 +53,7 @@ class ColumnFleet:
         FleetError: no workers.
     """
 
-    def __init__(self, workers: Sequence[Any], d: int) -> None:
+    def __init__(self, workers: Sequence[object], d: int) -> None:
         if not workers:
             raise FleetError("a fleet needs workers; got none")
         self.workers = tuple(f"worker-{i}" for i in range(len(workers)))

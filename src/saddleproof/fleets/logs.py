@@ -36,7 +36,7 @@ def speak_again() -> None:
             logger.disabled = False
 
 
-def told(**named: Any) -> dict[str, Any]:
+def told(**named: object) -> dict[str, Any]:
     """The `extra` of a log record with these fields.
 
     >>> told(round=3, worker="ann")

@@ -165,7 +165,7 @@ class _Handler(WSGIRequestHandler):
         self.request.settimeout(_PATIENCE)
         super().setup()
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name there
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
         """Log nothing: how often somebody asks is not the run's business."""
 
 
@@ -203,7 +203,7 @@ class _Server(ThreadingMixIn, WSGIServer):
         finally:
             self._free.release()
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
+    def handle_error(self, request: object, client_address: object) -> None:
         """Write nothing: a peer that hangs up is no error of ours, and may do so for ever."""
 
 

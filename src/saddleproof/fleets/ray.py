@@ -59,7 +59,7 @@ class RayFleet:
     """
 
     def __init__(
-        self, problem: Any, *, deadline: Deadline | None = None, start_timeout: float = 120.0
+        self, problem: object, *, deadline: Deadline | None = None, start_timeout: float = 120.0
     ) -> None:
         self._ray = _ray()
         self._shut_down = _start(self._ray)
@@ -135,7 +135,7 @@ class RayFleet:
         if self._shut_down:
             self._ray.shutdown()
 
-    def _send(self, i: int, question: Any, *, losses: bool) -> Any:
+    def _send(self, i: int, question: object, *, losses: bool) -> Any:
         return self._actors[i].vote.remote(question, losses=losses)
 
     def _fetch(self, ready: dict[Any, int]) -> list[tuple[int, Any, str]]:
@@ -146,7 +146,7 @@ class RayFleet:
             return [self._fetch_one(ref, i) for ref, i in ready.items()]
         return [(i, answer, "") for i, answer in zip(ready.values(), found, strict=True)]
 
-    def _fetch_one(self, ref: Any, i: int) -> tuple[int, Any, str]:
+    def _fetch_one(self, ref: object, i: int) -> tuple[int, Any, str]:
         try:
             return i, self._ray.get(ref, timeout=0), ""
         except Exception as error:  # noqa: BLE001 - whatever the worker's code or death raises

@@ -233,7 +233,7 @@ class RowOf:
         return row
 
 
-def questions_of(problem: Any) -> tuple[type, ...]:
+def questions_of(problem: object) -> tuple[type, ...]:
     """The questions that the workers of `problem` can answer."""
     over_shards = hasattr(problem, "loss") and hasattr(problem, "shards")
     together = isinstance(problem, AnswersTogether)

@@ -38,7 +38,7 @@ def medians(said: Sequence[Mapping[str, Any]], without: str = "") -> dict[str, A
     return found
 
 
-def middle_loss(losses: Sequence[Any]) -> float | None:
+def middle_loss(losses: Sequence[object]) -> float | None:
     """The median of the losses that are finite numbers; None without any."""
     known = [rows[0] for loss in losses if (rows := _numbers(loss)) is not None and len(rows) == 1]
     return float(np.median(known)) if known else None

@@ -224,7 +224,7 @@ def _arrays_of(reply: Reply) -> Sequence[NDArray[Any]]:
     return () if reply.arrays is None else reply.arrays
 
 
-def _claims(examples: Sequence[Any]) -> Vector:
+def _claims(examples: Sequence[object]) -> Vector:
     """(m,) positive numbers; who says no such number counts as the least of those who do.
 
     >>> _claims([20, None, 10.0, "many", float("nan"), -3])

@@ -81,7 +81,7 @@ def fewest(rule: Aggregator, b: int) -> int:
     return _MOST
 
 
-def check_names(given: Mapping[str, Any], *, taken: type, other: type, instead: str) -> None:
+def check_names(given: Mapping[str, object], *, taken: type, other: type, instead: str) -> None:
     """Refuse options of Flower's other kind of strategy.
 
     Args:

@@ -51,7 +51,7 @@ def read(
     points: Vector,
     workers: tuple[str, ...],
     excluded: Collection[str] = (),
-    memory: Any = None,
+    memory: object = None,
 ) -> MessageReading:
     """Admit the messages of one round and make them readable.
 
@@ -175,7 +175,7 @@ def _unreadable(value: Vector, question: Question) -> str | None:
     return None
 
 
-def _recall(reading: MessageReading, memory: Any, points: Vector) -> MessageReading:
+def _recall(reading: MessageReading, memory: object, points: Vector) -> MessageReading:
     """The reading, by the rule that this round's memory chooses."""
     if not isinstance(reading.aggregator, RememberingRule):
         return reading
@@ -188,7 +188,7 @@ def _recall(reading: MessageReading, memory: Any, points: Vector) -> MessageRead
     return replace(reading, recalled=recalled)
 
 
-def _flaw(value: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> str | None:
+def _flaw(value: object, shape: tuple[int, ...], dtype: np.dtype[Any]) -> str | None:
     if not isinstance(value, np.ndarray):
         return f"no array but {type(value).__name__}"
     if np.ma.is_masked(value):

@@ -57,7 +57,7 @@ class Oracle:
         """The most Byzantine workers among those that are still heard."""
         return self.b - len(self.proved_bad)
 
-    def announce(self, optimizer: Any = None) -> None:
+    def announce(self, optimizer: object = None) -> None:
         """Make the rule, b and the optimizer's options public, before the first round."""
         self.fleet.announce(Announcement(self.aggregator.estimates, self.b, optimizer))
 

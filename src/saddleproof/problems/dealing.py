@@ -19,7 +19,7 @@ def generator(seed: Seed) -> np.random.Generator:
     return np.random.default_rng(arguments.seed_of(seed))
 
 
-def labels_of(labels: Any) -> NDArray[Any]:
+def labels_of(labels: object) -> NDArray[Any]:
     """(n,) labels as NumPy's.
 
     Raises:

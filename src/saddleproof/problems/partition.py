@@ -27,7 +27,6 @@ each. `empty=True` leaves the draw as it is.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -48,7 +47,7 @@ from saddleproof.problems.dealing import (
 __all__ = ["by_quantity", "dirichlet", "extreme", "gamma_similarity", "iid", "per_label"]
 
 
-def iid(data: Any, workers: int, *, seed: Seed = None, empty: bool = False) -> list[Indices]:
+def iid(data: object, workers: int, *, seed: Seed = None, empty: bool = False) -> list[Indices]:
     """Rows at random, in shards whose sizes differ by one at most.
 
     Args:
@@ -71,7 +70,7 @@ def iid(data: Any, workers: int, *, seed: Seed = None, empty: bool = False) -> l
 
 
 def gamma_similarity(
-    labels: Any, workers: int, gamma: float, *, seed: Seed = None, empty: bool = False
+    labels: object, workers: int, gamma: float, *, seed: Seed = None, empty: bool = False
 ) -> list[Indices]:
     """A share gamma of the rows at random, the rest sorted by label and dealt in blocks.
 
@@ -112,7 +111,7 @@ def gamma_similarity(
     return shards_of([np.concatenate(two) for two in zip(mixed, blocks, strict=True)], empty)
 
 
-def extreme(labels: Any, workers: int, *, empty: bool = False) -> list[Indices]:
+def extreme(labels: object, workers: int, *, empty: bool = False) -> list[Indices]:
     """Rows sorted by label, dealt in blocks of one size, give or take one; nothing is drawn.
 
     Args:
@@ -133,7 +132,7 @@ def extreme(labels: Any, workers: int, *, empty: bool = False) -> list[Indices]:
 
 
 def dirichlet(
-    labels: Any, workers: int, alpha: float, *, seed: Seed = None, empty: bool = False
+    labels: object, workers: int, alpha: float, *, seed: Seed = None, empty: bool = False
 ) -> list[Indices]:
     """The rows of each label, split among the workers by shares from a Dirichlet distribution.
 
@@ -171,7 +170,7 @@ def dirichlet(
 
 
 def per_label(
-    labels: Any, workers: int, k: int = 1, *, seed: Seed = None, empty: bool = False
+    labels: object, workers: int, k: int = 1, *, seed: Seed = None, empty: bool = False
 ) -> list[Indices]:
     """Every worker holds rows of k labels; those of one label are shared evenly by its holders.
 
@@ -223,7 +222,7 @@ def per_label(
 
 
 def by_quantity(
-    data: Any,
+    data: object,
     workers: int,
     *,
     alpha: float = 1.0,

@@ -66,7 +66,7 @@ def _check_record(at: int, record: RoundRecord) -> None:
         raise _unsound(f"{place}.refused", f"counts {record.refused[bad[0]]} for {bad[0]}")
 
 
-def _check_numbers(value: Any, fresh: Any, place: str, d: int) -> None:
+def _check_numbers(value: object, fresh: object, place: str, d: int) -> None:
     """No NaN and no count below 0, and vectors of length d finite, but where a run begins so."""
     if dataclasses.is_dataclass(value):
         same = type(value) is type(fresh)
@@ -85,11 +85,11 @@ def _check_numbers(value: Any, fresh: Any, place: str, d: int) -> None:
         raise _unsound(place, "is NaN")
 
 
-def _is_nan(value: Any) -> bool:
+def _is_nan(value: object) -> bool:
     return isinstance(value, float) and math.isnan(value)
 
 
-def _check_array(value: np.ndarray, fresh: Any, place: str, d: int) -> None:
+def _check_array(value: np.ndarray, fresh: object, place: str, d: int) -> None:
     before = fresh if isinstance(fresh, np.ndarray) else None
     vectors = before is not None and before.ndim > 0 and before.shape[-1] == d > 1
     if vectors and (value.ndim != before.ndim or value.shape[-1] != d):  # type: ignore[union-attr]

@@ -209,7 +209,7 @@ def _record(row: tuple[Any, ...], place: str) -> RoundRecord:
     return record
 
 
-def _tree(value: Any) -> Any:
+def _tree(value: object) -> Any:
     """What JSON gave, as `decode` takes it: a list stands for a tuple."""
     if isinstance(value, dict):
         return {"dict": {key: _tree(item) for key, item in value.items()}}

@@ -12,7 +12,6 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable
-from typing import Any
 
 SCHEMA = 5
 
@@ -151,6 +150,6 @@ def snapshot_link(before: str, rounds: int, state: bytes) -> str:
     return chained(before, (rounds, hashlib.sha256(state).hexdigest()))
 
 
-def chained(before: str, row: Iterable[Any]) -> str:
+def chained(before: str, row: Iterable[object]) -> str:
     """The SHA-256 of a row and of the link before it."""
     return hashlib.sha256(json.dumps([before, *row], default=repr).encode()).hexdigest()

@@ -136,7 +136,7 @@ def _opened(data: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     return tree, arrays
 
 
-def _encode(value: Any, arrays: dict[str, np.ndarray]) -> Any:
+def _encode(value: object, arrays: dict[str, np.ndarray]) -> Any:
     if isinstance(value, np.ndarray) and not value.dtype.hasobject:
         name = f"a{len(arrays)}"
         arrays[name] = np.asarray(value, order="C")  # equal values, equal bytes

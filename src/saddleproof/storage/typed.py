@@ -24,7 +24,7 @@ Arrays = dict[str, np.ndarray]
 UNREAD = object()
 
 
-def decode(tree: Any, arrays: Arrays, expected: Any, place: str) -> Any:
+def decode(tree: object, arrays: Arrays, expected: object, place: str) -> Any:
     """What `tree` stands for, as an instance of `expected`.
 
     Args:
@@ -66,7 +66,7 @@ def _read(kind: str, content: Any, arrays: Arrays, option: Any, place: str) -> A
     return _scalar(content, option)
 
 
-def _kind(tree: Any, place: str) -> tuple[str, Any]:
+def _kind(tree: object, place: str) -> tuple[str, Any]:
     if not isinstance(tree, dict):
         return "scalar", tree
     if len(tree) == 1:
@@ -105,7 +105,7 @@ def _fields(option: Any) -> tuple[dict[str, bool], dict[str, Any]]:
     return needed, typing.get_type_hints(option)
 
 
-def _array(name: str, arrays: Arrays, option: Any, place: str) -> Any:
+def _array(name: str, arrays: Arrays, option: object, place: str) -> Any:
     if name not in arrays:
         raise StoreError(f"the array {name!r} is missing, in {place}")
     found = arrays[name]
@@ -122,7 +122,7 @@ def _array(name: str, arrays: Arrays, option: Any, place: str) -> Any:
     return found
 
 
-def _tuple(items: list[Any], arrays: Arrays, option: Any, place: str) -> Any:
+def _tuple(items: list[Any], arrays: Arrays, option: object, place: str) -> Any:
     if option in (Any, tuple):
         inner: tuple[Any, ...] = (Any,) * len(items)
     elif typing.get_origin(option) is tuple:
@@ -139,14 +139,14 @@ def _tuple(items: list[Any], arrays: Arrays, option: Any, place: str) -> Any:
     )
 
 
-def _dict(items: dict[str, Any], arrays: Arrays, option: Any, place: str) -> Any:
+def _dict(items: dict[str, Any], arrays: Arrays, option: object, place: str) -> Any:
     if option not in (Any, dict) and typing.get_origin(option) is not dict:
         return _NO
     inner = (typing.get_args(option) or (str, Any))[1]
     return {key: decode(item, arrays, inner, f"{place}[{key!r}]") for key, item in items.items()}
 
 
-def _scalar(value: Any, option: Any) -> Any:
+def _scalar(value: object, option: object) -> Any:
     if isinstance(value, list):
         return _NO
     if option is Any or type(value) is option:
@@ -160,17 +160,17 @@ def _scalar(value: Any, option: Any) -> Any:
     return _NO
 
 
-def _options(expected: Any) -> tuple[Any, ...]:
+def _options(expected: object) -> tuple[Any, ...]:
     """The members of a union; any other type stands for itself."""
     if typing.get_origin(expected) in (typing.Union, types.UnionType):
         return typing.get_args(expected)
     return (expected,)
 
 
-def _spelled(expected: Any) -> str:
+def _spelled(expected: object) -> str:
     return expected.__name__ if isinstance(expected, type) else str(expected)
 
 
-def _shown(tree: Any) -> str:
+def _shown(tree: object) -> str:
     text = repr(tree)
     return text if len(text) <= 40 else f"{text[:40]}..."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from importlib.util import find_spec
-from typing import Any
 
 import numpy as np
 
@@ -190,7 +189,7 @@ def _check_jax(rule: Aggregator, x: Vector, b: int) -> None:
     same(np.asarray(found), _numpys(rule, given, b), "JAX and NumPy must agree", 1e-4)
 
 
-def _numpys(rule: Aggregator, given: Any, b: int) -> Vector:
+def _numpys(rule: Aggregator, given: object, b: int) -> Vector:
     """The answer to the very same numbers in NumPy."""
     found: Vector = rule(np.asarray(given), b)
     return found

@@ -201,7 +201,7 @@ def _check_pure_answer(attack: Any, view: AnswerView, kind: str) -> None:
         )
 
 
-def _numbers(answer: Any, question: Question) -> bool:
+def _numbers(answer: object, question: Question) -> bool:
     return (
         isinstance(answer, np.ndarray)
         and answer.shape == question.shape

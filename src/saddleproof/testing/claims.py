@@ -10,7 +10,7 @@ import numpy as np
 from saddleproof.arrays import Vector
 
 
-def holds(condition: Any, claim: str) -> None:
+def holds(condition: object, claim: str) -> None:
     """Raise AssertionError(claim) unless the condition is true; `python -O` does not silence it."""
     if not condition:
         raise AssertionError(claim)

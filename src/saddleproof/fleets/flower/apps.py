@@ -45,7 +45,7 @@ def server_app(
     app = ServerApp()
 
     @app.main()
-    def main(grid: Grid, context: Any) -> None:
+    def main(grid: Grid, context: object) -> None:
         fleet = FlowerFleet(grid, workers, insecure=insecure, deadline=deadline)
         with closing(fleet):
             train(fleet, context)
@@ -53,7 +53,7 @@ def server_app(
     return app
 
 
-def client_app(loss: Any, load_data: Callable[[Any], Any]) -> Any:
+def client_app(loss: object, load_data: Callable[[Any], Any]) -> Any:
     """A Flower ClientApp that answers questions about `loss` over its own data.
 
     Args:
@@ -77,7 +77,7 @@ def client_app(loss: Any, load_data: Callable[[Any], Any]) -> Any:
     app = ClientApp()
 
     @app.query()
-    def answer(message: Any, context: Any) -> Any:
+    def answer(message: object, context: object) -> Any:
         return answered(message, context, lambda _: Worker(loss, load_data(context)))
 
     return app

@@ -169,7 +169,7 @@ def _told(ballot: Ballot) -> dict[str, Any]:
     return told
 
 
-def _typed(told: Mapping[str, Any]) -> dict[str, tuple[type, Any]]:
+def _typed(told: Mapping[str, object]) -> dict[str, tuple[type, Any]]:
     """The values with their types: 1 is not True."""
     return {name: (type(value), value) for name, value in told.items()}
 

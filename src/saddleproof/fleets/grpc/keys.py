@@ -149,7 +149,7 @@ def authority_of(home: Path) -> tuple[Any, Any]:
     return authority, signer
 
 
-def certified(home: Path, name: str, public_key: Any, days: int) -> Any:
+def certified(home: Path, name: str, public_key: object, days: int) -> Any:
     """A certificate for this name and key, signed by the folder's authority.
 
     Raises:

@@ -26,7 +26,7 @@ _THEFT = 3
 class Stream(Line):
     """A connection, and what its writer has to hear of."""
 
-    def __init__(self, name: str, certificate: Any) -> None:
+    def __init__(self, name: str, certificate: object) -> None:
         super().__init__(name)
         self.certificate = certificate
         self.news = asyncio.Event()
@@ -79,7 +79,7 @@ class Streams:
         self.door = Door()
         self.closing = False
 
-    async def talk(self, _requests: Any, context: Any) -> None:
+    async def talk(self, _requests: object, context: object) -> None:
         """One connection, from its first frame to its last."""
         codes = transport.library().StatusCode
         name, certificate = identity(context)

@@ -124,7 +124,7 @@ def server_credentials(credentials: Credentials, began: Callable[[], Credentials
 async def serve(
     talk: Callable[[Any, Any], Coroutine[Any, Any, None]],
     listen: str,
-    tls: Any,
+    tls: object,
     options: list[tuple[str, Any]],
 ) -> tuple[Any, str]:
     """A server whose one method is `talk`, and its "host:port".

@@ -87,7 +87,7 @@ def falsified(experiment: Any) -> Any:
     return replace(experiment, **experiment.falsified)
 
 
-def pick(rows: Iterable[Row], **wanted: Any) -> list[Row]:
+def pick(rows: Iterable[Row], **wanted: object) -> list[Row]:
     """The rows that have these values."""
     return [row for row in rows if all(row.get(key) == value for key, value in wanted.items())]
 

@@ -40,7 +40,7 @@ def lines(
         theory: label to x and y values of what the statement says.
         more: draws more on the axes.
     """
-    style = looks(series)
+    style = looks(series, next(reversed(series), None))
 
     def fill(ax: Axes) -> None:
         for label, (xs, ys) in series.items():

@@ -86,7 +86,7 @@ def measured(
             yield task, rows
 
 
-def rows_of(experiment: Any, todo: Sequence[Task], found: Mapping[str, list[Row]]) -> list[Row]:
+def rows_of(experiment: object, todo: Sequence[Task], found: Mapping[str, list[Row]]) -> list[Row]:
     """The rows of an experiment in the order of its cells.
 
     Args:
