@@ -14,7 +14,7 @@ export OMP_NUM_THREADS ?= 1
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-all explore coverage mutants fuzz lint format bench docs dist lock audit sbom clean
+.PHONY: help demo test test-slow test-all test-flower explore coverage mutants fuzz lint format bench docs dist lock audit sbom clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,17 @@ test-slow: .venv/.dev  ## the tests that take more than a few seconds
 	$(BIN)/pytest -n 2 -m slow
 
 test-all: test test-slow  ## both
+
+test-flower:  ## the Flower tests with the newest Flower that the extra allows, in build/flower
+	$(PYTHON) -m venv --clear build/flower
+	build/flower/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+	    -r requirements/dev.txt
+	build/flower/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	sed '/^flwr==/d' constraints.txt > build/flower/constraints.txt
+	PIP_CONSTRAINT= build/flower/bin/python -m pip install --quiet --disable-pip-version-check \
+	    -c build/flower/constraints.txt --upgrade 'flwr<1.43'
+	build/flower/bin/python -m pip list 2> /dev/null | grep -i flwr
+	build/flower/bin/pytest -q tests/flower tests/fleets/flower
 
 explore: .venv/.dev  ## the quick tests, with property tests that draw new examples
 	$(BIN)/pytest -n 2 --hypothesis-profile=explore

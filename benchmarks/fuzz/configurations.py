@@ -1,4 +1,4 @@
-"""Configuration files in TOML."""
+"""Configuration files in TOML; benchmark files too, where PyTorch is installed."""
 
 from __future__ import annotations
 
@@ -13,6 +13,13 @@ from saddleproof.config.members import Member
 from saddleproof.config.parse import load
 from saddleproof.config.records import Config, Entry, Liars
 from saddleproof.errors import ConfigError
+
+try:
+    from fuzz import grids
+except ModuleNotFoundError as error:
+    if error.name != "torch":
+        raise
+    grids = None  # type: ignore[assignment]
 
 FAMILIES = ("problem", "attack", "aggregator", "optimizer")
 RUN = """
@@ -99,8 +106,9 @@ class Configurations:
         self._path = folder / "run.toml"
 
     def seeds(self) -> list[bytes]:
-        """A run, a comparison by hand, and a grid."""
-        return [text.encode() for text in (RUN, GRID, COMPARE)]
+        """A run, a comparison by hand, a grid, and a benchmark."""
+        texts = [RUN, GRID, COMPARE, *([grids.BENCHMARK] if grids else [])]
+        return [text.encode() for text in texts]
 
     def variant(self, seed: bytes, rng: random.Random) -> tuple[bytes, bool]:
         """Other bytes; or other values, keys and lines."""
@@ -129,29 +137,32 @@ class Configurations:
     def read(self, data: bytes) -> Any:
         """What `load` makes of the file."""
         self._path.write_bytes(data)
-        return load(self._path)
+        return grids.read(self._path) if grids and grids.is_benchmark(data) else load(self._path)
 
-    def differs(self, right: Any, data: bytes, found: Config) -> bool:
+    def differs(self, right: Any, data: bytes, found: Any) -> bool:
         """Is a key or a value of the file not in what was read?"""
-        tree = tomllib.loads(data.decode("utf-8-sig"))
-        run = {key: getattr(found.run, key) for key in tree.get("run", {})}
-        rows = [found.main, *found.compare]
-        own = all(
-            _is(tree[family], _of(family, found.main)) for family in FAMILIES if family in tree
+        return (
+            _of_run(data, found) if isinstance(found, Config) else grids.differs(data, found, _is)
         )
-        listed = [
-            (family, spec) for family, specs in tree.get("grid", {}).items() for spec in specs
-        ]
-        for row in tree.get("compare", []):
-            listed += [(family, spec) for family, spec in row.items() if family in FAMILIES]
-            own = own and ("label" not in row or row["label"] in [entry.label for entry in rows])
-        sections = {*FAMILIES, "run", "compare", "grid"}
-        return not (
-            own
-            and tree.keys() <= sections
-            and repr(run) == repr(tree.get("run", {}))
-            and all(any(_is(spec, _of(family, row)) for row in rows) for family, spec in listed)
-        )
+
+
+def _of_run(data: bytes, found: Config) -> bool:
+    """Is a key or a value of a run or a comparison not in what was read?"""
+    tree = tomllib.loads(data.decode("utf-8-sig"))
+    run = {key: getattr(found.run, key) for key in tree.get("run", {})}
+    rows = [found.main, *found.compare]
+    own = all(_is(tree[family], _of(family, found.main)) for family in FAMILIES if family in tree)
+    listed = [(family, spec) for family, specs in tree.get("grid", {}).items() for spec in specs]
+    for row in tree.get("compare", []):
+        listed += [(family, spec) for family, spec in row.items() if family in FAMILIES]
+        own = own and ("label" not in row or row["label"] in [entry.label for entry in rows])
+    sections = {*FAMILIES, "run", "compare", "grid"}
+    return not (
+        own
+        and tree.keys() <= sections
+        and repr(run) == repr(tree.get("run", {}))
+        and all(any(_is(spec, _of(family, row)) for row in rows) for family, spec in listed)
+    )
 
 
 def _of(family: str, entry: Entry) -> Any:

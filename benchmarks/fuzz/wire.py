@@ -26,7 +26,7 @@ import numpy as np
 from saddleproof.fleets.grpc import frames as f
 from saddleproof.fleets.grpc import keys, transport
 from saddleproof.fleets.grpc.client import Client, honest
-from saddleproof.fleets.grpc.desk import Desk, Line
+from saddleproof.fleets.grpc.desk import Caller, Desk
 from saddleproof.fleets.grpc.fleet import GrpcFleet
 from saddleproof.fleets.worker import Worker
 from saddleproof.questions import Changes, Curvatures, Gradients, LeastCurvature
@@ -111,7 +111,7 @@ def through_the_desk(frames: int, rng: random.Random) -> Counter:
     """The rounds of a desk without a network."""
     found: Counter = Counter()
     desk, old = Desk(NAMES), b""
-    lines = {name: Line(name) for name in NAMES}
+    lines = {name: Caller(name) for name in NAMES}
     for line in lines.values():
         desk.connect(line)
     for sent in range(0, frames, 50):
@@ -130,7 +130,7 @@ def through_the_desk(frames: int, rng: random.Random) -> Counter:
             found["taken" if why is None else "refused"] += 1
             if why is not None:  # the server hangs up, and the liar dials in again
                 desk.disconnect(lines[name])
-                lines[name] = Line(name)
+                lines[name] = Caller(name)
                 desk.connect(lines[name])
         for name in NAMES[2:]:
             desk.receive(lines[name], true)

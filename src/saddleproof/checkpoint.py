@@ -141,10 +141,10 @@ class FileCheckpoint:
         """Hold the lock beside the file; see `LedCheckpoint.leading`."""
         path = _expanded(self.path)
         with _locked(path) as lease:
-            yield _Held(self, path, lease)
+            yield _LockedFile(self, path, lease)
 
 
-class _Held:
+class _LockedFile:
     """A checkpoint file under its lock."""
 
     def __init__(self, checkpoint: FileCheckpoint, path: Path, lease: FileLease) -> None:

@@ -36,6 +36,12 @@ def test_a_rule_of_ones_own_passes_the_suite() -> None:
 
 
 @pytest.mark.slow
+def test_a_module_is_trained_over_grpc_though_a_worker_lies() -> None:
+    accuracy = run("grpc_module.py").splitlines()[-1]
+    assert float(accuracy.removeprefix("accuracy ")) > 0.75
+
+
+@pytest.mark.slow
 def test_a_training_with_all_options_learns_and_says_what_is_promised() -> None:
     lines = run("pytorch_training.py").splitlines()
     assert [line.split(":")[0] for line in lines[:4]] == [f"round {r}" for r in (0, 20, 40, 60)]

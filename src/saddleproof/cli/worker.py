@@ -20,7 +20,7 @@ from saddleproof.printed import printable
 
 if TYPE_CHECKING:
     from saddleproof.arrays import Vector
-    from saddleproof.fleets.grpc.client import Answer, Client
+    from saddleproof.fleets.grpc.client import Answerer, Client
     from saddleproof.questions import Question
 
 
@@ -100,7 +100,9 @@ def command(
             raise _Refused(printable(str(error))) from error
 
 
-def from_config(config: Path, index: int, *, attack: bool, imports: tuple[str, ...] = ()) -> Answer:
+def from_config(
+    config: Path, index: int, *, attack: bool, imports: tuple[str, ...] = ()
+) -> Answerer:
     """The answer of worker `index` of a configuration's problem, as its own process gives it.
 
     A liar of an omniscient coalition has to know what the others say. It computes that here, from

@@ -88,7 +88,7 @@ class RunCheckpoint:
                     )
             try:
                 with leases.beating(self.db.path, self.run, mine):
-                    yield _Held(self, mine)
+                    yield _LeasedRun(self, mine)
             finally:
                 with suppress(StoreError), self.db.transaction() as db:
                     leases.release(db, self.run, mine)
@@ -173,7 +173,7 @@ class RunCheckpoint:
 
 
 @dataclass(frozen=True)
-class _Held:
+class _LeasedRun:
     """A run under its lease."""
 
     checkpoint: RunCheckpoint

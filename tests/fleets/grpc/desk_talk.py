@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from saddleproof.fleets.grpc import frames as f
-from saddleproof.fleets.grpc.desk import Desk, Line
+from saddleproof.fleets.grpc.desk import Caller, Desk
 from saddleproof.fleets.grpc.frames import answer_to, decode, frames
 from saddleproof.questions import Changes, Curvatures, Gradients, LeastCurvature
 
@@ -20,7 +20,7 @@ ASKED = {
 }
 
 
-class Connection(Line):
+class Connection(Caller):
     def __init__(self, name):
         super().__init__(name)
         self.dropped = None

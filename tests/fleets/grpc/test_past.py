@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saddleproof.fleets.grpc import past
-from saddleproof.fleets.grpc.desk import Desk, Line
+from saddleproof.fleets.grpc.desk import Caller, Desk
 from saddleproof.fleets.grpc.frames import answer_to, decode, frames
 from saddleproof.fleets.grpc.header import PIECE
 from saddleproof.questions import Gradients
@@ -20,7 +20,7 @@ SHORT = np.zeros((1, 4))
 @pytest.fixture
 def desk():
     made = Desk(("ann", "ben", "cat"))
-    made.line = Line("ann")
+    made.line = Caller("ann")
     made.connect(made.line)
     return made
 
@@ -117,7 +117,7 @@ def test_a_question_that_nobody_remembers_is_refused_without_a_proof(desk, monke
 @given(st.lists(st.booleans(), max_size=30))
 def test_however_late_an_honest_worker_is_it_is_never_proved_bad(closes):
     """It takes the newest question and sends all pieces of its answer; rounds end in between."""
-    desk, line = Desk(("ann", "ben")), Line("ann")
+    desk, line = Desk(("ann", "ben")), Caller("ann")
     desk.connect(line)
     points, round_id, pieces, seen, opened = np.zeros((1, 2 * PIECE // 8 + 1)), 0, [], 0, False
     for close in closes:

@@ -10,7 +10,7 @@ import pytest
 import saddleproof as sp
 from saddleproof.fleets.base import Announcement
 from saddleproof.fleets.deadline import Deadline
-from saddleproof.fleets.grpc.desk import Desk, Line
+from saddleproof.fleets.grpc.desk import Caller, Desk
 from saddleproof.fleets.grpc.fleet import GrpcFleet
 from saddleproof.questions import Gradients
 
@@ -82,14 +82,14 @@ def test_who_the_oracle_proves_bad_loses_the_seat_too(folder, start, answers, bo
 
 
 def test_a_desk_asks_nobody_without_a_seat():
-    desk, line = Desk(("ann", "ben", "cat")), Line("ann")
+    desk, line = Desk(("ann", "ben", "cat")), Caller("ann")
     desk.connect(line)
     desk.receive(line, b"rubbish")
     assert desk.out() == {0}
     desk.open(Gradients(POINTS), losses=False, round_id=0)
     assert desk.question_for(line, 0) == (0, ())
     assert desk.away() == (1, 2)
-    again = Line("ann")
+    again = Caller("ann")
     assert "proved bad" in desk.connect(again)
     assert desk.lines.get("ann") is not again
 

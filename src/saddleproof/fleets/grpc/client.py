@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 _FIRST = 0.05
 
 
-class Answer(Protocol):
+class Answerer(Protocol):
     """What a worker computes; the data stays inside."""
 
     def __call__(
@@ -37,7 +37,7 @@ class Answer(Protocol):
         """The question's answer, and beside gradients the (q,) losses where they are asked for."""
 
 
-def honest(worker: Worker) -> Answer:
+def honest(worker: Worker) -> Answerer:
     """The answer of a worker that computes what it is asked."""
     return lambda question, _round, *, losses: worker.vote(question, losses=losses)
 
@@ -64,7 +64,7 @@ class Client:
 
     def __init__(
         self,
-        answer: Answer,
+        answer: Answerer,
         server: str,
         credentials: Credentials | Callable[[], Credentials],
         *,

@@ -38,7 +38,7 @@ from saddleproof.fleets.grpc.past import Past, Rest, after, in_order
 from saddleproof.questions import Question
 
 
-class Line:
+class Caller:
     """One connection of one worker, as the desk sees it; the transport subclasses it."""
 
     def __init__(self, name: str) -> None:
@@ -76,7 +76,7 @@ class Desk:
 
     def __init__(self, workers: tuple[str, ...]) -> None:
         self.workers = workers
-        self.lines: dict[str, Line] = {}
+        self.lines: dict[str, Caller] = {}
         self._session = secrets.randbits(64)
         self._ask = 0
         self._round: _Round | None = None
@@ -91,7 +91,7 @@ class Desk:
 
     # --- connections ---
 
-    def connect(self, line: Line) -> str | None:
+    def connect(self, line: Caller) -> str | None:
         """Take a connection; the reason when it is refused.
 
         The newest connection of a name is the one that counts: the one before may be what a
@@ -117,12 +117,12 @@ class Desk:
         self._notes[self.count(name, "refused")] = reason
         return reason
 
-    def disconnect(self, line: Line) -> None:
+    def disconnect(self, line: Caller) -> None:
         """The connection is gone; an answer that it had begun is lost."""
         if self.lines.get(line.name) is line:
             del self.lines[line.name]
 
-    def question_for(self, line: Line, seen: int) -> tuple[int, tuple[bytes, ...]]:
+    def question_for(self, line: Caller, seen: int) -> tuple[int, tuple[bytes, ...]]:
         """The open question's number and frames, if this worker has not seen or answered it."""
         asked = self._round
         if asked is None or line.name in self.bad:
@@ -202,7 +202,7 @@ class Desk:
 
     # --- frames ---
 
-    def receive(self, line: Line, frame: bytes) -> str | None:
+    def receive(self, line: Caller, frame: bytes) -> str | None:
         """Judge one frame; the reason when its connection must be closed. Never raises."""
         name = line.name
         self.count(name, "bytes", len(frame))
@@ -225,7 +225,7 @@ class Desk:
             line.assembly = None
             line.expel(self.bad[name])
 
-    def _admit(self, line: Line, frame: bytes) -> str | None:
+    def _admit(self, line: Caller, frame: bytes) -> str | None:
         """As `receive`.
 
         Raises:
@@ -248,7 +248,7 @@ class Desk:
         self._assemble(line, asked, header, piece)
         return None
 
-    def _assemble(self, line: Line, asked: _Round, header: Header, piece: memoryview) -> None:
+    def _assemble(self, line: Caller, asked: _Round, header: Header, piece: memoryview) -> None:
         if line.assembly is None:
             expected = answer_to(asked.ask)
             if replace(header, offset=0) != expected:
@@ -264,7 +264,7 @@ class Desk:
             asked.answers[line.name] = line.assembly.answer()
             line.assembly = None
 
-    def _stale(self, line: Line, header: Header) -> str | None:
+    def _stale(self, line: Caller, header: Header) -> str | None:
         refusal = self._past.refusal(line.name, header, line.rest)
         if refusal is not None:
             self.count(line.name, "refused")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from saddleproof.fleets.grpc import transport
-from saddleproof.fleets.grpc.desk import Desk, Line
+from saddleproof.fleets.grpc.desk import Caller, Desk
 from saddleproof.fleets.grpc.door import Door, identity
 from saddleproof.fleets.grpc.header import DONE, Header
 from saddleproof.fleets.logs import told
@@ -23,7 +23,7 @@ _STREAMS = 4
 _THEFT = 3
 
 
-class Stream(Line):
+class Stream(Caller):
     """A connection, and what its writer has to hear of."""
 
     def __init__(self, name: str, certificate: object) -> None:

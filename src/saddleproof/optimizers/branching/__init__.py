@@ -52,7 +52,7 @@ from saddleproof.questions import Changes, Gradients, Question
 from saddleproof.ranks import mean_bounds, median_bounds
 
 
-class Rule(Protocol):
+class BranchRule(Protocol):
     """What a branch needs of a rule."""
 
     def __call__(self, messages: Array, b: int) -> Array:
@@ -103,7 +103,7 @@ class BranchAndJudge(Machine):
     """
 
     step: float
-    rules: Sequence[Rule]
+    rules: Sequence[BranchRule]
     lengths: tuple[float, ...] = (0.5, 1.0, 2.5)
     momentum: float = 0.9
     challengers: int = 2
