@@ -55,7 +55,7 @@ WHOLE = ("np.median", "np.partition")  # what the bars compare with gets all
 #: What is asked of the median and the trimmed mean with two threads: most copies, and least
 #: speed-ups over np.median and np.partition.
 BARS = {8: (1.2, 10, 4), 20: (1.2, 10, 4), 50: (1.2, 10, 4), 100: (1.2, 10, 4)}
-BARS |= {300: (1.5, 0, 3), 1000: (2.5, 0, 3)}
+BARS |= {300: (1.0, 0, 3), 1000: (1.4, 0, 3)}
 
 INEXACT = "median and inexactness"
 AROUND = "mean around median, x median"

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from saddleproof import arguments
 from saddleproof.aggregators import by_shares
+from saddleproof.aggregators.algorithm2 import IterativeFiltering
 from saddleproof.aggregators.base import Aggregator, Estimate, Rule, check_breakdown, quiet
 from saddleproof.aggregators.engine.gram import combine, gram, grams, mixed
 from saddleproof.aggregators.engine.row_blocks import to_numpy
@@ -65,7 +66,7 @@ class Mixing(Rule):
         b = check_breakdown(self, len(x), b)
         K = gram(x) if self._needs_gram else EMPTY
         A = self.matrix(x, K, b)
-        if isinstance(self.rule, WeightedRule):
+        if isinstance(self.rule, WeightedRule | IterativeFiltering) and self._needs_gram:
             return combine(x, self.rule.weights(mixed(K, A), b) @ A)
         return self.rule(combine(x, A), b)
 
@@ -97,7 +98,7 @@ class Mixing(Rule):
     def _one(self, x: Array, K: Gram, b: int) -> tuple[Array, NDArray[np.bool_]]:
         """The vector, and the rows that entered a mixture that entered it."""
         A = self.matrix(x, K, b)
-        if isinstance(self.rule, WeightedRule):
+        if isinstance(self.rule, WeightedRule | IterativeFiltering) and self._needs_gram:
             weights = self.rule.weights(mixed(K, A), b) @ A
             return combine(x, weights), weights > 0.0
         inner = self.rule.estimate(combine(x, A), b)

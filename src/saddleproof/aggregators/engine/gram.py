@@ -222,7 +222,8 @@ def _largest(rows: Rows, reference: int | None, quarter: int) -> Vector:
 def _about(rows: Rows, reference: int | None, quarter: int) -> Iterator[Array]:
     """Blocks of the rows about the reference, both times 2^-quarter."""
     for _, block in rows.blocks():
-        block *= 0.5**quarter  # noqa: PLW2901 - in place, where the library can
+        if quarter:
+            block *= 0.5**quarter  # noqa: PLW2901 - in place, where the library can
         origin = middle(block) if reference is None else block[reference, ...] + 0.0
         block -= origin  # noqa: PLW2901
         yield block
@@ -273,9 +274,9 @@ def _medoid(sample: Vector) -> NDArray[np.intp]:
     stack = sample if sample.ndim > 2 else sample[None]
     products, exponents = _products(stack, middle(stack)[:, None, :])
     about = in_units(products, exponents) if exponents.any() else products
-    between = np.sort(distances(about), axis=-1)[..., stack.shape[-2] // 2]
-    found: NDArray[np.intp] = np.argmin(between, axis=-1).reshape(sample.shape[:-2])
-    return found
+    half = stack.shape[-2] // 2
+    between = np.partition(distances(about), half, axis=-1)[..., half]
+    return np.asarray(np.argmin(between, axis=-1).reshape(sample.shape[:-2]), np.intp)
 
 
 def _is_far(gram: Vector) -> NDArray[np.bool_]:
@@ -288,9 +289,10 @@ def _is_far(gram: Vector) -> NDArray[np.bool_]:
     if m == 1:
         return np.zeros(gram.shape[:-2], dtype=bool)
     above = np.triu_indices(m, 1)
-    pairs = np.sort(distances(gram)[..., above[0], above[1]], axis=-1)
+    pairs, rank = distances(gram)[..., above[0], above[1]], (len(above[0]) - 1) // 4
+    near = np.partition(pairs, rank, axis=-1)[..., rank]
     typical = np.sort(_diagonal(gram), axis=-1)[..., m // 2]
-    far: NDArray[np.bool_] = typical > FAR * pairs[..., (pairs.shape[-1] - 1) // 4]
+    far: NDArray[np.bool_] = typical > FAR * near
     return far
 
 

@@ -2,7 +2,8 @@
 
 All of them average order statistics of the m numbers of a coordinate. A `Window` says which; the
 block kernel (`engine/kernels_compiled.py`) sorts just as much as that needs, and
-reads each message once. Beyond the answer it takes m + 8 rows of 256 numbers for each thread.
+reads each message once. Beyond the answer it takes at most m + 8 rows of 256 numbers for each
+thread.
 
 The kernel is compiled on its first call in float32 or float64, which takes some seconds, and kept
 on disk. Where numba (the extra `fast`) is missing, `engine/kernels_plain.py` computes the same bits
@@ -35,6 +36,9 @@ from saddleproof.ranks import inflatable, rank_bounds
 SMALL = 2**17
 #: Numbers that are worth a thread of their own.
 SHARE = 2**18
+#: Bytes of scratch from which on half a block is sorted at a time: as much again, fetched for what
+#: comes next, must find place beside it in a core's own cache.
+SCRATCH = 3 * 2**18
 
 
 @dataclass(frozen=True)
@@ -146,13 +150,19 @@ def _pass(
     block_kernel = _block_kernel()
 
     def work(pieces: Iterator[tuple[int, int]]) -> None:
-        scratch = _aligned((m + 4, LANES), rows.dtype)
-        sums = _aligned((2, LANES), np.dtype(np.float64))
+        width = _width(m, rows.dtype)
+        scratch = aligned((m + 4, width), rows.dtype)
+        sums = aligned((2, width), np.dtype(np.float64))
         for first, last in pieces:
             block_kernel(scratch[:m], scratch[m:], sums, *task, first, last, out, kept, squares)
 
     _share(work, q * squares.shape[1], min(thread_count(threads), 1 + q * m * d // SHARE))
     return out, kept, squares.sum(axis=1) if bounded else None
+
+
+def _width(m: int, dtype: np.dtype[Any]) -> int:
+    """How many columns of a block are sorted at once; no bit of the answer depends on it."""
+    return LANES if m * LANES * dtype.itemsize <= SCRATCH else LANES // 2
 
 
 @lru_cache(maxsize=1)
@@ -211,7 +221,7 @@ def _pool(threads: int, process: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, f"saddleproof-{process}")
 
 
-def _aligned(shape: tuple[int, int], dtype: np.dtype[Any]) -> NDArray[Any]:
+def aligned(shape: tuple[int, int], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Memory that begins with a cache line."""
     size = shape[0] * shape[1] * dtype.itemsize
     raw = np.empty(size + 64, np.uint8)

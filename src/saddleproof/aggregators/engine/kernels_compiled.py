@@ -16,15 +16,22 @@ from typing import Any
 
 import numba
 import numpy as np
-from llvmlite import ir
-from numba.extending import intrinsic, register_jitable
+from numba.extending import register_jitable
 
 from saddleproof.aggregators.engine.kernels_rows import LANES
 from saddleproof.aggregators.engine.networks import BUTTERFLY, PAIR
-
-#: Bytes that come from memory at a time.
-LINE = 64
-INF = np.inf
+from saddleproof.aggregators.engine.vectors import (
+    INF,
+    LINE,
+    butterfly,
+    copy_line,
+    fetch_ahead,
+    lower,
+    number_at,
+    pair,
+    upper,
+    zigzag,
+)
 
 
 def compiled(function: Callable[..., Any]) -> Any:
@@ -35,58 +42,6 @@ def compiled(function: Callable[..., Any]) -> Any:
         return numba.njit(nogil=True, error_model="numpy")(function)
 
 
-@intrinsic
-def number_at(context: Any, row: Any, address: Any, t: Any) -> Any:
-    """The t-th number from an address on, of the dtype of `row`."""
-
-    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        real = context.get_value_type(row.dtype)
-        begin = builder.inttoptr(args[1], real.as_pointer())
-        return builder.load(builder.gep(begin, [args[2]]))
-
-    return row.dtype(row, address, t), build
-
-
-@intrinsic
-def fetch_ahead(context: Any, address: Any) -> Any:
-    """Ask for the cache line at an address, and do not wait; no harm if there is no memory."""
-
-    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
-        function = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
-        read, second_level, data = word(0), word(2), word(1)
-        builder.call(function, [builder.inttoptr(args[0], byte), read, second_level, data])
-        return context.get_dummy_value()
-
-    return numba.types.void(address), build
-
-
-def _extremum(name: str) -> Any:
-    # One machine instruction, and no branch around the store: the compiler turns x if x < y else y,
-    # stored where x came from, into a masked store that is four times slower. No NaN gets here.
-    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        real = args[0].type
-        function = builder.module.declare_intrinsic(
-            name, [real], ir.FunctionType(real, [real, real])
-        )
-        return builder.call(function, args, fastmath=("nnan", "nsz"))
-
-    return build
-
-
-@intrinsic
-def lower(context: Any, x: Any, y: Any) -> Any:
-    """The smaller of two numbers, neither of them NaN."""
-    return x(x, y), _extremum("llvm.minnum")
-
-
-@intrinsic
-def upper(context: Any, x: Any, y: Any) -> Any:
-    """The larger of two numbers, neither of them NaN."""
-    return x(x, y), _extremum("llvm.maxnum")
-
-
 # Rows are named by their number, never sliced out: a slice is an object with a reference count.
 
 
@@ -94,45 +49,47 @@ def upper(context: Any, x: Any, y: Any) -> Any:
 def load(rows, i, address, stride, n):
     """`n` numbers, `stride` bytes apart, into row i; NaN becomes +inf."""
     inf = rows.dtype.type(INF)
+    done = 0
     if stride == rows.itemsize:
-        for t in range(n):
-            x = number_at(rows, address, t)
-            rows[i, t] = x if x == x else inf
-    else:
-        for t in range(n):
-            x = number_at(rows, address + t * stride, 0)
-            rows[i, t] = x if x == x else inf
+        size = n * rows.itemsize // LINE * LINE
+        target = rows.ctypes.data + i * rows.shape[1] * rows.itemsize
+        for byte in range(0, size, LINE):
+            copy_line(rows, address + byte, target + byte)
+        done = size // rows.itemsize
+    for t in range(done, n):
+        x = number_at(rows, address + t * stride, 0)
+        rows[i, t] = x if x == x else inf
 
 
 @register_jitable
 def arrange(rows, steps, n, coming, offset, size):
-    """Run a network over the first n columns of the rows.
+    """Run a network over the first n columns of the rows, which are whole lines long.
 
     Meanwhile the next block is fetched: `size` bytes at `offset` from each of the addresses
     `coming`. Reading memory and comparing take about as long, so one hides behind the other.
     """
-    fetched = 0
+    width, base = rows.shape[1] * rows.itemsize, rows.ctypes.data
+    used = (n * rows.itemsize + LINE - 1) // LINE * LINE
+    row, byte, fetched, lines = 0, 0, 0, len(coming) * ((size + LINE - 1) // LINE)
     for step in range(len(steps)):
-        while fetched * len(steps) < (step + 1) * len(coming):
-            for line in range(0, size, LINE):
-                fetch_ahead(coming[fetched] + offset + line)
-            fetched += 1
-        kind, p, q = steps[step, 0], steps[step, 1], steps[step, 2]
+        while fetched * len(steps) < (step + 1) * lines:
+            fetch_ahead(coming[row] + offset + byte)
+            fetched, byte = fetched + 1, byte + LINE
+            if byte >= size:
+                row, byte = row + 1, 0
+        kind = steps[step, 0]
+        p, q = base + steps[step, 1] * width, base + steps[step, 2] * width
         if kind == PAIR:
-            for t in range(n):
-                a, b = rows[p, t], rows[q, t]
-                rows[p, t], rows[q, t] = lower(a, b), upper(a, b)
+            for line in range(0, used, LINE):
+                pair(rows, p + line, q + line)
         else:
-            r, s = steps[step, 3], steps[step, 4]
-            for t in range(n):
-                a, b = lower(rows[p, t], rows[q, t]), upper(rows[p, t], rows[q, t])
-                c, d = lower(rows[r, t], rows[s, t]), upper(rows[r, t], rows[s, t])
-                if kind == BUTTERFLY:
-                    rows[p, t], rows[q, t] = lower(a, c), lower(b, d)
-                    rows[r, t], rows[s, t] = upper(a, c), upper(b, d)
-                else:
-                    rows[p, t], rows[q, t] = a, upper(c, b)
-                    rows[r, t], rows[s, t] = lower(c, b), d
+            r, s = base + steps[step, 3] * width, base + steps[step, 4] * width
+            if kind == BUTTERFLY:
+                for line in range(0, used, LINE):
+                    butterfly(rows, p + line, q + line, r + line, s + line)
+            else:
+                for line in range(0, used, LINE):
+                    zigzag(rows, p + line, q + line, r + line, s + line)
 
 
 @register_jitable
@@ -209,30 +166,31 @@ def middle(lanes, one, vector, point, start, n):
 def deviation(rows, count, lanes, i, n):
     """The count-th smallest |x - median| of sorted rows, exactly, to lanes[i].
 
-    The `count` values nearest to the median are neighbours in rank, and the farthest of them is
-    one of the two at their ends: min_k max(med - x_k, x_{k+count-1} - med).
+    lanes[0] holds the median. The `count` values nearest to it are neighbours in rank, and the
+    farthest of them is one of the two at their ends: min_k max(med - x_k, x_{k+count-1} - med).
     """
-    left, right, half = (len(rows) - 1) // 2, len(rows) // 2, rows.dtype.type(0.5)
     for t in range(n):
         lanes[i, t] = INF
     for k in range(len(rows) - count + 1):
         for t in range(n):
-            median = (rows[left, t] + rows[right, t]) * half
-            farthest = upper(median - rows[k, t], rows[k + count - 1, t] - median)
+            farthest = upper(lanes[0, t] - rows[k, t], rows[k + count - 1, t] - lanes[0, t])
             lanes[i, t] = lower(lanes[i, t], farthest)
 
 
 @register_jitable
-def squared_bound(rows, low, high, unit, vector, point, start, lanes, n):
-    """Two sums of squares, each times unit^2: of rank intervals about the vector, and of MADs."""
-    left, right = (len(rows) - 1) // 2, len(rows) // 2
+def squared_bound(rows, low, high, unit, vector, point, start, lanes, n, widths, mads):
+    """Add to two sums of squares, times unit^2: of rank intervals about the vector, and of MADs."""
+    left, right, half = (len(rows) - 1) // 2, len(rows) // 2, rows.dtype.type(0.5)
+    for t in range(n):
+        lanes[0, t] = (rows[left, t] + rows[right, t]) * half
     deviation(rows, left + 1, lanes, 2, n)
-    deviation(rows, right + 1, lanes, 3, n)
-    widths = mads = 0.0
+    other = 3 if left < right else 2  # of an odd number of rows both are the same
+    if left < right:
+        deviation(rows, right + 1, lanes, other, n)
     for t in range(n):
         v = vector[point, start + t]
         width = np.float64(max(rows[high, t] - v, v - rows[low, t])) * unit
-        mad = (np.float64(lanes[2, t]) + np.float64(lanes[3, t])) / 2 * unit
+        mad = (np.float64(lanes[2, t]) + np.float64(lanes[other, t])) / 2 * unit
         widths += width * width if width < INF else INF
         mads += mad * mad if abs(rows[left, t] + rows[right, t]) < INF else INF
     return widths, mads
@@ -259,9 +217,9 @@ def scan(
     """Blocks `first` to `last` of all query points, counted together.
 
     Args:
-        rows: (m, LANES) scratch of the dtype of the messages.
-        lanes: (4, LANES), the same.
-        sums: (2, LANES), float64.
+        rows: (m, w) scratch of the dtype of the messages; w divides LANES.
+        lanes: (4, w), the same.
+        sums: (2, w), float64.
         addresses: (q, m), where each row begins.
         stride: bytes from one number of a row to the next.
         steps: the network, (s, 5).
@@ -277,17 +235,25 @@ def scan(
     blocks = bounds.shape[1]
     for number in range(first, last):
         point, block = number // blocks, number % blocks
-        start = block * LANES
-        n, offset = min(LANES, vector.shape[1] - start), start * stride
-        for i in range(len(rows)):
-            load(rows, i, addresses[point, i] + offset, stride, n)
-        following, size = start + n, n * stride
-        if following == vector.shape[1] or number + 1 == last or stride != rows.itemsize:
-            size = 0
-        arrange(rows, steps, n, addresses[point], offset + n * stride, size)
-        if window[1] > 0:
-            average(rows, *window, lanes, sums, vector, point, start, n)
-            mark(kept, point, addresses, offset, stride, lanes, n)
+        start, stop = block * LANES, min((block + 1) * LANES, vector.shape[1])
+        widths = mads = 0.0
+        while start < stop:
+            n, offset = min(rows.shape[1], stop - start), start * stride
+            for i in range(len(rows)):
+                load(rows, i, addresses[point, i] + offset, stride, n)
+            following, size = start + n, n * stride
+            if following == vector.shape[1] or stride != rows.itemsize:
+                size = 0
+            if following == stop and number + 1 == last:
+                size = 0
+            arrange(rows, steps, n, addresses[point], offset + n * stride, size)
+            if window[1] > 0:
+                average(rows, *window, lanes, sums, vector, point, start, n)
+                mark(kept, point, addresses, offset, stride, lanes, n)
+            if ranks[0] >= 0:
+                widths, mads = squared_bound(
+                    rows, *ranks, unit, vector, point, start, lanes, n, widths, mads
+                )
+            start = following
         if ranks[0] >= 0:
-            widths, mads = squared_bound(rows, *ranks, unit, vector, point, start, lanes, n)
             bounds[point, block, 0], bounds[point, block, 1] = widths, mads

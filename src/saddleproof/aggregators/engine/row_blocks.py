@@ -22,6 +22,9 @@ from saddleproof.errors import OptionError
 
 #: Numbers in the buffer of columns: 4 MB.
 BUFFER = 2**19
+#: Numbers in it at most where many rows ask for more: a block that is as wide as it is high makes
+#: the products worth the sum of two (m, m) matrices that each block costs.
+SQUARE = 2**22
 
 #: Told of each block of columns once it was used: to report progress.
 Seen = Callable[[slice], None]
@@ -69,7 +72,8 @@ class Rows:
             widest: most columns of a block, for callers that make something of the same size.
         """
         m = max(len(self.given), 1)
-        width = max(min(self.d, max(BUFFER // m, 256), widest or self.d), 1)
+        wide = max(BUFFER // m, min(m, SQUARE // m), 256)
+        width = max(min(self.d, wide, widest or self.d), 1)
         buffer = None if self.host is None else np.empty((m, width))
         for start in range(0, self.d, width):
             columns = slice(start, min(start + width, self.d))
