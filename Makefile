@@ -35,9 +35,7 @@ test-flower:  ## the Flower tests with the newest Flower that the extra allows, 
 	build/flower/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
 	    -r requirements/dev.txt
 	build/flower/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	sed '/^flwr==/d' constraints.txt > build/flower/constraints.txt
-	PIP_CONSTRAINT= build/flower/bin/python -m pip install --quiet --disable-pip-version-check \
-	    -c build/flower/constraints.txt --upgrade 'flwr<1.43'
+	PIP_CONSTRAINT= build/flower/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'flwr<1.43'
 	build/flower/bin/python -m pip list 2> /dev/null | grep -i flwr
 	build/flower/bin/pytest -q tests/flower tests/fleets/flower
 
