@@ -90,6 +90,12 @@ def share(outcomes: Sequence[bool]) -> str:
     return str(wilson(sum(outcomes), len(outcomes)))
 
 
+def quartiles(ratios: np.ndarray) -> str:
+    """The median, and the quartiles in brackets."""
+    low, middle, high = np.quantile(ratios, [0.25, 0.5, 0.75])
+    return f"{middle:.2f} [{low:.2f}, {high:.2f}]"
+
+
 def table(rows: Sequence[Sequence[object]]) -> str:
     """Rows of cells, the first of them the heading, as a Markdown table with even columns."""
     cells = [[str(cell) for cell in row] for row in rows]

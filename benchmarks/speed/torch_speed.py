@@ -1,56 +1,85 @@
 """Time of one round of robust training, beside ByzFL's simulation of the same round.
 
-A 50,890-parameter MLP (784-64-10), 20 workers with 250 rows each, all of which enter the round;
-worker momentum .9, nearest-neighbour mixing with trimmed mean, b = 6, one step of the server. The
-two take turns; medians are shown. Other work on the machine disturbs processor times less than
-clock times; with one thread, on an idle machine, they are the same.
+A 50,890-parameter MLP (784-64-10), or with --model cnn a network of two convolutions (431,080);
+20 workers with 250 rows each, all of which enter the round; worker momentum .9, nearest-neighbour
+mixing with trimmed mean, b = 6, one step of the server. All take turns, with every number of
+threads in each turn: PyTorch's, NumPy's and those of our own kernels. Medians of the clock time are
+shown, and the quartiles of two ratios of each turn: over our round with as many threads, and over
+the same thing with the first number of threads.
 
-    python benchmarks torch_speed --peers DIR [--rounds 30] [--threads 1] [--batch 250]
+    python benchmarks torch_speed --peers DIR [--rounds 15] [--threads 1 2] [--batch 250]
+                                  [--model cnn]
 
 With --products, all workers' Hessian-vector products beside their gradients and their values, in
 float32 and in float64; one vector for each worker, and always the same w.
 
-    python benchmarks torch_speed --products [--rounds 30] [--threads 1]
+    python benchmarks torch_speed --products [--rounds 15] [--threads 1 2]
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
+from threadpoolctl import ThreadpoolController
 from torch import nn
 from torch.nn.functional import cross_entropy
 
 import peer_byzfl
 import saddleproof as sp
-from common import table
+from common import quartiles, table
 from saddleproof import oracle
 
 WORKERS, ROWS, LIARS = 20, 250, 6
+OURS = "saddleproof, worker momentum"
+_POOLS = ThreadpoolController()
+
+
+def mlp() -> nn.Module:
+    """784-64-10."""
+    return nn.Sequential(nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10))
+
+
+def cnn() -> nn.Module:
+    """Two convolutions and two layers; the sizes are those of ByzFL's cnn_mnist."""
+    return nn.Sequential(
+        nn.Conv2d(1, 20, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(20, 50, 5), nn.ReLU(),
+        nn.MaxPool2d(2), nn.Flatten(), nn.Linear(800, 500), nn.ReLU(), nn.Linear(500, 10),
+    )  # fmt: skip
+
+
+MODELS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
+    "mlp": (mlp, (784,)),
+    "cnn": (cnn, (1, 28, 28)),
+}
 
 
 def main() -> None:
     """Print the table."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--peers", type=Path, help="where byzfl was installed with pip --target")
-    options.add_argument("--rounds", type=int, default=30)
-    options.add_argument("--threads", type=int, default=1)
+    options.add_argument("--rounds", type=int, default=15)
+    options.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     options.add_argument("--batch", type=int, default=ROWS)
+    options.add_argument("--model", choices=MODELS, default="mlp")
     options.add_argument("--products", action="store_true")
     told = options.parse_args()
-    torch.set_num_threads(told.threads)
     if told.products:
-        print(products(told.rounds))
+        for threads in told.threads:
+            use(threads)
+            print(f"{threads} threads\n{products(told.rounds)}")
         return
     torch.manual_seed(0)
-    shards = [(torch.randn(ROWS, 784), torch.randint(0, 10, (ROWS,))) for _ in range(WORKERS)]
-    module = nn.Sequential(nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10))
+    make, shape = MODELS[told.model]
+    module = make()
+    shards = [(torch.randn(ROWS, *shape), torch.randint(0, 10, (ROWS,))) for _ in range(WORKERS)]
     rounds = {
-        "saddleproof, worker momentum": ours(module, shards, told.batch),
+        OURS: ours(module, shards, told.batch),
         "saddleproof, gradients alone": gradients(module, shards, told.batch),
         "plain loop, gradients alone": loop(module, shards, told.batch),
     }
@@ -62,26 +91,41 @@ def main() -> None:
             framework, module, shards, shards[0], f=LIARS, batch_size=told.batch
         )
         rounds["ByzFL, worker momentum"] = peer.round
-    clock = {name: np.empty(told.rounds) for name in rounds}
-    processor = {name: np.empty(told.rounds) for name in rounds}
-    for one in rounds.values():
-        one()
-    for k in range(told.rounds):
-        for name, one in rounds.items():
-            start, busy = time.perf_counter(), time.process_time()
-            one()
-            clock[name][k] = time.perf_counter() - start
-            processor[name][k] = time.process_time() - busy
-    heading = ("one round", "clock ms", "over ours", "processor ms", "over ours")
-    rows: list[tuple[object, ...]] = [heading]
-    for name in rounds:
-        cells: list[str] = []
-        for times in (clock, processor):
-            middle = float(np.median(times[name]))
-            cells.append(f"{1e3 * middle:.1f}")
-            cells.append(f"{middle / np.median(times['saddleproof, worker momentum']):.2f}")
-        rows.append((name, *cells))
-    print(table(rows))
+    print(table(rows_of(measured(rounds, told.threads, told.rounds))))
+
+
+def use(threads: int) -> None:
+    """Let PyTorch, NumPy's BLAS and our kernels have so many threads."""
+    torch.set_num_threads(threads)
+    _POOLS.limit(limits=threads)
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+
+
+def measured(
+    rounds: dict[str, Callable[[], object]], threads: list[int], turns: int
+) -> dict[tuple[str, int], np.ndarray]:
+    """(turns,) seconds of each thing with each number of threads; a first turn does not count."""
+    seconds = {(name, t): np.empty(1 + turns) for t in threads for name in rounds}
+    for k in range(1 + turns):
+        for t in threads:
+            use(t)
+            for name, one in rounds.items():
+                start = time.perf_counter()
+                one()
+                seconds[name, t][k] = time.perf_counter() - start
+    return {key: times[1:] for key, times in seconds.items()}
+
+
+def rows_of(seconds: dict[tuple[str, int], np.ndarray]) -> list[tuple[object, ...]]:
+    """The rows of the table."""
+    first = next(iter(seconds))[1]
+    rows: list[tuple[object, ...]] = [
+        ("one round", "threads", "clock ms", "over ours", f"over {first} thread")
+    ]
+    for (name, t), times in seconds.items():
+        ratios = quartiles(times / seconds[OURS, t]), quartiles(times / seconds[name, first])
+        rows.append((name, t, f"{1e3 * np.median(times):.1f}", *ratios))
+    return rows
 
 
 def products(rounds: int) -> str:
@@ -91,7 +135,7 @@ def products(rounds: int) -> str:
     ]
     for dtype in (torch.float32, torch.float64):
         torch.manual_seed(0)
-        module = nn.Sequential(nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10)).to(dtype)
+        module = mlp().to(dtype)
         shards = [(torch.randn(ROWS, 784), torch.randint(0, 10, (ROWS,))) for _ in range(WORKERS)]
         problem = sp.torch.TorchProblem(module, cross_entropy, shards)
         w = problem.start

@@ -26,7 +26,8 @@ So |c| >= delta_0 forbids every t below the root of
     sum_j e_j |x_j(t)| + prod_j beta_j / (theta_j - t) = delta_0,
 
 whatever the errors hide, and however orthogonal the q_j are. e_j holds what a worker states of its
-product, and what shows in the recurrence: of a symmetric A, q_i'A q_j vanishes for i < j - 1.
+product, what was subtracted from it to keep the q_j orthogonal, and what shows in the recurrence:
+q_i'A q_j is q_j'A q_i of a symmetric A (`saddleproof.curvature.recurrence`).
 
 **Breakdown.** Where beta_k is lost in rounding the space counts as invariant, and beta_k is one
 more error of the last product.
@@ -47,15 +48,12 @@ import numpy as np
 from saddleproof.arrays import Vector
 from saddleproof.curvature.differences import symmetrised
 from saddleproof.curvature.noise import Products
+from saddleproof.curvature.recurrence import ROUNDINGS, Recurrence
 
 #: Told after every step: how many are done, and how many there are at most. For a progress bar.
 STEPS: ContextVar[Callable[[int, int], None] | None] = ContextVar("STEPS", default=None)
 #: Steps between two looks at the bound, and the share of the spread at which it is good enough.
 LOOK, CLOSE = 5, 0.002
-#: Rounding errors of the recurrence, in units of the last place of the largest Ritz value.
-ROUNDINGS = 16.0
-#: Numbers below this vanish when they are squared.
-SMALL = 1e-150
 _EPS = float(np.finfo(float).eps)
 
 
@@ -104,25 +102,45 @@ def lower_bound(
     exact = errors is None or vectors is None or not errors.any()
     if exact and not betas.all():  # an invariant subspace holds lambda_min for almost every start
         return float(thetas[0])
-    with np.errstate(divide="ignore"):
-        steepness = float(np.log(betas).sum())
-    goal = delta * np.sqrt(np.pi / (2 * d))
-    gaps = thetas - thetas[0]
-
-    def hidden(x: float) -> float:
-        """The largest |c| with which an eigenvalue x below theta_1 stays unseen."""
-        part = float(np.exp(min(steepness - np.log(gaps + x).sum(), 700.0)))
-        if errors is not None and vectors is not None and not exact:
-            part += float(errors @ np.abs(vectors @ (vectors[0] / (gaps + x))))
-        return part
-
-    near, far = 0.0, max(float(gaps[-1]), float(betas.max()), float(np.finfo(float).tiny))
+    hidden = _Hidden(thetas, betas, *(() if exact else (vectors, errors)))
+    goal = _least_part(d, delta)
+    spread = float(thetas[-1] - thetas[0])
+    near, far = 0.0, max(spread, float(betas.max()), float(np.finfo(float).tiny))
     while hidden(far) > goal:
         near, far = far, 2 * far
     for _ in range(80):
         middle = near + (far - near) / 2
         near, far = (middle, far) if hidden(middle) > goal else (near, middle)
     return float(thetas[0] - far)
+
+
+def _least_part(d: int, delta: float) -> float:
+    """delta_0: a uniform start has less of the lowest eigenvector with probability delta."""
+    return delta * float(np.sqrt(np.pi / (2 * d)))
+
+
+class _Hidden:
+    """The largest |c| with which an eigenvalue x below theta_1 stays unseen."""
+
+    def __init__(
+        self,
+        thetas: Vector,
+        betas: Vector,
+        vectors: Vector | None = None,
+        errors: Vector | None = None,
+    ) -> None:
+        with np.errstate(divide="ignore"):
+            self._steepness = float(np.log(betas).sum())
+        self._gaps, self._vectors, self._errors = thetas - thetas[0], vectors, errors
+
+    def __call__(self, x: float) -> float:
+        with np.errstate(divide="ignore"):
+            part = float(np.exp(min(self._steepness - np.log(self._gaps + x).sum(), 700.0)))
+        if self._errors is not None and self._vectors is not None:
+            part += float(
+                self._errors @ np.abs(self._vectors @ (self._vectors[0] / (self._gaps + x)))
+            )
+        return part
 
 
 def least_eigenvalues(
@@ -142,21 +160,47 @@ def least_eigenvalues(
         delta: admitted probability that one `low` is too high.
         deadline: `time.monotonic()` at which the bounds so far are returned.
 
-    Cost: at most `steps` calls of `products`, n d steps^2 multiplications, n d steps numbers.
+    Cost: at most `steps` calls of `products`, n d steps^2 / 2 multiplications in the end and about
+    10 n d in every step, n d (steps + 1) numbers.
     """
     n, d = starts.shape
     if steps >= d:
         return _whole(products, n, d)
-    run = _Run(starts / np.linalg.norm(starts, axis=1, keepdims=True), steps)
+    run = Recurrence(starts / np.linalg.norm(starts, axis=1, keepdims=True), steps)
     tell = STEPS.get()
     for k in range(1, steps + 1):
         run.step(*products(run.last))
         if tell is not None:
             tell(k, steps)
         late = time.monotonic() > deadline
-        if late or k == steps or (k % LOOK == 0 and run.done(delta)):
+        if late or k == steps or (k % LOOK == 0 and _ended(run, delta)):
             break
-    return [run.bound(i, delta) for i in range(n)]
+    return [_bound(run, i, delta) for i in range(n)]
+
+
+def _ended(run: Recurrence, delta: float) -> bool:
+    """Whether every bound is close to its Ritz value, or stands still.
+
+    A run that is close ends there, whoever goes on beside it: what a worker answers must not
+    depend on its company.
+    """
+    for i in np.flatnonzero(run.going):
+        thetas, betas, _ = run.ritz(int(i))
+        near = CLOSE * float(thetas[-1] - thetas[0])
+        if _Hidden(thetas, betas)(near) <= _least_part(run.d, delta):
+            run.end(int(i))
+    return not run.going.any()
+
+
+def _bound(run: Recurrence, i: int, delta: float) -> Bound:
+    """What is known of matrix i."""
+    if run.lost[i]:
+        return Bound(-np.inf, np.inf, np.inf, np.zeros(run.d), run.k)
+    thetas, betas, vectors = run.ritz(i)
+    low = lower_bound(thetas, betas, run.d, delta, vectors, run.errors(i))
+    slack = ROUNDINGS * _EPS * float(np.abs(thetas).max())
+    vector = run.combined(i, vectors[:, 0])
+    return Bound(low - slack, float(thetas[0]), float(thetas[-1]), vector, run.k)
 
 
 def _whole(products: Products, n: int, d: int) -> list[Bound]:
@@ -173,100 +217,3 @@ def _spectrum(matrix: Vector, error: float) -> Bound:
     values, vectors = np.linalg.eigh(matrix)
     slack = error + ROUNDINGS * _EPS * float(np.abs(values).max())
     return Bound(float(values[0] - slack), float(values[0]), float(values[-1]), vectors[:, 0], d)
-
-
-class _Run:
-    """Lanczos with full reorthogonalisation for n matrices; rows that broke down stand still."""
-
-    def __init__(self, starts: Vector, steps: int) -> None:
-        n, d = starts.shape
-        self.basis = np.empty((n, steps, d))
-        self.last = starts
-        self.k = 0
-        self.alpha, self.beta = np.zeros((n, steps)), np.zeros((n, steps))
-        self.error = np.zeros((n, steps))  # e_j
-        self.size = np.full(n, steps)  # steps until the space was invariant
-        self.lost = np.zeros(n, dtype=bool)
-
-    @np.errstate(over="ignore", invalid="ignore")
-    def step(self, image: Vector, error: Vector) -> None:
-        """Take in the products with `last`."""
-        k = self.k
-        self.basis[:, k] = self.last
-        basis = self.basis[:, : k + 1]
-        going = self.size > k
-        self.lost |= going & ~(np.isfinite(image).all(axis=1) & np.isfinite(error))
-        image = np.where(self.lost[:, None], 0.0, image)
-        parts = _dots(basis, image)  # (n, k + 1)
-        self.alpha[:, k] = np.where(going, parts[:, k], 0.0)
-        # Of a symmetric matrix only the last two parts differ from zero, and one is known.
-        expected = parts.copy()
-        expected[:, :k] = 0.0
-        if k:
-            expected[:, k - 1] = self.beta[:, k - 1]
-        wrong = np.linalg.norm(parts - expected, axis=1)
-        rest = image - _combined(parts, basis)
-        again = _dots(basis, rest)
-        rest -= _combined(again, basis)
-        beta = np.linalg.norm(rest, axis=1)
-        # A zero vector is exact.
-        small = np.where(image.any(axis=1), SMALL, 0.0)
-        rounding = ROUNDINGS * _EPS * np.linalg.norm(image, axis=1) + small
-        whole = error + wrong + np.linalg.norm(again, axis=1) + rounding
-        self.error[:, k] = np.where(going, whole, 0.0)
-        self.lost |= going & ~np.isfinite(self.error[:, k] + beta)
-        scale = np.abs(self.alpha[:, : k + 1]).max(axis=1) + self.beta[:, : k + 1].max(axis=1)
-        least = 4 * _EPS * np.sqrt(k + 1) * scale + small
-        over = going & (beta <= least)
-        self.size = np.where(over, k + 1, self.size)
-        self.beta[:, k] = np.where(going & ~over, beta, 0.0)
-        self.error[:, k] += np.where(over, beta, 0.0)
-        self.last = np.where(
-            (going & ~over)[:, None], rest / np.where(beta > 0, beta, 1.0)[:, None], 0.0
-        )
-        self.k = k + 1
-
-    def done(self, delta: float) -> bool:
-        """Whether every bound is close to its Ritz value, or stands still.
-
-        A run that is close ends there, whoever goes on beside it: what a worker answers must not
-        depend on its company.
-        """
-        for i in np.flatnonzero(~self.lost & (self.size > self.k)):
-            thetas, betas, _ = self._ritz(int(i))
-            low = lower_bound(thetas, betas, self.last.shape[1], delta)
-            if thetas[0] - low <= CLOSE * (thetas[-1] - thetas[0]):
-                self.size[i] = self.k
-        return bool((self.lost | (self.size <= self.k)).all())
-
-    def bound(self, i: int, delta: float) -> Bound:
-        """What is known of matrix i."""
-        d = self.last.shape[1]
-        if self.lost[i]:
-            return Bound(-np.inf, np.inf, np.inf, np.zeros(d), self.k)
-        thetas, betas, vectors = self._ritz(i)
-        errors = self.error[i, : len(thetas)]
-        low = lower_bound(thetas, betas, d, delta, vectors, errors)
-        slack = ROUNDINGS * _EPS * float(np.abs(thetas).max())
-        vector = vectors[:, 0] @ self.basis[i, : len(thetas)]
-        norm = float(np.linalg.norm(vector))
-        return Bound(low - slack, float(thetas[0]), float(thetas[-1]), vector / norm, self.k)
-
-    def _ritz(self, i: int) -> tuple[Vector, Vector, Vector]:
-        from scipy.linalg import eigh_tridiagonal
-
-        k = min(self.k, int(self.size[i]))
-        thetas, vectors = eigh_tridiagonal(self.alpha[i, :k], self.beta[i, : k - 1])
-        return thetas, self.beta[i, :k], vectors
-
-
-def _dots(basis: Vector, x: Vector) -> Vector:
-    """(n, k, d) and (n, d) to (n, k)."""
-    found: Vector = np.matmul(basis, x[:, :, None])[:, :, 0]
-    return found
-
-
-def _combined(parts: Vector, basis: Vector) -> Vector:
-    """(n, k) and (n, k, d) to (n, d)."""
-    found: Vector = np.matmul(parts[:, None, :], basis)[:, 0]
-    return found

@@ -2,7 +2,8 @@
 
 F_i(w) = loss(module_w(inputs_i), target_i), and `torch.func` gives grad F_i for all workers in one
 call: grad for the derivative, vmap over the workers (and over the points, where a point is small),
-in chunks that fit a memory budget. Where vmap cannot, a loop does the same, and says so once.
+in chunks that fit a memory budget. Where vmap cannot, a loop does the same, and says so once; where
+convolutions meet many rows, it is quicker (`saddleproof.torch.facts`).
 Where linear layers hold all parameters, `saddleproof.torch.pooled` is quicker, and takes its place.
 Products with the Hessian are in `saddleproof.torch.products`.
 """
@@ -232,7 +233,7 @@ class ModuleLoss:
     def _some(self, w: Tensor, data: tuple[Tensor, ...]) -> Tensor:
         if self.facts.pooled and len(w) == 1 and self._pools(w, data):
             return self.pooled(w, data)
-        return self.loop(w, data) if self.facts.looped else self.vectorised(w, data)
+        return self.loop(w, data) if self.facts.loops(data[0]) else self.vectorised(w, data)
 
     def _pools(self, w: Tensor, data: tuple[Tensor, ...]) -> bool:
         """Whether pooling is right for so many workers and rows, compared once with vmap.

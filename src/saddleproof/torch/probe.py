@@ -32,7 +32,7 @@ from saddleproof.torch.comparing import (
     uneven,
     used_once,
 )
-from saddleproof.torch.facts import Facts
+from saddleproof.torch.facts import CONVOLUTIONS, Facts
 from saddleproof.torch.history import check_history, on_a_copy
 from saddleproof.torch.loss import ModuleLoss
 from saddleproof.torch.pooled import linear_layers
@@ -97,7 +97,9 @@ def probe(
             message = f"vmap cannot differentiate this module, {why}; using a loop, which is slower"
             _log.warning(message)
             warnings.warn(message, RuntimeWarning, stacklevel=stacklevel)
-        loss.facts = facts = replace(facts, looped=why, valued=not why)
+        convolves = any(isinstance(layer, CONVOLUTIONS) for layer in loss.module.modules())
+        facts = replace(facts, looped=why, valued=not why, convolves=convolves)
+        loss.facts = facts
         if facts.random:
             return facts  # the next draw differs; there is nothing to compare
         if not why:
