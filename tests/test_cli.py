@@ -31,7 +31,7 @@ label = "free"
 
 
 #: What a comparison leaves in its folder.
-WRITTEN = {"report.html", "report.png", "trials.csv"}
+WRITTEN = {"pairs.csv", "report.html", "report.png", "trials.csv"}
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_version_is_the_packages():
         ("problems", "pca_digits", "PCA of 1797 real images"),
         ("attacks", "saddle", "hold the server at a saddle"),
         ("aggregators", "median", "Coordinate-wise median"),
-        ("optimizers", "certified_pgd", "options: curvature, step"),
+        ("optimizers", "certified_pgd", "curvature (float | None; default none): eps_H"),
         ("schedules", "theorem3", "Theorem 3"),
     ],
 )

@@ -20,7 +20,7 @@ from saddleproof.words import Ending, Level
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 #: Pages whose code needs what an extra installs.
-NEEDS = {"README.md": "torch", "grpc.md": "grpc", "pytorch.md": "torch"}
+NEEDS = {"README.md": "torch", "benchmark.md": "torch", "grpc.md": "grpc", "pytorch.md": "torch"}
 
 
 def blocks(page: Path, language: str = "python") -> list[str]:
@@ -58,6 +58,12 @@ def test_the_code_of_a_page_runs_from_top_to_bottom(
     "text", [block for page in PAGES for block in blocks(page, "toml")], ids=lambda _: "toml"
 )
 def test_a_configuration_in_the_manual_is_one_that_runs(text: str) -> None:
+    if "[benchmark]" in text:
+        pytest.importorskip("torch")
+        from saddleproof.benchmark.parse import parse
+
+        assert parse(text).cells
+        return
     assert config.parse(text).run.b == 6
 
 

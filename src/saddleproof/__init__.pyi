@@ -1,6 +1,7 @@
 from . import (
     aggregators,
     attacks,
+    benchmark,
     codes,
     errors,
     fleets,
@@ -72,6 +73,7 @@ __all__ = [
     "__version__",
     "aggregators",
     "attacks",
+    "benchmark",
     "certify",
     "codes",
     "errors",

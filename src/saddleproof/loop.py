@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from saddleproof import arguments
-from saddleproof.aggregators.base import Aggregator, check_breakdown
+from saddleproof.aggregators.base import Aggregator
 from saddleproof.aggregators.median import Median
 from saddleproof.arrays import Vector
 from saddleproof.border import vector
@@ -27,7 +27,7 @@ from saddleproof.optimizers.gradient_only import GradientOnlyPGD
 from saddleproof.questions import answered_by
 from saddleproof.result import Progress, Result, stops_after
 from saddleproof.resume import Saver, fingerprint_of, leading, take_up
-from saddleproof.server import CannotGoOn, Server
+from saddleproof.server import CannotGoOn, Server, check_limits
 from saddleproof.words import Ending, Level
 
 __all__ = ["Progress", "Result", "judged", "minimize"]
@@ -104,7 +104,8 @@ def minimize(
         optimizer = CertifiedPGD() if everything else GradientOnlyPGD()
     aggregator = Median() if aggregator is None else aggregator
     arguments.optimizer("optimizer", optimizer)
-    b = check_breakdown(aggregator, len(fleet.workers), b)
+    arguments.aggregator("aggregator", aggregator)
+    b = check_limits(aggregator, optimizer, len(fleet.workers), b)
     server = Server(fleet, optimizer, aggregator, b, timeout)
     server.check()
     start = _starting_point(w0, fleet)
@@ -114,7 +115,7 @@ def minimize(
     with leading(target, resume=resume) as held:
         oracle = server.oracle({}, None, 0)
         oracle.announce(optimizer)
-        state = optimizer.init(start, seed=seed, max_rounds=max_rounds)
+        state = server.begun(start, seed, max_rounds)
         memory = oracle.remembering(len(start)).memory
         loop = Progressed(0, {}, (), state, memory, fingerprint=fingerprint)
         if resume and held is not None:

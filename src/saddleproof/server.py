@@ -9,13 +9,16 @@ The loop around it, with its budgets, callbacks and checkpoints, is `saddleproof
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from saddleproof import arguments
 from saddleproof.aggregators.base import Aggregator
+from saddleproof.arrays import Vector
 from saddleproof.border import only_reads
 from saddleproof.certificate import Budget, Certificate, Demands, inspect
 from saddleproof.checkpoint import Progressed, RoundRecord
@@ -41,6 +44,39 @@ class CannotGoOn(Exception):
         self.status = Status(name, message)
 
 
+def check_limits(rule: Aggregator, optimizer: Optimizer[Any], m: int, b: int) -> int:
+    """b as an int, if rule and optimizer both hold b Byzantine workers of m.
+
+    Raises:
+        BreakdownError: one of them does not, or neither; it tells every limit that is broken, and
+            the largest b that both hold.
+        OptionError: b is no whole number, or a breakdown point no number of workers.
+    """
+    b = arguments.liars(b, m)
+    limits = [_limit(one, m) for one in (rule, optimizer)]
+    words = ((rule, "Byzantine rows", "rule"), (optimizer, "Byzantine workers", "optimizer"))
+    broken = [(most, *word) for most, word in zip(limits, words, strict=True) if b > most]
+    if broken:
+        told = " and ".join(
+            f"{type(one).__name__} holds at most {most} {what} of {m}"
+            for most, one, what, _ in broken
+        )
+        other = " and another ".join(family for *_, family in broken)
+        lower = f"Lower b to {math.floor(min(limits))}" if min(limits) >= 0 else "No b will do"
+        raise BreakdownError(
+            f"{told}; got b={b}. {lower}, bring more workers, or take another {other}"
+        )
+    return b
+
+
+def _limit(one: Aggregator | Optimizer[Any], m: int) -> float:
+    most = one.breakdown(m)
+    if not arguments.is_real(most) or math.isnan(most):
+        name = type(one).__name__
+        raise OptionError(f"{name}.breakdown({m}) must be a number of workers; got {most!r}")
+    return most
+
+
 @dataclass(frozen=True)
 class Server:
     """What does not move in a run."""
@@ -52,10 +88,8 @@ class Server:
     timeout: float | None
 
     def check(self) -> None:
-        """Refuse more liars than the optimizer's tests can hold, and questions without answer."""
-        m = len(self.fleet.workers)
-        if self.b > self.optimizer.breakdown(m):
-            raise BreakdownError(f"{self._too_few(m, self.b)}; or take another optimizer")
+        """Refuse more liars than rule or optimizer can hold, and questions without answer."""
+        check_limits(self.aggregator, self.optimizer, len(self.fleet.workers), self.b)
         wanted = set(getattr(self.optimizer, "questions", (Gradients,)))
         missing = sorted(kind.__name__ for kind in wanted - set(answered_by(self.fleet)))
         if missing:
@@ -65,6 +99,24 @@ class Server:
                 "GradientOnlyPGD, which asks for gradients only"
             )
 
+    def begun(self, start: Vector, seed: int | None, max_rounds: int) -> Any:
+        """The optimizer's state before the first round.
+
+        Raises:
+            OptionError: the optimizer gives no state, or a point of another shape than `start`.
+        """
+        name = type(self.optimizer).__name__
+        state = self.optimizer.init(start, seed=seed, max_rounds=max_rounds)
+        if state is None:
+            raise OptionError(f"{name}.init must return the first state; got None")
+        point: Any = self.optimizer.point(state)
+        if np.shape(point) != start.shape:
+            got = "None" if point is None else f"shape {np.shape(point)}"
+            raise OptionError(
+                f"{name}.point must return one vector of shape {start.shape}, as w0; got {got}"
+            )
+        return state
+
     def oracle(self, excluded: Mapping[str, str], memory: object, number: int) -> Oracle:
         """The oracle before round `number`."""
         return Oracle(self.fleet, self.aggregator, self.b, self.timeout, excluded, memory, number)
@@ -73,7 +125,11 @@ class Server:
         """Ask, one round, read, tell."""
         optimizer = type(self.optimizer).__name__
         with only_reads(f"{optimizer}.ask"):
-            question = as_question(self.optimizer.ask(loop.state))
+            asked = self.optimizer.ask(loop.state)
+        try:
+            question = as_question(asked)
+        except OptionError as error:
+            raise OptionError(f"{optimizer}.ask: {error}") from error
         try:
             reading, oracle = self.oracle(loop.excluded, loop.memory, loop.round).ask(question)
         except TooFewWorkers as error:
@@ -89,6 +145,8 @@ class Server:
                 self._check_overflow(loop.round, reading)
         with only_reads(f"{optimizer}.tell"):
             state = self.optimizer.tell(loop.state, reading)
+        if state is None:
+            raise OptionError(f"{optimizer}.tell must return the next state; got None")
         event = self.optimizer.status(state).message
         evidence, said = self._weighed(question, reading, loop.said)
         record = replace(_record(loop, reading, event), evidence=evidence)
@@ -110,7 +168,8 @@ class Server:
         if isinstance(question, Gradients) and isinstance(reading, MessageReading):
             if reading.void.all():
                 return {}, said
-            question, stack = Gradients(question.points[~reading.void]), stack[~reading.void]
+            if reading.void.any():  # selecting copies all messages
+                question, stack = Gradients(question.points[~reading.void]), stack[~reading.void]
         return weigh(question, stack, reading.workers, self.fleet.workers, reading.b, said)
 
     @staticmethod
@@ -129,7 +188,11 @@ class Server:
 
         A failure here loses nothing: the run is over, and its certificate says why it is open.
         """
-        evidence = self.optimizer.evidence(loop.state) or Evidence()
+        evidence = self.optimizer.evidence(loop.state)
+        evidence = Evidence() if evidence is None else evidence
+        if not isinstance(evidence, Evidence):
+            name = type(self.optimizer).__name__
+            return failed(f"{name}.evidence must return an Evidence or None; got {evidence!r:.80}")
         oracle = self.oracle(loop.excluded, loop.memory, loop.round)
         try:
             oracle.announce()

@@ -66,7 +66,7 @@ def one_seal_for_all(monkeypatch: Any) -> None:
 
 
 def any_key(monkeypatch: Any) -> None:
-    monkeypatch.setattr("saddleproof.config.parse._Reader.known", lambda *_: None)
+    monkeypatch.setattr("saddleproof.config.reading.Reader.known", lambda *_: None)
 
 
 def raw_errors(monkeypatch: Any) -> None:

@@ -14,8 +14,12 @@ from saddleproof.config.imports import Imports
 from saddleproof.config.parse import parse
 from saddleproof.config.setup import build
 from saddleproof.errors import ConfigError
-from saddleproof.lab.compare import rows, run_trials
+from saddleproof.lab.comparison import rows, run_trials
 from saddleproof.lab.meter import Meter
+from saddleproof.lab.report import page
+from saddleproof.lab.report.page import html
+from saddleproof.lab.report.text import COLUMNS
+from saddleproof.lab.report.text import cells as text_cells
 from saddleproof.lab.shares import wilson
 from saddleproof.lab.trials import judged
 from saddleproof.problems import Example2
@@ -100,10 +104,39 @@ schedule = { name = "theorem3", hessian_lipschitz = 6, excess = 1 }
     assert not recwarn.list
 
 
-def test_a_problem_of_which_nothing_is_known_is_refused():
-    text = f'problem = "{__name__}:NoSaddle"\nrun = {{ b = 0 }}'
-    with pytest.raises(ConfigError, match=r"line 1: \[problem\]: .*known saddle or minimum"):
-        next(run_trials(parse(text, imports=Imports((__name__,))), [0]))
+def test_of_a_problem_of_which_nothing_is_known_loss_gradient_and_claim_are_told():
+    text = f'''problem = "{__name__}:NoSaddle"
+run = {{ b = 0, max_rounds = 30 }}
+optimizer = {{ name = "gradient_descent", step = 0.1 }}'''
+    config = parse(text, imports=Imports((__name__,)))
+    (row,) = rows(config, list(run_trials(config, [0])))
+    (trial,) = row.trials
+    w, problem, judgement = trial.path[-1], NoSaddle(), trial.judgement
+    assert (row.known, trial.left) == (False, None)
+    assert np.isnan(judgement.excess)
+    assert judgement.loss == pytest.approx(problem.value(w))
+    assert judgement.loss_at_start == pytest.approx(problem.value(problem.start))
+    assert judgement.loss < judgement.loss_at_start
+    assert judgement.gradient_norm == pytest.approx(np.linalg.norm(problem.gradient(w)))
+    assert judgement.certificate in list(Level)
+    assert not judgement.refuted
+    cells = dict(zip(COLUMNS, text_cells(row), strict=True))
+    assert (cells["left"], cells["excess"]) == ("-", "-")
+    assert float(cells["loss"]) == pytest.approx(row.loss, rel=1e-2)
+    assert "loss at the end" in html("", "", [row], [page._left("", [row])])
+
+
+class NoStart(Problem):
+    """A problem that does not say where runs begin."""
+
+    def __init__(self) -> None:
+        super().__init__(Distance(), list(np.eye(2)))
+
+
+def test_a_problem_without_a_start_is_refused_with_its_line():
+    config = parse(f'problem = "{__name__}:NoStart"\nrun.b = 0', imports=Imports((__name__,)))
+    with pytest.raises(ConfigError, match=r"line 1: \[problem\]: .*has no start"):
+        next(run_trials(config, [0]))
 
 
 def test_the_judge_looks_at_the_true_loss_and_not_at_what_the_server_was_told():

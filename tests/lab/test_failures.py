@@ -15,7 +15,7 @@ from rich.console import Console
 from saddleproof.cli import main
 from saddleproof.config.parse import load, parse
 from saddleproof.config.setup import build
-from saddleproof.lab.compare import rows, run_trials
+from saddleproof.lab.comparison import rows, run_trials
 from saddleproof.lab.report.page import write
 from saddleproof.lab.report.text import comma_separated, failed, table
 from saddleproof.lab.trials import Failure, Trial

@@ -13,8 +13,8 @@ from saddleproof.cli import comparing, main
 from saddleproof.config.parse import load, parse
 from saddleproof.config.records import Config
 from saddleproof.errors import StoreError
-from saddleproof.lab import compare
-from saddleproof.lab.compare import rows, run_trials
+from saddleproof.lab import comparison as compare
+from saddleproof.lab.comparison import rows, run_trials
 from saddleproof.lab.ledger import Ledger
 from saddleproof.lab.recorded import dumps, loads
 from saddleproof.lab.report.page import html

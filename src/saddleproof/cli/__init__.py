@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from saddleproof import __version__
+from saddleproof.cli.benchmark import command as _benchmark
 from saddleproof.cli.compare import compare, demo
 from saddleproof.cli.doctor import command as _doctor
 from saddleproof.cli.keys import command as _keys
@@ -45,6 +46,7 @@ def main() -> None:
     """Train over workers of which some lie, leave saddle points, and know where you ended."""
 
 
+main.add_command(_benchmark)
 main.add_command(compare)
 main.add_command(demo)
 main.add_command(_doctor)

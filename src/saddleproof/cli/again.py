@@ -22,6 +22,11 @@ def again(context: click.Context) -> str:
     Args:
         context: of a command that has `--resume`.
     """
+    return f"{given(context)} --resume"
+
+
+def given(context: click.Context) -> str:
+    """The command line that was given, as `again` says it, without `--resume`."""
     words = [*_program(), *_names(context)]
     for parameter in context.command.params:
         if parameter.name == "resume":
@@ -32,7 +37,7 @@ def again(context: click.Context) -> str:
         if value is None or (source in _DEFAULTS and not path):
             continue
         words += _given(parameter, value)
-    return shlex.join([*words, "--resume"])
+    return shlex.join(words)
 
 
 _DEFAULTS = (ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP)

@@ -96,23 +96,18 @@ def room(setup: Setup, m: int) -> int:
     Raises:
         BreakdownError: b liars among m are too many, where all are heard.
     """
-    from saddleproof.aggregators.base import check_breakdown
+    from saddleproof.server import check_limits
 
     b = setup.options.b
 
     def holds(heard: int) -> bool:
         try:
-            check_breakdown(setup.aggregator, heard, b)
+            check_limits(setup.aggregator, setup.optimizer, heard, b)
         except BreakdownError:
             return False
-        return bool(b <= setup.optimizer.breakdown(heard))
+        return True
 
-    check_breakdown(setup.aggregator, m, b)
-    if not holds(m):
-        raise BreakdownError(
-            f"{type(setup.optimizer).__name__} holds at most {setup.optimizer.breakdown(m)} "
-            f"Byzantine workers of {m}; got b={b}. Lower b, or bring more workers"
-        )
+    check_limits(setup.aggregator, setup.optimizer, m, b)
     least = next(heard for heard in range(m, -1, -1) if heard == 0 or not holds(heard - 1))
     return m - least - b
 

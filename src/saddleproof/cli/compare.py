@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -11,13 +12,21 @@ from saddleproof.cli.comparing import Kept, compared
 from saddleproof.cli.terminal import (
     config_argument,
     console,
+    exits,
     import_option,
     jobs_option,
     say,
 )
 
+#: Exit codes of a comparison.
+_ENDS = {
+    0: "all runs were made, whatever came of them",
+    1: "an error, or a run that failed, or a report that could not be drawn",
+    130: "Ctrl-C; what was finished is kept",
+}
 
-@click.command("demo")
+
+@click.command("demo", epilog=exits(_ENDS))
 @click.option(
     "--seeds",
     type=click.IntRange(1),
@@ -46,12 +55,13 @@ def demo(seeds: int, out: Path, jobs: int | None) -> None:
     say(terminal, '"proved" where the liars hide in its questions, and "conditional", with')
     say(terminal, "their names, where they shout.\n")
     title = "Held at a saddle point, or not?"
-    shown = compared(terminal, parse(text), seeds, out, jobs, title, Kept())
+    kept = Kept(command=f"saddleproof demo --seeds {seeds}")
+    shown = compared(terminal, parse(text), seeds, out, jobs, title, kept)
     last = shown[-1].trials[0]
     say(terminal, f"\n{last.label}, seed {last.seed}, in full:\n\n{last.summary}")
 
 
-@click.command("compare")
+@click.command("compare", epilog=exits(_ENDS))
 @config_argument
 @click.option(
     "--seeds", type=click.IntRange(1), default=10, show_default=True, help="Seeds 0 to N - 1."
@@ -67,6 +77,13 @@ def demo(seeds: int, out: Path, jobs: int | None) -> None:
 @click.option(
     "--resume", is_flag=True, help="Take the runs from OUT that are there, and make the others."
 )
+@click.option(
+    "--figure",
+    "figures",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="A file for a paper, .svg, .pdf or .png: one panel a world. May be given again.",
+)
 @import_option
 @click.pass_context
 def compare(
@@ -75,6 +92,7 @@ def compare(
     seeds: int,
     out: Path,
     jobs: int | None,
+    figures: tuple[Path, ...],
     imports: tuple[str, ...],
     *,
     resume: bool,
@@ -86,9 +104,15 @@ def compare(
     """
     from saddleproof.config.parse import load
     from saddleproof.lab.ledger import Ledger
+    from saddleproof.lab.sheets import check_format
 
+    for file in figures:
+        check_format(file)
     chosen = load(config, imports)
     with Ledger(out / "ledger.sqlite") as ledger:
-        kept = Kept(ledger, resume=resume, again=again(context))
+        words = ["saddleproof", "compare", str(config), "--seeds", str(seeds)]
+        words += [f"--allow-import={module}" for module in imports]
+        made = shlex.join(words)
+        kept = Kept(ledger, resume, again(context), figures, made)
         title = f"Comparison of {config.name}"
         compared(console(), chosen, seeds, out, jobs, title, kept)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from saddleproof.cli.terminal import INTERRUPTED, say
 from saddleproof.errors import MissingExtraError, StoreError
+from saddleproof.printed import one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,11 +31,15 @@ class Kept:
         ledger: of the runs; None where they are not kept.
         resume: whether the runs in it are taken from there.
         again: the command that goes on, or "".
+        figures: files for a paper, which are drawn at the end.
+        command: that makes the comparison again, for the report.
     """
 
     ledger: Ledger | None = None
     resume: bool = False
     again: str = ""
+    figures: tuple[Path, ...] = ()
+    command: str = ""
 
 
 def compared(
@@ -63,7 +68,7 @@ def compared(
     Raises:
         StoreError: the ledger cannot be read or written.
     """
-    from saddleproof.lab.compare import rows
+    from saddleproof.lab.comparison import rows
 
     ended: list[Trial | Failure] = []
     interrupted, broken = False, None
@@ -75,10 +80,11 @@ def compared(
         broken = error
     shown, drawn = rows(config, ended), True
     try:
-        _write(terminal, out, shown)
-        _show(terminal, shown)
+        _write(out, shown)
+        _show(terminal, out, shown)
         if not interrupted and broken is None:
-            drawn = _report(terminal, out, title, config, shown)
+            drawn = _report(terminal, out, title, config, shown, kept.command)
+            _figures(terminal, kept.figures, shown)
     except KeyboardInterrupt:  # the runs are over; what is missing are words and pictures
         interrupted = True
     if broken is not None:
@@ -103,7 +109,7 @@ def _collect(
     kept: Kept,
 ) -> None:
     """Append the runs as they finish, so that Ctrl-C loses none of them."""
-    from saddleproof.lab.compare import run_trials
+    from saddleproof.lab.comparison import run_trials
     from saddleproof.lab.report.progress import Steps
     from saddleproof.lab.trials import Trial
 
@@ -116,35 +122,74 @@ def _collect(
         for one in running:
             ended.append(one)
             where = f"{one.world}: " if one.world else ""
-            word = ("left" if one.left else "held") if isinstance(one, Trial) else "failed"
+            word = _word(one) if isinstance(one, Trial) else "failed"
             steps.advance(f"{where}{one.label}: {word}")
 
 
-def _write(terminal: Console, out: Path, shown: Sequence[Row]) -> None:
+def _word(one: Trial) -> str:
+    """What came of a run."""
+    if one.left is None:
+        return f"loss {one.judgement.loss:.3g}"
+    return "left" if one.left else "held"
+
+
+def _write(out: Path, shown: Sequence[Row]) -> None:
     """Every run as a line of trials.csv, before anything is shown or drawn."""
+    from saddleproof.lab import pairs
     from saddleproof.lab.report.text import comma_separated
 
     if shown:
         out.mkdir(parents=True, exist_ok=True)
         (out / "trials.csv").write_text(comma_separated(shown), encoding="utf-8")
-        say(terminal, f"every run: {out / 'trials.csv'}\n")
+        (out / "pairs.csv").write_text(pairs.comma_separated(shown), encoding="utf-8")
 
 
-def _show(terminal: Console, shown: Sequence[Row]) -> None:
-    """A table a world, the warnings, and why runs failed."""
-    from saddleproof.lab.report.text import failed, table, warned, worlds
+def _show(terminal: Console, out: Path, shown: Sequence[Row]) -> None:
+    """The verdict, a table a world, the warnings, why runs failed, and where every run is."""
+    from saddleproof.lab.pairs import lines
+    from saddleproof.lab.report.text import NARROW, cards, failed, table, warned, worlds
+    from saddleproof.lab.report.verdict import headline, verdicts
 
+    if not shown:
+        return
+    say(terminal, f"verdict: {headline(shown)}")
+    for one in verdicts(shown):
+        if one.world:
+            say(terminal, f"  {one_line(one.world)}: {one.sentence}")
+    terminal.print()
     for i, (world, group) in enumerate(worlds(shown)):
         if i:
             terminal.print()
-        terminal.print(table(group, world))
+        if terminal.width < NARROW:
+            say(terminal, cards(group, world))
+        else:
+            terminal.print(table(group, world))
+    for i, line in enumerate(lines(shown)):
+        say(terminal, line if i else f"\n{line}")
     for note in warned(shown):
         say(terminal, f"warning, {note}")
     for line in failed(shown):
         say(terminal, f"failed, {line}")
+    say(terminal, f"\nevery run: {out / 'trials.csv'}")
 
 
-def _report(terminal: Console, out: Path, title: str, config: Config, shown: Sequence[Row]) -> bool:
+def _figures(terminal: Console, files: Sequence[Path], shown: Sequence[Row]) -> None:
+    """Draw what a paper takes in."""
+    if not files or not shown:
+        return
+    from saddleproof.lab.pictures import figure
+
+    try:
+        for file in files:
+            for made in figure(shown, file):
+                say(terminal, f"figure: {made}")
+    except MissingExtraError as error:
+        say(terminal, f"\nno figure: {error}")
+
+
+def _report(
+    terminal: Console, out: Path, title: str, config: Config, shown: Sequence[Row], command: str
+) -> bool:
     """Draw the report; whether there was no error."""
     from saddleproof.config.setup import build
     from saddleproof.printed import reason
@@ -157,12 +202,12 @@ def _report(terminal: Console, out: Path, title: str, config: Config, shown: Seq
         from saddleproof.lab.report.page import write
 
         problem = build(config, config.compare[0], first.seed).problem
-        page = write(out, title, config.text, shown, problem)
+        page = write(out, title, config.text, shown, problem, command)
     except MissingExtraError as error:
         say(terminal, f"\nno report: {error}")
         return True
     except Exception as error:  # noqa: BLE001 - a drawing asks the problem, perhaps the user's own
         say(terminal, f"\nno report: {reason(error)}")
         return False
-    say(terminal, f"\nreport: {page}\npicture: {page.with_suffix('.png')}")
+    say(terminal, f"report: {page}\npicture: {page.with_suffix('.png')}")
     return True

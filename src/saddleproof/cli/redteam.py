@@ -13,6 +13,7 @@ from saddleproof.cli.terminal import (
     INTERRUPTED,
     config_argument,
     console,
+    exits,
     import_option,
     jobs_option,
     say,
@@ -29,7 +30,15 @@ if TYPE_CHECKING:
 SHOWN = 12
 
 
-@click.command("redteam")
+#: Exit codes of a search.
+_ENDS = {
+    0: "the search has ended, whether it found an attack or not",
+    1: "an error, told in one line",
+    INTERRUPTED: "Ctrl-C; what was run is kept, and the same command goes on",
+}
+
+
+@click.command("redteam", epilog=exits(_ENDS))
 @config_argument
 @click.option(
     "--budget", type=click.IntRange(30), default=300, show_default=True, help="Runs of the search."
@@ -88,8 +97,9 @@ def command(
             callback=show,
             allow_import=imports,
         )
+    say(terminal, f"verdict: {found.verdict}\n")
     terminal.print(_table(found))
-    say(terminal, f"\n{found}")
+    say(terminal, f"\n{found.details}")
     replay = out / f"{config.stem}-worst.toml"
     replay.write_text(found.replay, encoding="utf-8")
     if any(not chosen.imports.named(module) for module in chosen.main.outsiders):

@@ -13,10 +13,13 @@ import click
 from saddleproof import __version__
 from saddleproof.cli.again import again
 from saddleproof.cli.terminal import (
+    INTERRUPTED,
+    STUCK,
     allow_option,
     config_argument,
     console,
     exit_code,
+    exits,
     import_option,
     resume_option,
     say,
@@ -31,7 +34,16 @@ if TYPE_CHECKING:
     from saddleproof.runs.store import RunCheckpoint, Store
 
 
-@click.command("run")
+#: Exit codes of a run.
+_ENDS = {
+    0: "the run has ended, whatever its certificate says",
+    1: "an error, told in one line",
+    STUCK: "too few workers are left; the state is committed",
+    INTERRUPTED: "Ctrl-C; the state is committed",
+}
+
+
+@click.command("run", epilog=exits(_ENDS))
 @config_argument
 @resume_option
 @allow_option
@@ -71,12 +83,30 @@ def command(
             finish(store, checkpoint, result)
     for note in notes:
         say(terminal, f"warning: {note}")
+    say(terminal, f"{verdict(result)}\n")
     say(terminal, str(result))
     say(terminal, f"\n{workers(result, setup.fleet.workers)}")
     say(terminal, f"\nrun {checkpoint.run} in {out / 'runs.sqlite'}")
     if result.status.resumable:
         say(terminal, f"go on with: {again(context)}")
     sys.exit(exit_code(result.status))
+
+
+def verdict(result: Result) -> str:
+    """How a run ended and what is known of its point, in a sentence that claims no more than both.
+
+    The word is the level of the certificate, and without a certificate the ending alone.
+    """
+    rounds = f"after {result.rounds} rounds"
+    found = result.certificate
+    if found is None:
+        return f"verdict: {result.status} {rounds}, without a certificate: {result.message}"
+    if found.level.ending is result.status:  # the ending is the level, and the message its reason
+        return f"verdict: {found.level} {rounds}: {found.reason}"
+    return (
+        f"verdict: {result.status} {rounds}: {result.message}; certificate: {found.level}: "
+        f"{found.reason}"
+    )
 
 
 def ended(store: Store, chosen: Config) -> str | None:

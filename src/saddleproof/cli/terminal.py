@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,11 +56,26 @@ def exit_code(status: Ending) -> int:
     return STUCK if status is Ending.TOO_FEW_WORKERS else 0
 
 
+def exits(meanings: Mapping[int, str]) -> str:
+    """The last paragraph of a command's help: its exit codes, one a line.
+
+    Args:
+        meanings: exit code to what it means; 2 is added, which click gives to a wrong option.
+    """
+    listed = {**meanings, 2: "a wrong option"}
+    lines = [f"  {code:>3}  {listed[code]}" for code in sorted(listed)]
+    return "\n".join(["\b", "Exit codes:", *lines])
+
+
 def console() -> Console:
-    """Standard output, numbers left in one colour, and tables that need not fold in a file."""
+    """Standard output, numbers left in one colour, and tables that need not fold in a file.
+
+    A terminal knows its width, and COLUMNS sets it anywhere; else a file has 120 columns.
+    """
     from rich.console import Console
 
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
+    own = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdecimal()
+    return Console(highlight=False, width=None if own else _WIDE)
 
 
 def say(where: Console, text: str) -> None:

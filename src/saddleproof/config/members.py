@@ -44,6 +44,28 @@ SCHEDULES = {
 
 
 @dataclass(frozen=True)
+class Given:
+    """Makes a member that a caller handed in, ready to use."""
+
+    value: Any
+
+    def __call__(self) -> Any:
+        """The member."""
+        return self.value
+
+
+@dataclass(frozen=True)
+class Handed:
+    """Complains about a member that a caller handed in under this name."""
+
+    name: str
+
+    def __call__(self, said: str, *_: str) -> ConfigError:
+        """The error about it."""
+        return ConfigError(f"{self.name}: {said}")
+
+
+@dataclass(frozen=True)
 class Member:
     """A chosen member of a family and its options, not yet built.
 

@@ -36,19 +36,19 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from saddleproof.arguments import flaw, suggest
+from saddleproof.arguments import flaw
 from saddleproof.config.grid import TRAINER, WORLD, Axes, Choice, Trainer, cross, pairs
 from saddleproof.config.imports import Imports
 from saddleproof.config.lines import Path as KeyPath
-from saddleproof.config.members import MEMBER_OPTIONS, Member, find, parameters
+from saddleproof.config.reading import Reader
 from saddleproof.config.records import Config, Entry, Liars, RunOptions
 from saddleproof.config.source import Source, read
-from saddleproof.errors import ConfigError, OptionError
+from saddleproof.errors import OptionError
 
 SECTIONS = ("problem", "attack", "aggregator", "optimizer", "run", "compare", "grid")
 #: The name of the attack that is none.
@@ -90,16 +90,10 @@ def parse(text: str, source: str = "configuration", imports: Imports | None = No
     return _Reader(Source.of(text, source), imports or Imports()).config()
 
 
-@dataclass(frozen=True)
-class _Reader:
-    source: Source
-    imports: Imports
-
-    @property
-    def tree(self) -> Mapping[str, Any]:
-        return self.source.tree
-
+class _Reader(Reader):
     def config(self) -> Config:
+        if "benchmark" in self.tree:
+            raise self.error(("benchmark",), "is a benchmark: use `saddleproof benchmark`")
         self.known((), self.tree, SECTIONS)
         grid = self.tree.get("grid", {})
         self.known(("grid",), grid, (*WORLD, *TRAINER))
@@ -130,50 +124,6 @@ class _Reader:
             return Choice("no liars", None)
         member = self.member(path, family, beside=("members", "label"))
         return Choice(self.named(path, member), Liars(member, self.members(path, b)))
-
-    def named(self, path: KeyPath, member: Member) -> str:
-        spec = self.at(path, None)
-        label = spec.get("label") if isinstance(spec, Mapping) else None
-        if label is not None and not isinstance(label, str):
-            raise self.error((*path, "label"), f"needs a string; got {label!r}")
-        return label or member.spelled
-
-    def error(self, path: KeyPath, message: str) -> ConfigError:
-        return self.source.error(path, message)
-
-    def at(self, path: KeyPath, default: Any) -> Any:
-        return self.source.at(path, default)
-
-    def known(self, path: KeyPath, table: Any, valid: tuple[str, ...]) -> None:
-        if not isinstance(table, Mapping):
-            raise self.error(path, f"needs a table; got {table!r}")
-        for key in table:
-            if key not in valid:
-                raise self.error((*path, key), f"unknown key; {suggest(key, valid)}")
-
-    def member(
-        self, path: KeyPath, family: str, default: str | None = None, beside: tuple[str, ...] = ()
-    ) -> Member:
-        """The member at `path`; keys `beside` its options are not its own."""
-        spec = self.at(path, {} if default is None else {"name": default})
-        spec = {"name": spec} if isinstance(spec, str) else spec
-        if not isinstance(spec, Mapping):
-            raise self.error(path, f"needs a name or a table; got {spec!r}")
-        name = spec.get("name", default)
-        if not isinstance(name, str):
-            raise self.error(path, f"needs a name, a string; got {name!r}")
-        try:
-            make = find(family, name, self.imports)
-        except ConfigError as error:
-            raise self.error((*path, "name"), str(error)) from error
-        self.known(path, spec, ("name", *beside, *parameters(make)))
-        options = {key: spec[key] for key in spec if key not in ("name", *beside)}
-        for key, value in options.items():
-            if key in MEMBER_OPTIONS:
-                options[key] = self.member((*path, key), MEMBER_OPTIONS[key])
-            elif wrong := flaw(make, key, value):
-                raise self.error((*path, key), wrong)
-        return Member(name, make, options, lambda said, *keys: self.error((*path, *keys), said))
 
     def members(self, path: KeyPath, b: int) -> tuple[int, ...]:
         """Positions of the liars: the first k workers, or a list; the first b unless given."""
@@ -239,10 +189,3 @@ class _Reader:
         if not isinstance(label, str):
             raise self.error((*path, "label"), f"needs a string; got {label!r}")
         return Trainer(label or " + ".join(member.name for member in parts.values()), parts)
-
-    def distinct(self, path: KeyPath, labels: list[str], *key: str) -> None:
-        seen: set[str] = set()
-        for i, label in enumerate(labels):
-            if label in seen:
-                raise self.error((*path, i, *key), f"{label!r} is there twice")
-            seen.add(label)

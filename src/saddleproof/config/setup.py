@@ -76,7 +76,7 @@ def build(
 def _built(config: Config, chosen: Entry, seed: int | None, problem: Any) -> Setup:
     options = config.run if seed is None else replace(config.run, seed=seed)
     problem = chosen.problem.seeded(seed).build() if problem is None else problem
-    if missing := [name for name in ("m", "start") if not hasattr(problem, name)]:
+    if missing := [name for name in ("m", "start") if getattr(problem, name, None) is None]:
         raise chosen.problem.complain(
             f"a problem has m workers and a start, a vector of length d; {chosen.problem.name} "
             f"has no {' and no '.join(missing)}"

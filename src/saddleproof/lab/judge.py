@@ -106,6 +106,17 @@ def end(problem: Any, w: Vector) -> tuple[bool, float]:
         return bool(left), excess
 
 
+def knows(problem: Any) -> bool:
+    """Whether it can be said what is left of the loss: whether somebody knows a minimum."""
+    return hasattr(problem, "excess")
+
+
+def pooled(problem: Any, w: Vector) -> float:
+    """F(w), the mean loss of all workers' true data; NaN of a problem that has no `value`."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(problem.value(w)) if hasattr(problem, "value") else float("nan")
+
+
 def honest(m: int, liars: Sequence[int]) -> tuple[int, ...]:
     """The positions of m workers that are not among the liars."""
     lying = set(liars)

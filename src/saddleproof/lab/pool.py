@@ -6,13 +6,14 @@ One process has one task at a time, so that the error about a process that died 
 from __future__ import annotations
 
 import contextlib
+import pickle
 from collections.abc import Callable, Generator, Iterator, Sequence
 from multiprocessing.connection import wait
 from multiprocessing.util import Finalize
 from typing import Any, Self, TypeVar
 
 from saddleproof import arguments
-from saddleproof.errors import SaddleproofError
+from saddleproof.errors import OptionError, SaddleproofError
 from saddleproof.lab.children import Child, start
 
 Task = TypeVar("Task", bound=tuple[Any, ...])
@@ -129,6 +130,27 @@ class Pool:
         self._children.remove(child)
         start(self._children, len(self._children) + 1)
         return self._children[-1]
+
+
+def check_sendable(what: object, jobs: int) -> None:
+    """Refuse members that cannot be sent to other processes, before any process starts.
+
+    Args:
+        what: all that the tasks hold.
+        jobs: processes; nothing is sent for 1.
+
+    Raises:
+        OptionError: says what cannot be pickled, and what to do.
+    """
+    if jobs == 1:
+        return
+    try:
+        pickle.dumps(what)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise OptionError(
+            f"jobs={jobs} sends what was handed in to other processes, and it cannot be pickled: "
+            f"{error}. Define functions and classes at the top of a module, or pass jobs=1"
+        ) from error
 
 
 def _end(children: list[Child]) -> None:

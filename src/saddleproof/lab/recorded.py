@@ -20,6 +20,7 @@ import scipy
 from saddleproof import __version__
 from saddleproof.config.members import Member
 from saddleproof.config.records import Config, Entry
+from saddleproof.fingerprint import described
 from saddleproof.lab.ledger import Ledger, digest
 from saddleproof.lab.trials import Trial
 from saddleproof.storage import snapshot
@@ -86,18 +87,19 @@ def loads(data: bytes, source: str = "") -> Trial:
 
 def _told(entry: Entry) -> list[Any]:
     """All of an entry but what it is called, as data."""
-    liars = None if entry.liars is None else [_data(entry.liars.attack), entry.liars.members]
-    chosen = [_data(entry.problem), liars, _data(entry.optimizer), _data(entry.aggregator)]
-    return [*chosen, [_file(module) for module in entry.outsiders]]
+    liars = None if entry.liars is None else [told(entry.liars.attack), entry.liars.members]
+    chosen = [told(entry.problem), liars, told(entry.optimizer), told(entry.aggregator)]
+    return [*chosen, [file_of(module) for module in entry.outsiders]]
 
 
-def _data(member: Member) -> list[Any]:
+def told(member: Member) -> list[Any]:
+    """All of a member but where it stands, as data: what makes it, and its options."""
     options = member.options.items()
-    inner = {key: _data(one) if isinstance(one, Member) else one for key, one in options}
-    return [member.name, inner]
+    inner = {key: told(one) if isinstance(one, Member) else one for key, one in options}
+    return [described(member.make, "make"), inner]
 
 
-def _file(module: str) -> str:
+def file_of(module: str) -> str:
     """The digest of a module's file; "" of one that has none."""
     path = getattr(sys.modules.get(module), "__file__", None)
     if path is None or not Path(path).is_file():

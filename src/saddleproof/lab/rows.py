@@ -36,9 +36,14 @@ class Row:
         return self.entry.world
 
     @property
+    def known(self) -> bool:
+        """Whether the problem knows a minimum, so that `left` and `excess` say something."""
+        return all(trial.left is not None for trial in self.trials)
+
+    @property
     def left(self) -> Share:
-        """The share of runs that left the saddle, with its Wilson interval."""
-        return wilson(sum(trial.left for trial in self.trials), len(self.trials))
+        """The share of runs that left the saddle, with its Wilson interval; see `known`."""
+        return wilson(sum(bool(trial.left) for trial in self.trials), len(self.trials))
 
     @property
     def rounds(self) -> float:
@@ -54,6 +59,11 @@ class Row:
     def excess(self) -> float:
         """Median excess loss: 1 at the saddle, 0 at the minimum."""
         return self.median(lambda one: one.excess)
+
+    @property
+    def loss(self) -> float:
+        """Median of the true pooled loss at the end."""
+        return self.median(lambda one: one.loss)
 
     @property
     def lambda_min(self) -> float:

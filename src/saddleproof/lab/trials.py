@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from saddleproof.arrays import Vector
 from saddleproof.certificate import Certificate
 from saddleproof.checkpoint import RoundRecord
 from saddleproof.config.setup import Setup
-from saddleproof.lab.judge import end, false_claims, honest, truth
+from saddleproof.lab.judge import end, false_claims, honest, knows, pooled, truth
 from saddleproof.questions import LeastCurvature
 from saddleproof.result import Result
 from saddleproof.words import Level
@@ -29,8 +31,11 @@ class Judgement:
 
     Attributes:
         left: whether it left the saddle, judged by the problem itself; where there is none,
-            whether it lost half of what there was to lose.
-        excess: what is left of the loss, 1 at the saddle (or the start) and 0 at the minimum.
+            whether it lost half of what there was to lose. None where nobody knows a minimum.
+        excess: what is left of the loss, 1 at the saddle (or the start) and 0 at the minimum. NaN
+            where nobody knows a minimum.
+        loss: F(w); NaN of a problem that has no `value`.
+        loss_at_start: F where the run began.
         gradient_norm: ||grad F(w)||, the true one.
         lambda_min: the lowest eigenvalue of the true Hessian of F at w; NaN where it overflows.
         certificate: its level, "-" when none was asked for.
@@ -42,8 +47,10 @@ class Judgement:
         sent: bytes of all answers, 8 a number.
     """
 
-    left: bool
+    left: bool | None
     excess: float
+    loss: float
+    loss_at_start: float
     gradient_norm: float
     lambda_min: float
     certificate: str
@@ -86,8 +93,8 @@ class Trial:
     seconds: float
 
     @property
-    def left(self) -> bool:
-        """Whether the run left the saddle."""
+    def left(self) -> bool | None:
+        """Whether the run left the saddle; None where nobody knows a minimum."""
         return self.judgement.left
 
 
@@ -117,12 +124,14 @@ def judged(setup: Setup, result: Result, numbers: int = 0) -> Judgement:
     """
     problem, w, found = setup.problem, result.w, result.certificate
     everyone = truth(problem, w, range(problem.m))
-    left, excess = end(problem, w)
+    left, excess = end(problem, w) if knows(problem) else (None, np.nan)
     queries = sum(record.queries for record in result.trace)
     directions = sum(record.question == LeastCurvature.__name__ for record in result.trace)
     return Judgement(
         left=left,
         excess=excess,
+        loss=pooled(problem, w),
+        loss_at_start=pooled(problem, problem.start),
         gradient_norm=everyone.gradient,
         lambda_min=everyone.lowest,
         certificate="-" if found is None else str(found.level),

@@ -201,7 +201,8 @@ class Proposition1Experiment:
 
     def draw(self, rows: Sequence[Row]) -> Figure:
         """The output of each optimizer, in units of sqrt(Delta)."""
-        from saddleproof.lab.report.figures import INK, stacked
+        from saddleproof.lab.report.figures import stacked
+        from saddleproof.lab.report.strokes import INK
 
         Delta = values(rows, "Delta")[0]
         names = values(rows, "optimizer")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,8 @@ def invoke(*arguments: str, status: int = 0) -> str:
 
 def test_it_prints_what_was_tried_and_writes_a_configuration_that_runs(inside: Path) -> None:
     output = invoke()
-    assert "worst attack" in output
+    assert re.search(r"^verdict: (Nothing found: .* 0|Found: .*) of 3 runs", output, re.MULTILINE)
+    assert output.index("verdict: ") < output.index("worst attack")
     assert "3 fresh seeds" in output
     replay = inside / "saddleproof-redteam" / "c-worst.toml"
     assert load(replay).main.liars is not None

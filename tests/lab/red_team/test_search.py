@@ -13,7 +13,7 @@ import saddleproof as sp
 from saddleproof.config.parse import parse
 from saddleproof.config.setup import build
 from saddleproof.errors import ConfigError, OptionError, StoreError
-from saddleproof.lab.compare import rows, run_trials
+from saddleproof.lab.comparison import rows, run_trials
 from saddleproof.lab.ledger import Ledger
 from saddleproof.lab.red_team import Attempt, Findings
 from saddleproof.lab.red_team.outcomes import Outcome

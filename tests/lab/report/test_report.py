@@ -14,12 +14,12 @@ from rich.console import Console
 from saddleproof.checkpoint import RoundRecord
 from saddleproof.config.parse import parse
 from saddleproof.config.setup import build
-from saddleproof.lab.compare import rows, run_trials
+from saddleproof.lab.comparison import rows, run_trials
 from saddleproof.lab.report.page import write
 from saddleproof.lab.report.palette import looks
 from saddleproof.lab.report.plane import Plane
 from saddleproof.lab.report.progress import Steps
-from saddleproof.lab.report.text import cells, comma_separated, table
+from saddleproof.lab.report.text import cards, cells, comma_separated, table
 from saddleproof.lab.report.workers import workers
 
 CONFIG = parse("""
@@ -149,6 +149,14 @@ def test_the_table_holds_every_entry(shown):
     assert "2 of 2" in text
 
 
+def test_cards_hold_what_the_table_holds_and_fit_a_narrow_terminal(shown):
+    text = cards(shown, "world")
+    for row in shown:
+        assert all(said in text for said in cells(row))
+    assert text.startswith("world\nplain <mean>\n  left        0 of 2 [0.00, 0.66]\n")
+    assert max(map(len, text.splitlines())) <= 60
+
+
 def test_every_run_is_a_line_of_the_file(shown):
     lines = list(csv.DictReader(io.StringIO(comma_separated(shown))))
     assert [(line["label"], line["seed"]) for line in lines] == [
@@ -178,7 +186,9 @@ def test_a_certificate_whose_tolerance_asks_for_nothing_stands_out():
 
 def test_the_page_tells_the_last_run_round_by_round(shown, page, tmp_path):
     trial, text = shown[-1].trials[0], page.read_text()
-    told = re.findall(r'<td>(\w+)</td><td class="said">([^<]*)</td>', text)
+    cell = r'<td role="cell" data-name="[^"]*"(?: class="said")?><span>([^<]*)</span></td>'
+    rounds = text[text.index("Its rounds") : text.index("Its workers")]
+    told = re.findall(f'<th role="rowheader" scope="row">\\d+</th>{cell}{cell}', rounds)
     assert told == [(record.question, escape(record.event)) for record in trial.trace]
     assert sum(event.startswith("jump: ") for _, event in told) == 1
     assert f"ends after {trial.rounds} rounds with status {trial.status}." in text
@@ -203,7 +213,7 @@ def test_the_page_shows_what_became_of_every_worker(shown, page):
     text = page.read_text()
     trial = shown[-1].trials[0]
     table = text[text.index("Its workers") :]
-    assert table.count('<tr><th scope="row">worker-') == trial.m == 20
+    assert table.count('<th role="rowheader" scope="row">worker-') == trial.m == 20
     for record in workers(trial.trace, [f"worker-{i}" for i in range(20)]).records:
         assert record.kept + record.left_out == trial.judgement.queries < record.answered
 

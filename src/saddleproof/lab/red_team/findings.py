@@ -8,13 +8,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from saddleproof.lab.red_team.outcomes import Outcome
+from saddleproof.lab.red_team.outcomes import REFUSED, Outcome
 from saddleproof.lab.red_team.space import spelled
 from saddleproof.lab.red_team.target import Target
 from saddleproof.lab.shares import Share, wilson
 from saddleproof.words import Ending
 
 Objective = Literal["trap", "lie"]
+#: What the runs did in which the objective was met.
+_HARMED: dict[Objective, str] = {
+    "trap": "were held at the saddle",
+    "lie": "said of their end what is not so",
+}
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,15 @@ class Attempt:
         """Median share of the budget of rounds that was spent."""
         return statistics.median(run.rounds for run in self.outcomes)
 
+    @property
+    def ran(self) -> bool:
+        """Whether it was tried: a problem that lacks what an attack needs to know refuses it."""
+        return any(run.status != REFUSED for run in self.outcomes)
+
+    def met(self, objective: Objective) -> Share:
+        """Share of the runs in which the objective was met: not left, or deceived."""
+        return wilson(sum(_met(run, objective) for run in self.outcomes), len(self.outcomes))
+
     def harm(self, objective: Objective, runs: int | None = None) -> float:
         """How well the attack does, in [0, 1], on its first `runs` seeds: what the search climbs.
 
@@ -58,13 +72,19 @@ class Attempt:
         return statistics.fmean(_harm(run, objective) for run in chosen)
 
 
+def _met(run: Outcome, objective: Objective) -> bool:
+    return run.deceived if objective == "lie" else not run.left
+
+
 def _harm(run: Outcome, objective: Objective) -> float:
+    if _met(run, objective):
+        return 1.0
     remains = 1.0 if math.isnan(run.excess) else min(max(run.excess, 0.0), 1.0)
     if objective == "lie":
         claims = run.status == Ending.SECOND_ORDER
-        return 1.0 if run.deceived else 0.3 * remains + 0.2 * claims * (not run.left)
+        return 0.3 * remains + 0.2 * claims * (not run.left)
     uncertain = run.status != Ending.SECOND_ORDER
-    return 1.0 if not run.left else 0.2 * remains + 0.2 * min(run.rounds, 1.0) + 0.1 * uncertain
+    return 0.2 * remains + 0.2 * min(run.rounds, 1.0) + 0.1 * uncertain
 
 
 @dataclass(frozen=True, repr=False)
@@ -95,6 +115,42 @@ class Findings:
         return self.tried[0] if self.worst is None else self.worst
 
     @property
+    def verdict(self) -> str:
+        """Whether an attack was found, in a sentence; where none was, what that does not say."""
+        tried = [one for one in self.tried if one.ran]
+        search = f"attacks tried: {len(tried)}, in {self.runs} runs"
+        if not tried:
+            return "Nothing was tried: the problem lacks what each attack needs to know."
+        searched = [run for one in tried for run in one.outcomes]
+        hits = sum(_met(run, self.objective) for run in searched)
+        own = f"{hits} of {len(searched)} runs of the search itself {_HARMED[self.objective]}"
+        if self.worst is None:
+            return f"Not finished: no attack was measured on fresh seeds; so far {own}."
+        share = self.worst.met(self.objective)
+        if share.successes:
+            return (
+                f"Found: an attack under which {share.successes} of {share.trials} runs on fresh "
+                f"seeds {_HARMED[self.objective]} (95 % interval of the share "
+                f"{share.low:.2f} to {share.high:.2f}); {search}.{self._other}"
+            )
+        return (
+            f"Nothing found: under the attack that the search chose, 0 of {share.trials} runs on "
+            f"fresh seeds {_HARMED[self.objective]}; {own}; {search}.{self._other} This does not "
+            f"prove that there is no such attack: under this one the share may still be up to "
+            f"{share.high:.2f} (95 % interval), and of attacks that were not tried it says "
+            "nothing."
+        )
+
+    @property
+    def _other(self) -> str:
+        """What happened beside the objective; "" where nothing did."""
+        other: Objective = "trap" if self.objective == "lie" else "lie"
+        share = wilson(0, 1) if self.worst is None else self.worst.met(other)
+        if not share.successes:
+            return ""
+        return f" Beside that, {share.successes} of {share.trials} {_HARMED[other]}."
+
+    @property
     def replay(self) -> str:
         """The configuration, as TOML, under the worst attack, for `compare` and `run`."""
         found = self.best_so_far
@@ -109,6 +165,11 @@ class Findings:
         return f"# {how}\n# deceived {found.deceived}\n\n{text}"
 
     def __repr__(self) -> str:
+        return f"{self.verdict}\n\n{self.details}"
+
+    @property
+    def details(self) -> str:
+        """The numbers behind the verdict, a line each."""
         lines = []
         if self.worst is None:
             lines.append("no attack was measured on fresh seeds; on the search's own:")

@@ -16,6 +16,8 @@ from saddleproof.words import Ending
 
 #: What rounding may add to a difference of losses.
 _SLACK = 1e-7
+#: Status of a run that did not begin: the problem does not know what the attack needs to know.
+REFUSED = "refused"
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from saddleproof.config.parse import load, parse
 from saddleproof.config.records import Config
 from saddleproof.config.setup import build, first_warnings
 from saddleproof.errors import ConfigError, OptionError
-from saddleproof.lab.red_team.outcomes import Observer, Outcome, judged
+from saddleproof.lab.red_team.outcomes import REFUSED, Observer, Outcome, judged
 from saddleproof.lab.red_team.space import Space
 from saddleproof.questions import Gradients, Question
 
@@ -109,7 +109,7 @@ class Target:
             try:
                 result = setup.minimize(callback=observer)
             except OptionError:  # the problem does not know what this attack needs to know
-                return Outcome(True, False, False, 0.0, 0.0, "refused")
+                return Outcome(True, False, False, 0.0, 0.0, REFUSED)
         liars = () if config.main.liars is None else config.main.liars.members
         return judged(setup, result, observer, liars)
 

@@ -1,7 +1,8 @@
 """The pictures of a comparison: who left the saddle, how the rounds went, and which way.
 
 Every drawing function fills an `Axes` that it is given. Text and axes are drawn in `INK`, a
-colour that nothing else uses, so that the HTML report can exchange it for the reader's own.
+colour that nothing else uses, so that the HTML report can exchange it for the reader's own. Axes
+hold all that was measured, and are logarithmic where the numbers span a power of ten.
 """
 
 from __future__ import annotations
@@ -13,13 +14,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from saddleproof.arrays import Vector
 from saddleproof.errors import MissingExtraError
-from saddleproof.lab.report.palette import Look, looks
 from saddleproof.lab.report.plane import Plane, bottoms
+from saddleproof.lab.report.strokes import (
+    INK,
+    edge,
+    high,
+    mark_of,
+    size_of,
+    styled,
+    whole,
+    wider_by,
+)
 from saddleproof.lab.rows import Row
 from saddleproof.lab.trials import Trial
-from saddleproof.printed import drawn
-from saddleproof.words import Ending
 
 try:
     import matplotlib as mpl
@@ -32,11 +41,8 @@ except ImportError as error:
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-INK = "#1b2b3a"
-#: Norms below this are drawn at it: what lies deeper is rounding.
-FLOOR = 1e-6
-#: Endings of runs that no test of their own ended.
-_SPENT = (Ending.BUDGET, Ending.UNRESOLVED, Ending.INTERRUPTED, Ending.STOPPED)
+#: Numbers, or rounds, of which the largest is this many times the smallest get a logarithmic axis.
+DECADES = 10.0
 _STYLE: Any = {
     "text.usetex": False,  # a label is no program
     "text.color": INK,
@@ -61,19 +67,25 @@ _STYLE: Any = {
 
 
 def shares(ax: Axes, rows: Sequence[Row], world: str = "") -> None:
-    """The share of runs that left the saddle, one bar an entry, with 95 % Wilson intervals."""
-    style = looks(row.label for row in rows)
+    """The share of runs that left the saddle, one bar an entry, with 95 % Wilson intervals.
+
+    Where nobody knows a minimum: the losses at the ends of the runs.
+    """
+    if not all(row.known for row in rows):
+        losses(ax, rows, world)
+        return
+    style = styled(rows)
     for y, row in enumerate(rows):
         look, said = style[row.label], [f"{len(row.failures)} failed"] * bool(row.failures)
         if row.trials:
             share = row.left
             said.insert(0, f"{share.successes} of {share.trials}")
-            ax.barh(y, share.value, height=0.6, color=look.color, alpha=0.85)
+            ax.barh(y, share.value, height=0.6, color=look.color, alpha=0.85, ec=INK, lw=0.8)
             ax.plot([share.low, share.high], [y, y], color=INK, lw=1.4, solid_capstyle="butt")
             for end in (share.low, share.high):
                 ax.plot([end, end], [y - 0.14, y + 0.14], color=INK, lw=1.4, clip_on=False)
         ax.plot(
-            -0.012, y, look.marker, color=look.color, ms=_size(look), clip_on=False,
+            -0.012, y, look.marker, **mark_of(look), clip_on=False,
             transform=ax.get_yaxis_transform(),
         )  # fmt: skip
         ax.annotate(
@@ -84,14 +96,29 @@ def shares(ax: Axes, rows: Sequence[Row], world: str = "") -> None:
             va="center",
             annotation_clip=False,
         )
-    ax.set_yticks(range(len(rows)), [drawn(row.label) for row in rows])
+    ax.set_yticks(range(len(rows)), [whole(row.label) for row in rows])
     ax.set_ylim(len(rows) - 0.4, -0.6)
     ax.set_xlim(0, 1)
     ax.xaxis.set_major_formatter(PercentFormatter(1.0))
     ax.tick_params(axis="y", length=0, pad=14)
     ax.set_xmargin(0)
     ax.set_xlabel("runs that left the saddle (line: 95 % Wilson interval)")
-    ax.set_title(drawn(world) or "Who leaves the saddle?")
+    ax.set_title(whole(world, 70) or "Who leaves the saddle?")
+
+
+def losses(ax: Axes, rows: Sequence[Row], world: str = "") -> None:
+    """The true loss at the end of every run, a mark each, and a line at the median."""
+    style = styled(rows)
+    for y, row in enumerate(rows):
+        look = style[row.label]
+        found = [trial.judgement.loss for trial in row.trials]
+        ax.plot(found, [y] * len(found), look.marker, **mark_of(look, 5.0), alpha=0.6, ls="")
+        if found and np.isfinite(row.loss):
+            ax.plot([row.loss] * 2, [y - 0.3, y + 0.3], color=INK, lw=1.4)
+    ax.set_yticks(range(len(rows)), [whole(row.label) for row in rows])
+    ax.set_ylim(len(rows) - 0.4, -0.6)
+    ax.set_xlabel("true loss at the end (a mark a seed; line: median)")
+    ax.set_title(whole(world, 70) or "Whose loss is lowest?")
 
 
 def gradient_norms(ax: Axes, rows: Sequence[Row]) -> None:
@@ -105,21 +132,24 @@ def inexactnesses(ax: Axes, rows: Sequence[Row]) -> None:
     """How wrong that gradient may be, by the messages themselves; the first seed of every entry."""
     _per_round(ax, rows, lambda trial: [record.inexactness for record in trial.trace])
     ax.set_ylabel(r"inexactness  $\hat\Delta$")
-    ax.set_xlabel("round")
 
 
 def paths(ax: Axes, rows: Sequence[Row], plane: Plane) -> None:
-    """The first seed's paths in the saddle's plane, over the contours of the pooled loss."""
-    style = looks(row.label for row in rows)
+    """The first seed's paths in the saddle's plane, over the contours of the pooled loss.
+
+    Those that are drawn first are wider, so that each can be seen where several lie together.
+    """
+    style = styled(rows)
     tracks = [(row.label, plane.project(row.trials[0].path)) for row in rows if row.trials]
     x, y, loss = plane.grid(np.vstack([track for _, track in tracks]))
     levels = _levels(loss)
     ax.contourf(x, y, loss, levels=levels, cmap=_depth(), antialiased=True)
     ax.contour(x, y, loss, levels=levels, colors=INK, linewidths=0.5, alpha=0.3, linestyles="-")
-    for label, track in tracks:
-        look = style[label]
-        ax.plot(*track.T, color=look.color, ls=look.line, lw=2.0)
-        ax.plot(*track[-1], look.marker, color=look.color, ms=_size(look), label=drawn(label))
+    for k, (label, track) in enumerate(tracks):
+        look, wider = style[label], wider_by(k, len(tracks))
+        ax.plot(*track.T, color=look.color, ls=look.line, lw=2.0 + wider, path_effects=edge(wider))
+        mark = mark_of(look, size_of(look) + 3 * wider)
+        ax.plot(*track[-1], look.marker, **mark, label=whole(label))
     ax.plot(0, 0, "x", color=INK, ms=8, mew=2.0)
     _name(ax, "saddle", (0.0, 0.0))
     for bottom in bottoms(x, y, loss):
@@ -136,7 +166,7 @@ def paths(ax: Axes, rows: Sequence[Row], plane: Plane) -> None:
 def overview(rows: Sequence[Row], plane: Plane | None) -> Figure:
     """All of it on one sheet."""
     with mpl.rc_context(_STYLE):
-        height = 0.9 + 0.36 * len(rows)  # of the bars, in inches
+        height = high(rows, 0.36)
         figure = Figure(figsize=(12.0, height + 4.9))
         sheets: Any = figure.subfigures(2, 1, height_ratios=(height, 4.9))
         top, bottom = sheets
@@ -148,12 +178,13 @@ def overview(rows: Sequence[Row], plane: Plane | None) -> Figure:
         norms, noise = right.subplots(2, 1, sharex=True)
         gradient_norms(norms, rows)
         inexactnesses(noise, rows)
+        norms.label_outer()
         return figure
 
 
 def by_world(groups: Sequence[tuple[str, Sequence[Row]]]) -> Figure:
     """Who leaves the saddle, world under world."""
-    heights = [0.9 + 0.36 * len(rows) for _, rows in groups]  # inches
+    heights = [high(rows, 0.36) for _, rows in groups]
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(9.0, sum(heights)))
         sheets: Any = figure.subfigures(len(groups), 1, squeeze=False, height_ratios=heights)
@@ -169,6 +200,7 @@ def stacked(size: tuple[float, float], *draws: Callable[[Axes], None]) -> Figure
         axes = figure.subplots(len(draws), 1, sharex=True, squeeze=False)[:, 0]
         for draw, ax in zip(draws, axes, strict=True):
             draw(ax)
+            ax.label_outer()
         handles, labels = axes[0].get_legend_handles_labels()
         if handles:
             figure.legend(handles, labels, loc="outside lower center", ncols=3)
@@ -196,29 +228,48 @@ def png(figure: Figure) -> bytes:
 
 
 def _per_round(ax: Axes, rows: Sequence[Row], series: Callable[[Trial], Sequence[float]]) -> None:
-    style = looks(row.label for row in rows)
-    drawable = [row for row in rows if row.trials]
-    for row in drawable:
-        look, values = style[row.label], np.array(series(row.trials[0]))
-        values[~np.isfinite(values)] = np.nan
-        values = np.maximum(values, FLOOR)
-        ax.plot(values, color=look.color, ls=look.line, lw=1.7)
-        if len(values):
-            ax.plot(
-                len(values) - 1, values[-1], look.marker, color=look.color, ms=_size(look),
-                label=drawn(row.label),
-            )  # fmt: skip
-    ax.set_yscale("log")
-    low, high = ax.get_ylim()
-    if high < 100 * low:  # too few powers of ten to read it by
-        ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
-        ax.yaxis.set_major_formatter("{x:g}")
-    ax.yaxis.set_minor_formatter(NullFormatter())
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    # What ended by itself is worth looking at; what merely spends its budget runs off the page.
-    ended = [row.trials[0].rounds for row in drawable if row.trials[0].status not in _SPENT]
-    ax.set_xlim(0, 1.15 * max(ended, default=0) or None)
+    style, drawable = styled(rows), [row for row in rows if row.trials]
+    shown = [np.array(series(row.trials[0]), dtype=float) for row in drawable]
+    log = _spans_decades(np.concatenate([np.zeros(0), *shown]))
+    for k, (row, values) in enumerate(zip(drawable, shown, strict=True)):
+        look, wider = style[row.label], wider_by(k, len(drawable))
+        seen = np.isfinite(values) & ((values > 0) | (not log))  # what the axis has no place for
+        values[~seen] = np.nan
+        line: dict[str, Any] = {"color": look.color, "ls": look.line, "lw": 1.7 + wider}
+        ax.plot(values, **line, path_effects=edge(wider))
+        if seen.any():
+            at, mark = np.flatnonzero(seen)[-1], mark_of(look, size_of(look) + 2 * wider)
+            ax.plot(at, values[at], look.marker, **mark, label=whole(row.label), clip_on=False)
+    if log:
+        ax.set_yscale("log")
+        low, top = ax.get_ylim()
+        if top < 100 * low:  # too few powers of ten to read it by
+            ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+            ax.yaxis.set_major_formatter("{x:g}")
+        ax.yaxis.set_minor_formatter(NullFormatter())
+    _rounds(ax, [row.trials[0].rounds for row in drawable])
     ax.grid(axis="y", color=INK, alpha=0.12, lw=0.6)
+
+
+def _spans_decades(values: Vector) -> bool:
+    """Whether the positive numbers span a power of ten, and none is negative."""
+    positive = values[np.isfinite(values) & (values > 0)]
+    negative = (values < 0).any()
+    return bool(len(positive) and not negative and positive.max() >= DECADES * positive.min())
+
+
+def _rounds(ax: Axes, lengths: Sequence[int]) -> None:
+    """The horizontal axis, all rounds of all runs; a short run stays readable beside a long one."""
+    last = max(lengths, default=1) or 1
+    least = min((one for one in lengths if one > 0), default=last)
+    if last >= DECADES * least:
+        ax.set_xscale("symlog", linthresh=least)
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.set_xlabel(f"round (logarithmic beyond {least})")
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.set_xlabel("round")
+    ax.set_xlim(0, last)
 
 
 def _seed(rows: Sequence[Row]) -> int:
@@ -244,7 +295,3 @@ def _name(ax: Axes, word: str, at: tuple[float, float]) -> None:
     ax.annotate(
         word, at, xytext=(0, 9), textcoords="offset points", ha="center", weight="bold"
     )  # fmt: skip
-
-
-def _size(look: Look) -> float:
-    return 11.0 if look.marker == "*" else 6.5

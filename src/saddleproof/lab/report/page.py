@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from saddleproof import __version__
 from saddleproof.errors import MissingExtraError
 from saddleproof.lab.report import figures
 from saddleproof.lab.report.plane import Plane
+from saddleproof.lab.report.strokes import INK, high
 from saddleproof.lab.report.text import COLUMNS, cells, failed, warned, worlds
+from saddleproof.lab.report.verdict import headline, verdicts
 from saddleproof.lab.report.workers import workers
 from saddleproof.lab.rows import Row
 from saddleproof.lab.trials import Trial
 from saddleproof.printed import printable
+from saddleproof.words import Ending
 
 
 @dataclass(frozen=True)
@@ -28,21 +32,29 @@ class Picture:
     @property
     def inked(self) -> str:
         """The drawing in the reader's own text colour; the wrapper carries its meaning."""
-        svg = self.svg.replace(figures.INK, "currentColor")
+        svg = self.svg.replace(INK, "currentColor")
         return svg.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1)
 
 
-def write(folder: Path, title: str, config: str, rows: Sequence[Row], problem: object) -> Path:
+def write(
+    folder: Path,
+    title: str,
+    config: str,
+    rows: Sequence[Row],
+    problem: object,
+    command: str = "",
+) -> Path:
     """Write report.html and report.png into `folder`; returns the path of the page.
 
     Args:
         folder: made when missing.
         title: headline.
         config: text of the configuration, printed at the end of the page.
-        rows: the comparison, with one trial at least; the first trial of the last entry that has
-            any is shown in full.
+        rows: the comparison, with one trial at least. Shown in full is the first trial of the
+            trainer with the best number, in the last world that has any.
         problem: the first entry's, of the first seed, for the plane of the saddle. Rounds and
             paths are drawn for a comparison in one world only.
+        command: that makes this page again; "" where there is none.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -56,24 +68,30 @@ def write(folder: Path, title: str, config: str, rows: Sequence[Row], problem: o
         sheet, shown = figures.by_world(every), [_left(world, some) for world, some in every]
     (folder / "report.png").write_bytes(figures.png(sheet))
     page = folder / "report.html"
-    page.write_text(html(title, config, rows, shown), encoding="utf-8")
+    page.write_text(html(title, config, rows, shown, command), encoding="utf-8")
     return page
 
 
 def _left(world: str, rows: Sequence[Row]) -> Picture:
     """Who leaves the saddle in this world."""
-    said = "; ".join(f"{row.label}: {row.left if row.trials else 'failed'}" for row in rows)
+    known = all(row.known for row in rows)
+    numbers = [f"{row.left if known else row.loss}" if row.trials else "failed" for row in rows]
+    said = "; ".join(f"{row.label}: {x}" for row, x in zip(rows, numbers, strict=True))
     where = f" {world}." if world else ""
     return Picture(
-        _drawn((8.2, 0.9 + 0.48 * len(rows)), lambda ax: figures.shares(ax, rows, world)),
-        f"Bar chart of the share of runs that left the saddle.{where} {said}.",
-        f"Share of runs that left the saddle, with 95 % Wilson intervals.{where}",
+        _drawn((8.2, high(rows, 0.48)), lambda ax: figures.shares(ax, rows, world)),
+        f"Bar chart of the share of runs that left the saddle.{where} {said}."
+        if known
+        else f"The true loss at the end of every run; medians:{where} {said}.",
+        f"Share of runs that left the saddle, with 95 % Wilson intervals.{where}"
+        if known
+        else f"True loss at the end, a mark a seed. Nobody knows a minimum of this problem.{where}",
     )
 
 
 def _way(rows: Sequence[Row], plane: Plane | None) -> list[Picture]:
     """How the first seed's runs went, round by round, and over the contours."""
-    last, seed = _last(rows), next(row.trials[0].seed for row in rows if row.trials)
+    best, seed = _in_full(rows), next(row.trials[0].seed for row in rows if row.trials)
     found = [
         Picture(
             _drawn(
@@ -82,11 +100,12 @@ def _way(rows: Sequence[Row], plane: Plane | None) -> list[Picture]:
                 lambda ax: figures.inexactnesses(ax, rows),
             ),
             f"Two line charts over the rounds of seed {seed}: the norm of the aggregated gradient "
-            f"and its inexactness. {last.label} ends after {last.rounds} rounds with status "
-            f"{last.status}.",
+            f"and its inexactness. {best.label} ends after {best.rounds} rounds with status "
+            f"{best.status}.",
             "Above, the gradient that the server sees; below, how far it may be from the truth, "
             "by the messages alone. Where the first falls under the second, a saddle and a "
-            "minimum look alike. A round that asks for numbers leaves both as they were.",
+            "minimum look alike. A round that asks for numbers leaves both as they were. "
+            "A zero has no place on a logarithmic axis, and is a gap.",
         ),
     ]
     if plane is not None:
@@ -94,8 +113,8 @@ def _way(rows: Sequence[Row], plane: Plane | None) -> list[Picture]:
             Picture(
                 _drawn((8.2, 6.0), lambda ax: figures.paths(ax, rows, plane)),
                 "Paths of all optimizers over contours of the loss, in the plane of the saddle's "
-                f"escape direction; {last.label} "
-                + ("reaches another valley." if last.left else "stays at the saddle."),
+                f"escape direction; {best.label} "
+                + ("leaves the saddle." if best.left else "stays at the saddle."),
                 "The first seed's paths, projected onto the plane of the saddle's escape direction "
                 "in which a minimum lies too. The stronger the shade, the lower the pooled loss.",
             )
@@ -103,7 +122,9 @@ def _way(rows: Sequence[Row], plane: Plane | None) -> list[Picture]:
     return found
 
 
-def html(title: str, config: str, rows: Sequence[Row], shown: Sequence[Picture]) -> str:
+def html(
+    title: str, config: str, rows: Sequence[Row], shown: Sequence[Picture], command: str = ""
+) -> str:
     """The page as text: page.html.jinja, filled in.
 
     Raises:
@@ -113,7 +134,7 @@ def html(title: str, config: str, rows: Sequence[Row], shown: Sequence[Picture])
         from jinja2 import Environment, PackageLoader
     except ModuleNotFoundError as error:
         raise MissingExtraError("jinja2", "plot") from error
-    last = _last(rows)
+    run = _in_full(rows)
     # Markup is escaped, and so is what would act on who reads the page's text in a terminal.
     pages = Environment(
         loader=PackageLoader(__package__, "."), autoescape=True, finalize=_finalized
@@ -122,20 +143,46 @@ def html(title: str, config: str, rows: Sequence[Row], shown: Sequence[Picture])
         title=title,
         runs=_count(rows),
         columns=COLUMNS,
-        worlds=[(world, [cells(row) for row in group]) for world, group in worlds(rows)],
+        worlds=[_world(world, group) for world, group in worlds(rows)],
+        headline=headline(rows),
+        verdicts=[one for one in verdicts(rows) if one.world],
+        seeds=_seeds(rows),
+        version=__version__,
+        command=command,
         notes=warned(rows),
         failures=failed(rows),
         pictures=shown,
-        whose=", ".join(part for part in (last.world, last.label) if part),
-        run=last,
-        workers=workers(last.trace, [f"worker-{i}" for i in range(last.m)]),
+        whose=", ".join(part for part in (run.world, run.label) if part),
+        run=run,
+        ending=Ending(run.status),
+        workers=workers(run.trace, [f"worker-{i}" for i in range(run.m)]),
         config=config.strip(),
     )
 
 
-def _last(rows: Sequence[Row]) -> Trial:
-    """The first trial of the last row that has any."""
-    return next(row.trials[0] for row in reversed(rows) if row.trials)
+def _world(world: str, rows: Sequence[Row]) -> tuple[str, list[tuple[bool, tuple[str, ...]]]]:
+    """A world's name, and for each trainer whether it is marked as the best, and its cells."""
+    best = next(iter(verdicts(rows))).best
+    return world, [(row.label == best, cells(row)) for row in rows]
+
+
+def _in_full(rows: Sequence[Row]) -> Trial:
+    """The first trial of the trainer with the best number, in the last world that has any."""
+    one = next(one for one in reversed(verdicts(rows)) if one.shown is not None)
+    return next(
+        r.trials[0] for r in rows if r.trials and (r.world, r.label) == (one.world, one.shown)
+    )
+
+
+def _seeds(rows: Sequence[Row]) -> str:
+    """The seeds of the runs, failed ones too, in words."""
+    found = sorted(
+        {one.seed for row in rows for one in row.trials}
+        | {one.seed for row in rows for one in row.failures}
+    )
+    if len(found) > 1 and found == list(range(found[0], found[-1] + 1)):
+        return f"seeds {found[0]} to {found[-1]}"
+    return f"seed{'s' if len(found) > 1 else ''} {', '.join(map(str, found))}"
 
 
 def _finalized(value: Any) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import cycle
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -20,22 +20,26 @@ class Look:
     marker: str
 
 
-_LOOKS = (
-    Look("#7f7f7f", "--", "o"),
-    Look("#E69F00", "-.", "s"),
-    Look("#CC79A7", ":", "^"),
-    Look("#56B4E9", (0, (5, 1, 1, 1, 1, 1)), "D"),  # type: ignore[arg-type]
-    Look("#D55E00", (0, (3, 2)), "v"),  # type: ignore[arg-type]
-    Look("#0072B2", (0, (1, 1)), "P"),  # type: ignore[arg-type]
-)
-#: The last entry of a comparison is the one that the others are compared with.
-_HERO = Look("#009E73", "-", "*")
+_COLORS = ("#7f7f7f", "#E69F00", "#CC79A7", "#56B4E9", "#D55E00", "#0072B2", "#8c6d00")
+_LINES: tuple[Any, ...] = (
+    "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (3, 2)), (0, (1, 1)), (0, (8, 2)),
+)  # fmt: skip
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+#: The trainer that the runs tell from all others; the only solid line, and the only star.
+_BEST = Look("#009E73", "-", "*")
 
 
-def looks(labels: Iterable[str]) -> dict[str, Look]:
-    """Label to look; the last label gets the solid green."""
-    names = list(labels)
-    chosen = dict(zip(names, cycle(_LOOKS), strict=False))
-    if names:
-        chosen[names[-1]] = _HERO
-    return chosen
+def looks(labels: Iterable[str], best: str | None = None) -> dict[str, Look]:
+    """Label to look.
+
+    Args:
+        labels: of all series. No two of the first 49 have colour, line and marker in common.
+        best: the one that gets the solid green line and the star; None for none.
+    """
+    names = [name for name in dict.fromkeys(labels) if name != best]
+    n = len(_COLORS)
+    chosen = {
+        name: Look(_COLORS[i % n], _LINES[(i + i // n) % n], _MARKERS[(i + 2 * (i // n)) % n])
+        for i, name in enumerate(names)
+    }
+    return chosen if best is None else {**chosen, best: _BEST}

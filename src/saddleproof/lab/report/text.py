@@ -12,21 +12,28 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from saddleproof.lab.report.verdict import verdicts
 from saddleproof.lab.rows import Row
 from saddleproof.lab.trials import Judgement
 from saddleproof.printed import cell, one_line
 
+#: What stands beside the trainer that the runs tell from all others of its world.
+BEST = "(best)"
+#: Columns of a terminal below which a table has no room.
+NARROW = 100
 #: What the columns of `cells` mean, in a word and in a sentence.
 COLUMNS = {
     "optimizer + rule": "",
     "left": "runs that left the saddle, or without one lost half of the loss; 95 % Wilson "
-    "interval. Runs that failed with an error are in no number",
+    "interval; - where nobody knows a minimum. Runs that failed with an error are in no number",
     "rounds": "parallel iterations, until the run ended by itself or by its budget",
     "messages": "vectors that the workers sent: gradients at query points, and directions of least "
     "curvature",
     "|grad F|": "norm of the true gradient of the pooled loss at the point that was returned",
     "lambda_min": "lowest eigenvalue of its true Hessian there",
-    "excess": "what is left of the loss: 1 at the saddle (or the start), 0 at the minimum",
+    "excess": "what is left of the loss: 1 at the saddle (or the start), 0 at the minimum; - where "
+    "nobody knows a minimum",
+    "loss": "the true pooled loss there",
     "certificate": "how many runs ended at which level; VACUOUS: the tolerance asks for nothing; "
     "REFUTED: the honest workers' mean contradicts it. The judge uses none of it",
 }
@@ -50,6 +57,7 @@ def cells(row: Row) -> tuple[str, ...]:
     if row.refuted:
         levels.append(f"{row.refuted} REFUTED")
     left = f"{share.successes} of {share.trials} [{share.low:.2f}, {share.high:.2f}]"
+    left = left if row.known else "-"
     return (
         one_line(row.label),
         ", ".join(filter(None, (left, failed))),
@@ -57,13 +65,15 @@ def cells(row: Row) -> tuple[str, ...]:
         f"{row.median(lambda verdict: verdict.messages):.0f}",
         f"{row.median(lambda verdict: verdict.gradient_norm):.2g}",
         f"{row.lambda_min:.2g}",
-        f"{row.excess:.2g}",
+        f"{row.excess:.2g}" if row.known else "-",
+        f"{row.loss:.3g}",
         ", ".join(levels) or "-",
     )
 
 
 def table(rows: Sequence[Row], title: str = "") -> Table:
-    """The comparison for a terminal; the last entry in bold."""
+    """One world for a terminal; the best trainer, where one is told, in bold and by word."""
+    best = next(iter(verdicts(rows))).best
     made = Table(
         title=Text(one_line(title)) if title else None,
         title_justify="left",
@@ -74,9 +84,23 @@ def table(rows: Sequence[Row], title: str = "") -> Table:
     for i, name in enumerate(COLUMNS):
         made.add_column(name, justify="left" if i == 0 else "right", overflow="fold")
     for row in rows:
-        said = (Text(one) for one in cells(row))  # a label is no markup
-        made.add_row(*said, style="bold" if row is rows[-1] else None)
+        first, *rest = cells(row)
+        name = f"{first} {BEST}" if row.label == best else first
+        said = (Text(one) for one in (name, *rest))  # a label is no markup
+        made.add_row(*said, style="bold" if row.label == best else None)
     return made
+
+
+def cards(rows: Sequence[Row], title: str = "") -> str:
+    """One world where a table has no room: a trainer a paragraph, a column a line."""
+    best = next(iter(verdicts(rows))).best
+    lines = [one_line(title)] if title else []
+    for row in rows:
+        first, *rest = cells(row)
+        lines.append(f"{first} {BEST}" if row.label == best else first)
+        names = list(COLUMNS)[1:]
+        lines += [f"  {name:<12}{said}" for name, said in zip(names, rest, strict=True)]
+    return "\n".join(lines)
 
 
 def warned(rows: Sequence[Row]) -> list[str]:

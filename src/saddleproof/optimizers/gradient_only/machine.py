@@ -152,7 +152,8 @@ class DefaultMachine(Machine):
     def _first(self, state: MachineState, reading: Reading) -> MachineState:
         inexactness = float(reading.inexactness[0])
         if not np.isfinite(inexactness):
-            raise OptionError("GradientOnlyPGD needs a rule with an inexactness; take Median()")
+            raise OptionError("GradientOnlyPGD needs a rule with an inexactness: take Median(), "
+                              "or CertifiedPGD, which needs none")  # fmt: skip
         main = replace(state.main, gradient=reading.gradient[0], inexactness=inexactness)
         return self._aim(replace(state, main=main), PROBE)
 

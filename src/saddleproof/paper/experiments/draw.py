@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from saddleproof.lab.report.figures import INK, stacked, svg
+from saddleproof.lab.report.figures import stacked, svg
 from saddleproof.lab.report.palette import looks
+from saddleproof.lab.report.strokes import INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,7 +41,7 @@ def lines(
         theory: label to x and y values of what the statement says.
         more: draws more on the axes.
     """
-    style = looks(series, next(reversed(series), None))
+    style = looks(series, next(reversed([*series]), None))
 
     def fill(ax: Axes) -> None:
         for label, (xs, ys) in series.items():

@@ -18,7 +18,7 @@ from saddleproof.config.setup import build, first_warnings
 from saddleproof.errors import OptionError, SaddleproofError
 from saddleproof.lab.ledger import Ledger
 from saddleproof.lab.meter import Meter
-from saddleproof.lab.pool import Pool
+from saddleproof.lab.pool import Pool, check_sendable
 from saddleproof.lab.recorded import Recorded, dumps, loads
 from saddleproof.lab.rows import Row
 from saddleproof.lab.trials import Failure, Trial, judged
@@ -27,8 +27,10 @@ from saddleproof.result import Progress
 
 #: Most characters of the reason of a failure.
 _MOST = 500
-#: One run: the text of a configuration, from where it imports, the entry's position, the seed.
-Task = tuple[str, Imports, int, int]
+#: What a process needs: the text of a configuration and from where it imports, or all of it.
+Recipe = tuple[str, Imports] | Config
+#: One run: its recipe, the entry's position, the seed.
+Task = tuple[Recipe, int, int]
 
 
 def rows(config: Config, ended: Sequence[Trial | Failure]) -> tuple[Row, ...]:
@@ -67,7 +69,7 @@ def run_trials(
             same `jobs`, those of a comparison that was never stopped.
 
     Raises:
-        ConfigError: nobody knows a problem's minimum, or a member refuses its options.
+        ConfigError: a member refuses its options.
         OptionError: no seeds, or `jobs` is no whole number of at least 1.
         StoreError: the ledger cannot be read or written.
     """
@@ -80,7 +82,9 @@ def run_trials(
     cells = [(i, seed) for seed in seeds for i in range(len(config.compare))]
     known = {cell: kept.get(*cell) for cell in cells} if resume else {}
     yield from (trial for trial in known.values() if trial is not None)
-    tasks = [(config.text, config.imports, *cell) for cell in cells if known.get(cell) is None]
+    recipe: Recipe = (config.text, config.imports) if config.text else config
+    check_sendable(recipe, min(jobs, len(cells)))
+    tasks = [(recipe, *cell) for cell in cells if known.get(cell) is None]
     # A comparison of one run is run here; what is left of a larger one where the others were.
     with Pool(min(jobs, len(cells))) as pool:
         yield from _new(config, tasks, pool, kept)
@@ -90,10 +94,10 @@ def _new(
     config: Config, tasks: Sequence[Task], pool: Pool, kept: Recorded
 ) -> Iterator[Trial | Failure]:
     def lost(task: Task, error: SaddleproofError) -> bytes | Failure:
-        return _failure(config.compare[task[2]], task[3], error)
+        return _failure(config.compare[task[1]], task[2], error)
 
     running = pool.completed(_ended, tasks, label=lambda task: _named(config, task), lost=lost)
-    for (_, _, index, seed), ended in running:
+    for (_, index, seed), ended in running:
         if isinstance(ended, Failure):
             yield ended
         else:
@@ -107,8 +111,6 @@ def _check(config: Config, seed: int) -> None:
     for entry in config.compare:
         if entry.problem != kind:
             kind, problem = entry.problem, entry.problem.seeded(seed).build()
-            if not hasattr(problem, "excess"):
-                raise kind.complain("a comparison needs a problem with a known saddle or minimum")
         build(config, entry, seed, problem=problem)
 
 
@@ -117,9 +119,9 @@ def _parsed(text: str, imports: Imports) -> Config:
     return parse(text, imports=imports)
 
 
-def _ended(text: str, imports: Imports, index: int, seed: int) -> bytes | Failure:
+def _ended(recipe: Recipe, index: int, seed: int) -> bytes | Failure:
     """One run: its trial as bytes, or why there is none."""
-    config = _parsed(text, imports)
+    config = recipe if isinstance(recipe, Config) else _parsed(*recipe)
     entry = config.compare[index]
     try:
         return dumps(_trial(config, entry, seed))
@@ -156,9 +158,9 @@ def _trial(config: Config, entry: Entry, seed: int) -> Trial:
 
 
 def _named(config: Config, task: Task) -> str:
-    entry = config.compare[task[2]]
+    entry = config.compare[task[1]]
     where = ", ".join(part for part in (entry.world, entry.label) if part)
-    return f"{where}, seed {task[3]}"
+    return f"{where}, seed {task[2]}"
 
 
 def _follow(path: list[Vector]) -> Callable[[Progress], None]:

@@ -1,0 +1,63 @@
+"""A benchmark's tables in LaTeX, without any package."""
+
+from __future__ import annotations
+
+from saddleproof.benchmark.plans import where
+from saddleproof.benchmark.results import Found, Results
+from saddleproof.benchmark.text import BEST, LEVELED, attacks_of, legend, mark, rules_of
+from saddleproof.printed import one_line
+
+_ESCAPES = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
+    "%": r"\%", "_": r"\_", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}",
+}  # fmt: skip
+
+
+def escaped(text: str) -> str:
+    r"""A text that LaTeX prints as it stands.
+
+    >>> print(escaped("b_1 & 50 %"))
+    b\_1 \& 50 \%
+    """
+    return "".join(_ESCAPES.get(character, character) for character in one_line(text))
+
+
+def latex(results: Results) -> str:
+    """One table a block, rows are attacks and columns are rules."""
+    return "\n".join(_table(results, cells) for cells in results.blocks.values())
+
+
+def _table(results: Results, cells: tuple[Found, ...]) -> str:
+    rules = rules_of(cells)
+    by = {(one.cell.labels["attack"], one.cell.labels["rule"]): one for one in cells}
+    lines = [
+        r"\begin{table}",
+        r"\centering\small",
+        rf"\caption{{{escaped(where(cells[0].cell.block))}. {_legend(results)}}}",
+        rf"\begin{{tabular}}{{l{'r' * len(rules)}}}",
+        r"\hline",
+        " & ".join(["attack", *map(escaped, rules)]) + r" \\",
+        r"\hline",
+    ]
+    for attack in attacks_of(cells):
+        row = [escaped(attack), *(_cell(results, by[attack, rule]) for rule in rules)]
+        lines.append(" & ".join(row) + r" \\")
+    return "\n".join([*lines, r"\hline", r"\end{tabular}", r"\end{table}", ""])
+
+
+def _legend(results: Results) -> str:
+    """The legend, with the marks as they are set in a table."""
+    text = escaped(legend(results)).replace("+-", r"$\pm$")
+    return text.replace(f"{BEST} has", "Bold has").replace(
+        f"{escaped(LEVELED)} is", "Underlined is"
+    )
+
+
+def _cell(results: Results, one: Found) -> str:
+    if one.accuracy is None:
+        return "failed" if one.failures else "--"
+    number = str(one.accuracy).replace("+-", r"$\pm$")
+    wrapped = {BEST: rf"\textbf{{{number}}}", LEVELED: rf"\underline{{{number}}}"}
+    number = wrapped.get(mark(results, one), number)
+    return f"{number} ({len(one.failures)} failed)" if one.failures else number

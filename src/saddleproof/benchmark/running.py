@@ -1,0 +1,154 @@
+"""All cells with all seeds: from the ledger or anew, in one process or several, as they finish."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Generator, Iterator, Sequence
+from functools import lru_cache, partial
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+
+from saddleproof import __version__, arguments
+from saddleproof.benchmark.parse import parse
+from saddleproof.benchmark.plans import Cell, Plan
+from saddleproof.benchmark.training import (
+    Outcome,
+    built_attack,
+    loaded,
+    module_of,
+    outcome,
+    rows_of,
+)
+from saddleproof.config.imports import Imports
+from saddleproof.errors import OptionError, SaddleproofError
+from saddleproof.lab.ledger import Ledger, digest
+from saddleproof.lab.pool import Pool, check_sendable
+from saddleproof.lab.recorded import file_of, told
+from saddleproof.lab.trials import Failure
+from saddleproof.printed import one_line, reason
+from saddleproof.storage import snapshot
+
+#: Most characters of the reason of a failure.
+_MOST = 500
+#: A run: its cell's position, and what came of it.
+Run: TypeAlias = tuple[int, Outcome | Failure]
+#: What a process needs: the plan or its text and from where it imports, a cell's position, a seed.
+Task: TypeAlias = tuple[Plan | tuple[str, Imports], int, int]
+
+
+def runs(
+    plan: Plan, *, jobs: int = 1, ledger: Ledger | None = None, resume: bool = False
+) -> Generator[Run, None, None]:
+    """Every cell with every seed, as they finish.
+
+    A run that raises an error, or whose process dies, is a `Failure`, and the others go on.
+
+    Args:
+        plan: what is run. Seeds come one after the other: what was stopped is a smaller benchmark.
+        jobs: worker processes; 1 computes in this one.
+        ledger: every outcome is in it before it is handed out. Failures are not.
+        resume: take the outcomes that are in the ledger from there.
+
+    Raises:
+        ConfigError: a member refuses its options or the data, told before anything is run.
+        OptionError: `jobs` is no whole number of at least 1.
+        StoreError: the ledger cannot be read or written.
+    """
+    jobs = arguments.whole("jobs", jobs, least=1)
+    kept = Ledger(None) if ledger is None else ledger
+    check(plan)
+    every = [(i, seed) for seed in plan.seeds for i in range(len(plan.cells))]
+    names = _names(plan)
+    known = {run: _read(kept, names(*run)) for run in every} if resume else {}
+    yield from ((run[0], found) for run, found in known.items() if found is not None)
+    recipe = (plan.text, plan.imports) if plan.text else plan
+    check_sendable(recipe, min(jobs, len(every)))
+    tasks: list[Task] = [(recipe, *run) for run in every if known.get(run) is None]
+    with Pool(min(jobs, len(every))) as pool:
+        yield from _new(plan, tasks, pool, kept, names)
+
+
+def _new(plan: Plan, tasks: Sequence[Task], pool: Pool, kept: Ledger, names: Any) -> Iterator[Run]:
+    def lost(task: Task, error: SaddleproofError) -> bytes | Failure:
+        return _failure(plan.cells[task[1]], task[2], error)
+
+    def named(task: Task) -> str:
+        return f"{plan.cells[task[1]].name}, seed {task[2]}"
+
+    for (_, i, seed), ended in pool.completed(_ended, tasks, label=named, lost=lost):
+        if isinstance(ended, Failure):
+            yield i, ended
+        else:
+            task = {"cell": plan.cells[i].name, "seed": seed}
+            kept.add(names(i, seed), task, base64.b64encode(ended).decode())
+            yield i, snapshot.loads(ended, Outcome, kept.place)
+
+
+def check(plan: Plan) -> None:
+    """Build everything once, so that what is refused is refused before anything runs.
+
+    Raises:
+        ConfigError: a member refuses its options, or a model or a split the data.
+        MissingExtraError: the data needs an optional dependency.
+    """
+    if not plan.seeds:
+        raise OptionError("a benchmark needs at least one seed; got none")
+    seen: set[tuple[str, ...]] = set()
+    seed = plan.seeds[0]
+    for cell in plan.cells:
+        name, data = cell.labels, loaded(cell.data)
+        tried: dict[tuple[str, ...], Callable[[], object]] = {
+            ("split", name["data"], name["split"]): partial(rows_of, plan, cell, data, seed),
+            ("model", name["data"], name["model"]): partial(module_of, cell.model, data, seed),
+            ("rule", name["rule"]): cell.rule.build,
+        }
+        if cell.attack is not None:
+            tried["attack", name["attack"]] = partial(built_attack, cell.attack, seed)
+        for key, build in tried.items():
+            if key not in seen:
+                build()
+        seen |= tried.keys()
+
+
+def _ended(recipe: Plan | tuple[str, Imports], i: int, seed: int) -> bytes | Failure:
+    """One run: its outcome as bytes, or why there is none."""
+    plan = recipe if isinstance(recipe, Plan) else _parsed(*recipe)
+    cell = plan.cells[i]
+    try:
+        return snapshot.dumps(outcome(plan, cell, seed))
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - members may be the user's own
+        return _failure(cell, seed, error)
+
+
+@lru_cache(maxsize=1)
+def _parsed(text: str, imports: Imports) -> Plan:
+    return parse(text, imports=imports)
+
+
+def _failure(cell: Cell, seed: int, error: BaseException) -> Failure:
+    said = str(error) if isinstance(error, SaddleproofError) else reason(error)
+    world = ", ".join(map(str, cell.world))
+    return Failure(world, cell.labels["rule"], seed, one_line(said, _MOST))
+
+
+def _names(plan: Plan) -> Any:
+    """(cell's position, seed) to the digest of everything that the outcome depends on."""
+    about = (__version__, np.__version__, torch.__version__, plan.workers, plan.test)
+    told_of = []
+    for cell in plan.cells:
+        parts = [told(cell.model), told(cell.split), told(cell.rule)]
+        parts.append([] if cell.attack is None else told(cell.attack))
+        modules = sorted({str(member.make.__module__) for member in cell.members})
+        files = [file_of(name) for name in modules if name.partition(".")[0] != "saddleproof"]
+        told_of.append([loaded(cell.data).digest, *parts, cell.b, files])
+    training = plan.training.options
+    return lambda i, seed: digest("benchmark", *about, training, *told_of[i], seed)
+
+
+def _read(kept: Ledger, name: str) -> Outcome | None:
+    found = kept.get(name)
+    if found is None:
+        return None
+    return snapshot.loads(base64.b64decode(found), Outcome, kept.place)
