@@ -23,7 +23,7 @@ from saddleproof.benchmark.training import (
 )
 from saddleproof.config.imports import Imports
 from saddleproof.errors import OptionError, SaddleproofError
-from saddleproof.lab.ledger import Ledger, digest
+from saddleproof.lab.ledger import Ledger, digest, opened
 from saddleproof.lab.pool import Pool, check_sendable
 from saddleproof.lab.recorded import file_of, told
 from saddleproof.lab.trials import Failure
@@ -57,17 +57,17 @@ def runs(
         StoreError: the ledger cannot be read or written.
     """
     jobs = arguments.whole("jobs", jobs, least=1)
-    kept = Ledger(None) if ledger is None else ledger
     check(plan)
     every = [(i, seed) for seed in plan.seeds for i in range(len(plan.cells))]
     names = _names(plan)
-    known = {run: _read(kept, names(*run)) for run in every} if resume else {}
-    yield from ((run[0], found) for run, found in known.items() if found is not None)
     recipe = (plan.text, plan.imports) if plan.text else plan
-    check_sendable(recipe, min(jobs, len(every)))
-    tasks: list[Task] = [(recipe, *run) for run in every if known.get(run) is None]
-    with Pool(min(jobs, len(every))) as pool:
-        yield from _new(plan, tasks, pool, kept, names)
+    with opened(ledger) as kept:
+        known = {run: _read(kept, names(*run)) for run in every} if resume else {}
+        yield from ((run[0], found) for run, found in known.items() if found is not None)
+        check_sendable(recipe, min(jobs, len(every)))
+        tasks: list[Task] = [(recipe, *run) for run in every if known.get(run) is None]
+        with Pool(min(jobs, len(every))) as pool:
+            yield from _new(plan, tasks, pool, kept, names)
 
 
 def _new(plan: Plan, tasks: Sequence[Task], pool: Pool, kept: Ledger, names: Any) -> Iterator[Run]:

@@ -16,7 +16,7 @@ from saddleproof.config.parse import parse
 from saddleproof.config.records import Config, Entry
 from saddleproof.config.setup import build, first_warnings
 from saddleproof.errors import OptionError, SaddleproofError
-from saddleproof.lab.ledger import Ledger
+from saddleproof.lab.ledger import Ledger, opened
 from saddleproof.lab.meter import Meter
 from saddleproof.lab.pool import Pool, check_sendable
 from saddleproof.lab.recorded import Recorded, dumps, loads
@@ -78,16 +78,17 @@ def run_trials(
     if not seeds:
         raise OptionError("a comparison needs at least one seed; got none")
     _check(config, seeds[0])
-    kept = Recorded(Ledger(None) if ledger is None else ledger, config)
     cells = [(i, seed) for seed in seeds for i in range(len(config.compare))]
-    known = {cell: kept.get(*cell) for cell in cells} if resume else {}
-    yield from (trial for trial in known.values() if trial is not None)
     recipe: Recipe = (config.text, config.imports) if config.text else config
-    check_sendable(recipe, min(jobs, len(cells)))
-    tasks = [(recipe, *cell) for cell in cells if known.get(cell) is None]
-    # A comparison of one run is run here; what is left of a larger one where the others were.
-    with Pool(min(jobs, len(cells))) as pool:
-        yield from _new(config, tasks, pool, kept)
+    with opened(ledger) as book:
+        kept = Recorded(book, config)
+        known = {cell: kept.get(*cell) for cell in cells} if resume else {}
+        yield from (trial for trial in known.values() if trial is not None)
+        check_sendable(recipe, min(jobs, len(cells)))
+        tasks = [(recipe, *cell) for cell in cells if known.get(cell) is None]
+        # A comparison of one run is run here; what is left of a larger one where the others were.
+        with Pool(min(jobs, len(cells))) as pool:
+            yield from _new(config, tasks, pool, kept)
 
 
 def _new(

@@ -132,3 +132,13 @@ class Ledger:
             yield
         except (sqlite3.Error, OSError) as error:
             raise StoreError(f"ledger {self.place}: {error}") from error
+
+
+@contextmanager
+def opened(ledger: Ledger | None) -> Iterator[Ledger]:
+    """The ledger that was given, left open; or one in memory, closed at the end."""
+    if ledger is not None:
+        yield ledger
+        return
+    with Ledger(None) as own:
+        yield own

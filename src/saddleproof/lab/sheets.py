@@ -62,9 +62,9 @@ def _sheet(lines: Sequence[Sequence[Panel]], heights: Sequence[float], columns: 
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingExtraError("matplotlib", "plot") from error
-    from saddleproof.lab.report.figures import _STYLE
+    from saddleproof.lab.report.figures import STYLE
 
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, sum(heights)))
         grid = figure.subplots(
             len(lines), columns, squeeze=False, gridspec_kw={"height_ratios": heights}
@@ -122,10 +122,10 @@ def written(figures: Sequence[Figure], path: str | os.PathLike[str]) -> list[Pat
     form, first = check_format(path), Path(path)
     import matplotlib as mpl
 
-    from saddleproof.lab.report.figures import _STYLE
+    from saddleproof.lab.report.figures import STYLE
 
     first.parent.mkdir(parents=True, exist_ok=True)
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         if form == "pdf":
             from matplotlib.backends.backend_pdf import PdfPages
 

@@ -165,10 +165,11 @@ def test_ctrl_c_shows_the_best_so_far_and_the_ledger_goes_on_from_there(
 def test_one_ledger_keeps_two_searches_apart_and_runs_nothing_twice() -> None:
     ledger, tasks = Ledger(None), [({"name": "saddle"}, 0), ({"name": "saddle"}, 1)]
     longer = FREE.replace("max_rounds = 4", "max_rounds = 5")
-    for text, known in ((FREE, 2), (longer, 4), (FREE, 4)):
-        outcomes = list(Runner(Target.of(text), 1, ledger).run([*tasks, *tasks]))
-        assert outcomes[:2] == outcomes[2:]
-        assert len(list(ledger)) == known
+    with ledger:
+        for text, known in ((FREE, 2), (longer, 4), (FREE, 4)):
+            outcomes = list(Runner(Target.of(text), 1, ledger).run([*tasks, *tasks]))
+            assert outcomes[:2] == outcomes[2:]
+            assert len(list(ledger)) == known
 
 
 def test_a_file_that_is_no_ledger_is_refused(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 #: Numbers, or rounds, of which the largest is this many times the smallest get a logarithmic axis.
 DECADES = 10.0
-_STYLE: Any = {
+STYLE: Any = {
     "text.usetex": False,  # a label is no program
     "text.color": INK,
     "axes.edgecolor": INK,
@@ -165,7 +165,7 @@ def paths(ax: Axes, rows: Sequence[Row], plane: Plane) -> None:
 
 def overview(rows: Sequence[Row], plane: Plane | None) -> Figure:
     """All of it on one sheet."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         height = high(rows, 0.36)
         figure = Figure(figsize=(12.0, height + 4.9))
         sheets: Any = figure.subfigures(2, 1, height_ratios=(height, 4.9))
@@ -185,7 +185,7 @@ def overview(rows: Sequence[Row], plane: Plane | None) -> Figure:
 def by_world(groups: Sequence[tuple[str, Sequence[Row]]]) -> Figure:
     """Who leaves the saddle, world under world."""
     heights = [high(rows, 0.36) for _, rows in groups]
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(9.0, sum(heights)))
         sheets: Any = figure.subfigures(len(groups), 1, squeeze=False, height_ratios=heights)
         for sheet, (world, rows) in zip(sheets[:, 0], groups, strict=True):
@@ -195,7 +195,7 @@ def by_world(groups: Sequence[tuple[str, Sequence[Row]]]) -> Figure:
 
 def stacked(size: tuple[float, float], *draws: Callable[[Axes], None]) -> Figure:
     """Drawings over each other with one common horizontal axis, and a legend if they need one."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=size)
         axes = figure.subplots(len(draws), 1, sharex=True, squeeze=False)[:, 0]
         for draw, ax in zip(draws, axes, strict=True):
@@ -210,7 +210,7 @@ def stacked(size: tuple[float, float], *draws: Callable[[Axes], None]) -> Figure
 def svg(figure: Figure) -> str:
     """The <svg> element alone, for the inside of a page: nothing in it points outside."""
     buffer = io.StringIO()
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
     text = buffer.getvalue()
@@ -222,7 +222,7 @@ def svg(figure: Figure) -> str:
 def png(figure: Figure) -> bytes:
     """The figure on white, 160 dots an inch."""
     buffer = io.BytesIO()
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure.savefig(buffer, format="png", dpi=160, facecolor="white")
     return buffer.getvalue()
 
