@@ -148,7 +148,8 @@ def member(name: str, family: str, value: object) -> None:
     if other not in (None, family):
         raise OptionError(f"{must}, {FAMILIES[other].word}: pass {_nearest(asked, '')}")
     if len(missing) == len(asked.methods):
-        raise OptionError(f"{must}: pass {_nearest(asked, '')}")
+        own = f"or an object with {', '.join(asked.methods)}"
+        raise OptionError(f"{must}: pass {_nearest(asked, '')}, {own}")
     lacks = ", ".join(missing)
     raise OptionError(f"{must}, which lacks {lacks}: {asked.word} has {', '.join(asked.methods)}")
 
