@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -79,6 +81,39 @@ def test_the_choice_is_timed_once_and_leaves_the_random_state(
     assert device_sort._network_wins.cache_info().misses == 1
     assert torch.equal(torch.random.get_rng_state(), before)
     device_sort._network_wins.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("network", "sort", "wins"),
+    [
+        ([100.0, 3.0, 1.0, 3.0], [2.0] * 4, True),  # the first call loads and compiles
+        ([0.0, 3.0, 3.0, 3.0], [2.0] * 4, False),
+        ([0.0, 3.0, 3.0, 1.0], [2.0] * 4, True),
+        ([1.0] * 4, [0.0, 3.0, 3.0, 2.0], True),
+        ([2.0] * 4, [2.0] * 4, False),
+    ],
+)
+def test_the_best_of_three_calls_after_the_first_decides(
+    network: list[float], sort: list[float], wins: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+
+    def lasting(seconds: list[float]) -> Callable[..., None]:
+        left = iter(seconds)  # one call more fails
+
+        def way(*_: object) -> None:
+            now[0] += next(left)
+
+        return way
+
+    monkeypatch.setattr(device_sort, "COLUMNS", 64)
+    monkeypatch.setattr(device_sort.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(device_sort, "by_network", lasting(network))
+    monkeypatch.setattr(device_sort, "by_sort", lasting(sort))
+    device_sort._network_wins.cache_clear()
+    found = device_sort._network_wins(torch.device("cpu"), torch.float32, (ALONE,) * 5)
+    device_sort._network_wins.cache_clear()
+    assert found == wins
 
 
 def test_tensors_in_main_memory_and_in_gradients_are_not_for_the_network() -> None:

@@ -204,7 +204,7 @@ def test_far_rows_of_all_sizes_cost_the_others_no_digits() -> None:
 
 
 def test_lanczos_and_the_whole_decomposition_agree() -> None:
-    from saddleproof.aggregators.algorithm2 import rank_one as module
+    from saddleproof.aggregators.algorithm2 import largest as module
 
     rows, _, _ = attacked(0, m=module.LANCZOS_FROM, d=20, b=40)
     found = FREE.estimate(rows, 40)

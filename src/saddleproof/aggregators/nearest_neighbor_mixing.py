@@ -38,10 +38,12 @@ class NearestNeighborMixing(Mixing):
         m = len(gram)
         squared = distances(gram)
         np.fill_diagonal(squared, -1.0)  # nobody is nearer than the row itself, not even its copy
-        nearest = np.argsort(squared, axis=1, kind="stable")[:, : m - b]
-        A = np.zeros((m, m))
-        np.put_along_axis(A, nearest, 1.0 / (m - b), axis=1)
-        return A
+        farthest = np.partition(squared, m - b - 1, axis=1)[:, m - b - 1, None]
+        nearest = squared <= farthest
+        ties = np.flatnonzero(np.count_nonzero(nearest, axis=1) > m - b)
+        order = np.argsort(squared[ties], axis=1, kind="stable")
+        nearest[ties[:, None], order[:, m - b :]] = False
+        return np.where(nearest, 1.0 / (m - b), 0.0)
 
     def weighed(self, messages: Array, gram: Gram, shares: Vector, b: int) -> tuple[Vector, Vector]:
         """The nearest rows up to a mass of 1 - beta, the last of them in part.

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from saddleproof.arrays import Vector
 from saddleproof.attacks.base import AttackView
+from saddleproof.attacks.line_search import TOGETHER
 
 #: Coordinates by which a rule is recognised, at least; all of them where d is smaller.
 SAMPLED = 256
@@ -40,18 +41,17 @@ def through(view: AttackView, target: Vector) -> Vector:
         target: (q, d), what it wants the server to read.
 
     Returns:
-        (q, k, d), finite, for the k members. Costs one call of the server's rule on a batch of
-        len(CANDIDATES) q points, and another one of len(LINE) q where the rule is no mean of
-        middle values.
+        (q, k, d), finite, for the k members. Costs len(CANDIDATES) q points of the server's rule,
+        and len(LINE) q more where the rule is no mean of middle values.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         numbers = np.stack([candidate(view, target) for candidate in CANDIDATES])  # (c, q, d)
-        stack, answers = _answers(view, numbers)
-        if not _of_the_middle(view, stack, answers):
+        answers = _answers(view, numbers)
+        if not _of_the_middle(view, numbers, answers):
             g = view.honest_mean
             line = g + np.multiply.outer(np.array(LINE), target - g)
             numbers = np.concatenate([numbers, line])
-            answers = np.concatenate([answers, _answers(view, line)[1]])
+            answers = np.concatenate([answers, _answers(view, line)])
         miss = np.linalg.norm(answers - target, axis=-1)  # (c, q)
     best = np.where(np.isnan(miss), np.inf, miss).argmin(axis=0)
     # A number that overflows would be proof against its sender.
@@ -59,22 +59,32 @@ def through(view: AttackView, target: Vector) -> Vector:
     return np.repeat(chosen[:, None, :], len(view.members), axis=1)
 
 
-def _answers(view: AttackView, numbers: Vector) -> tuple[Vector, Vector]:
-    """(c q, m, d) messages when all members say (c, q, d) numbers, and the (c, q, d) answers."""
-    stack = np.repeat(view.messages[None], len(numbers), axis=0)  # (c, q, m, d)
-    stack[:, :, view.members, :] = np.nan_to_num(numbers)[:, :, None, :]
-    stack = stack.reshape(-1, *stack.shape[2:])
-    return stack, view.aggregate(stack).reshape(numbers.shape)
+def _stack(view: AttackView, numbers: Vector, columns: slice = slice(None)) -> Vector:
+    """(c q, m, h) messages, some columns of them, when all members say (c, q, d) numbers."""
+    stack = np.repeat(view.messages[None, :, :, columns], len(numbers), axis=0)
+    stack[:, :, view.members, :] = np.nan_to_num(numbers[..., columns])[:, :, None, :]
+    return stack.reshape(-1, *stack.shape[2:])
 
 
-def _of_the_middle(view: AttackView, stack: Vector, answers: Vector) -> bool:
+def _answers(view: AttackView, numbers: Vector) -> Vector:
+    """The (c, q, d) answers when all members say (c, q, d) numbers.
+
+    Tried some at a time: the system takes longer to give new memory than to fill what was used.
+    """
+    together = max(TOGETHER // max(view.messages.size, 1), 1)
+    parts = [numbers[k : k + together] for k in range(0, len(numbers), together)]
+    found = np.concatenate([view.aggregate(_stack(view, part)) for part in parts])
+    return found.reshape(numbers.shape)
+
+
+def _of_the_middle(view: AttackView, numbers: Vector, answers: Vector) -> bool:
     """Whether the rule answers as one of those does for which a closed form is exact.
 
     Judged by some coordinates: a sort of all of them would cost more than the rule.
     """
-    m, d = stack.shape[1:]
+    m, d = view.messages.shape[1:]
     some = slice(None, None, max(d // SAMPLED, 1))
-    ordered, answers = np.sort(stack[..., some], axis=1), answers[..., some]
+    ordered, answers = np.sort(_stack(view, numbers, some), axis=1), answers[..., some]
     drops = {0, min(view.b, (m - 1) // 2), (m - 1) // 2}
     middles = (ordered[:, drop : m - drop].mean(axis=1) for drop in drops)
     flat = answers.reshape(-1, answers.shape[-1])

@@ -53,12 +53,12 @@ def _one(gram: Vector, c: Vector, cap: float, threshold: float, method: Method) 
         if np.count_nonzero(c) * cap < 1 - 1e-12:
             return _ended(c, view.spread, unknown, unknown, step, stopped=False)
         scores = method(view)
-        total, highest = float((c * scores.tau).sum()), float(scores.tau.max())
-        shrunk = c * (1 - scores.tau / highest) if highest > 0 else c
+        if float((c * scores.tau).sum()) <= threshold:
+            return _ended(c, view.spread, scores.primal, scores.dual, step, stopped=True)
+        shrunk = c * (1 - scores.tau / scores.tau.max())  # above a threshold >= 0: none is 0 / 0
         left = np.where(shrunk > 0.5, shrunk, 0.0)
-        if total <= threshold or not left.any():
-            stopped = total <= threshold
-            return _ended(c, view.spread, scores.primal, scores.dual, step, stopped=stopped)
+        if not left.any():
+            return _ended(c, view.spread, scores.primal, scores.dual, step, stopped=False)
         c = left
     raise AssertionError("an update dropped no row")
 

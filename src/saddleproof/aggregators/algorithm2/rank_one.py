@@ -21,10 +21,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from saddleproof.aggregators.algorithm2.largest import largest_variance
 from saddleproof.arrays import Vector
-
-#: Rows from which one Lanczos run beats a whole eigendecomposition.
-LANCZOS_FROM = 200
 
 
 @dataclass(frozen=True)
@@ -106,11 +104,7 @@ def capped_weights(m: int, cap: float) -> Vector:
 
 def leading(gram: Vector, c: Vector, cap: float) -> View:
     """Find the direction of largest variance; see `View` for the arguments."""
-    root = np.sqrt(c)
-    centred = about(gram, reference_weights(c, cap))
-    spread, g = top_eigenpairs(root[:, :, None] * centred * root[:, None, :])
-    norm = np.sqrt(np.where(spread > 0, spread, 1.0))
-    p = (centred @ (root * g)[:, :, None])[:, :, 0] / norm[:, None]
+    spread, p = largest_variance(gram, c, reference_weights(c, cap))
     return View(gram, c, cap, spread, p)
 
 
@@ -122,36 +116,3 @@ def reference_weights(c: Vector, cap: float) -> Vector:
     # An ulp of slack: with alpha = 0 the cap is 1/m, and u meets it exactly.
     fits = u.max(axis=-1, keepdims=True) <= cap * (1 + 1e-12)
     return np.where(fits, u, even)
-
-
-def about(gram: Vector, u: Vector) -> Vector:
-    """The Gram matrices about the points X'u: (I - 1u') K (I - u1')."""
-    toward = (gram @ u[:, :, None])[:, :, 0]
-    level = (toward * u).sum(axis=-1)
-    found: Vector = gram - toward[:, :, None] - toward[:, None, :] + level[:, None, None]
-    return found
-
-
-def top_eigenpairs(matrices: Vector) -> tuple[Vector, Vector]:
-    """(q,) largest eigenvalues, at least 0, and (q, m) unit eigenvectors of (q, m, m) matrices."""
-    if matrices.shape[-1] < LANCZOS_FROM:
-        values, vectors = np.linalg.eigh(matrices)
-        return np.maximum(values[:, -1], 0.0), vectors[:, :, -1]
-    pairs = [_lanczos(matrix) for matrix in matrices]
-    return np.array([value for value, _ in pairs]), np.stack([vector for _, vector in pairs])
-
-
-def _lanczos(matrix: Vector) -> tuple[float, Vector]:
-    from scipy.sparse.linalg import ArpackError, eigsh
-
-    # A fixed start: the same messages must give the same answer. It is no column of the matrix,
-    # since those the liars choose.
-    start = np.random.default_rng(0).standard_normal(len(matrix))
-    scale = float(np.trace(matrix))
-    if scale <= 0:
-        return 0.0, start / np.linalg.norm(start)
-    try:
-        value, vector = eigsh(matrix / scale, k=1, which="LA", v0=start, tol=1e-6, ncv=40)
-    except ArpackError:
-        value, vector = np.linalg.eigh(matrix / scale)
-    return max(float(value[-1]) * scale, 0.0), vector[:, -1]

@@ -78,7 +78,7 @@ def reweight(
     for step in range(m + 1):  # every update drops a row
         removed = m - c[at].sum(axis=1)
         over = removed > budget * (1 + 1e-12)
-        view = leading(gram[at], c[at], cap)
+        view = leading(gram if len(at) == q else gram[at], c[at], cap)
         fell[at] = over & (view.spread * SUSPICIOUS_FALL < spread[at])
         if step == 0:  # what is over from the start is the answer all the same, and looks bad
             spread[:], primal[:] = view.spread, view.spread
@@ -96,6 +96,8 @@ def reweight(
         at, tau, highest = at[~done], scores.tau[~done], highest[~done]
         shrunk = c[at] * (1 - tau / highest[:, None])
         c[at] = np.where(shrunk > 0.5, shrunk, 0.0)
+        if not len(at):
+            break
     return Reweighting(best, spread, primal, dual, rounds, stopped, fell)
 
 

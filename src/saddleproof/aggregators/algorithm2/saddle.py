@@ -146,6 +146,24 @@ def to_nuclear_ball(y: Vector) -> Vector:
     return found
 
 
+def restart_is_due(gap: float, before: float, since: int, iteration: int) -> bool:
+    """Whether to restart: the gap fell by much, or it fell at all and that took long.
+
+    Args:
+        gap: of now.
+        before: the gap at the last restart.
+        since: iterations since then.
+        iteration: all iterations.
+
+    >>> [restart_is_due(gap, 1.0, since, 250) for gap, since in ((0.3, 1), (0.31, 89), (0.8, 90))]
+    [True, False, True]
+    >>> restart_is_due(0.81, 1.0, 249, 250)
+    False
+    """
+    long = since >= LONG * iteration
+    return gap <= SUFFICIENT * before or (long and gap <= NECESSARY * before)
+
+
 class _SaddleIteration:
     """The iteration; best_v, primal and best_y, dual are what it has proved so far."""
 
@@ -180,8 +198,7 @@ class _SaddleIteration:
             average = sum_v / since, sum_y / since
             here, there = self._judge(self.v, self.y), self._judge(*average)
             gap = min(here, there)
-            long = since >= LONG * iteration
-            if gap > SUFFICIENT * at_restart and not (long and gap <= NECESSARY * at_restart):
+            if not restart_is_due(gap, at_restart, since, iteration):
                 continue
             if there < here:
                 self.v, self.y = average

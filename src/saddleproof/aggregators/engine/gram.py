@@ -17,7 +17,7 @@ numbers do the rows pass again, twice: for the exponent of each, and scaled by i
 
 Rows are read in blocks of columns (`engine/row_blocks.py`), many query points with
 few numbers each all at once. NumPy, and PyTorch and JAX on the CPU, go through BLAS (its symmetric
-half, syrk); arrays on a device stay there, and only K leaves it.
+half, syrk: `engine/products.py`); arrays on a device stay there, and only K leaves it.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from saddleproof.aggregators.engine.products import summed
 from saddleproof.aggregators.engine.row_blocks import Rows, Seen, middle, to_numpy
 from saddleproof.aggregators.engine.units import Exponents, Gram, exponents_of, in_units, plain
 from saddleproof.arrays import Array, Vector, namespace
@@ -103,8 +104,10 @@ def distances(gram: Gram | Vector) -> Vector:
     K = gram.matrix if isinstance(gram, Gram) else gram
     square = _diagonal(K)
     with np.errstate(all="ignore"):
-        found = square[..., :, None] + square[..., None, :] - 2.0 * K
-    found = np.where(np.isnan(found), np.inf, np.maximum(found, 0.0))
+        found: Vector = square[..., :, None] + square[..., None, :]
+        found -= 2.0 * K
+        np.maximum(found, 0.0, out=found)
+    np.copyto(found, np.inf, where=np.isnan(found))
     each = np.arange(K.shape[-1])
     found[..., each, each] = 0.0
     return found
@@ -203,11 +206,10 @@ def _centred(
     rows: Rows, reference: int | None, exponents: Exponents | None = None, quarter: int = 0
 ) -> Vector:
     """(m, m) products of the rows about the reference, each times 2^-exponent."""
-    found = np.zeros((len(rows.given), len(rows.given)))
-    for block in _about(rows, reference, quarter):
-        z = block if exponents is None else rows.scaled(block, -exponents)
-        found += to_numpy(z @ z.T)
-    return found
+    z = _about(rows, reference, quarter)
+    if exponents is not None:
+        z = (rows.scaled(block, -exponents) for block in z)
+    return summed(z, len(rows.given), on_device=rows.host is None)
 
 
 def _largest(rows: Rows, reference: int | None, quarter: int) -> Vector:
@@ -283,16 +285,14 @@ def _is_far(gram: Vector) -> NDArray[np.bool_]:
     """(...): whether the reference is so far from most rows that it cost their distances digits.
 
     More than half of the rows are honest, so more than a quarter of the pairs: the lower quartile
-    of the distances is the liars' to shrink, never to stretch.
+    of the distances is the liars' to shrink, never to stretch. It is counted, not looked for.
     """
     m = gram.shape[-1]
-    if m == 1:
-        return np.zeros(gram.shape[:-2], dtype=bool)
-    above = np.triu_indices(m, 1)
-    pairs, rank = distances(gram)[..., above[0], above[1]], (len(above[0]) - 1) // 4
-    near = np.partition(pairs, rank, axis=-1)[..., rank]
     typical = np.sort(_diagonal(gram), axis=-1)[..., m // 2]
-    far: NDArray[np.bool_] = typical > FAR * near
+    near = FAR * distances(gram) < typical[..., None, None]
+    itself = np.where(typical > 0.0, m, 0)  # each row is at distance 0 from itself
+    pairs = (np.count_nonzero(near, axis=(-2, -1)) - itself) // 2
+    far: NDArray[np.bool_] = (pairs > (m * (m - 1) // 2 - 1) // 4) & (m > 1)
     return far
 
 

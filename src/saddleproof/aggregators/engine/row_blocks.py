@@ -87,7 +87,9 @@ class Rows:
             xp = namespace(self.given[0])
             return xp.astype(xp.stack([row[columns] for row in self.given]), self._wide)
         width = len(range(*columns.indices(self.d)))
-        block = np.empty((len(self.host), width)) if buffer is None else buffer[:, :width]
+        size = len(self.host) * width  # without gaps, as BLAS wants it
+        flat = np.empty(size) if buffer is None else buffer.ravel()[:size]
+        block = flat.reshape(len(self.host), width)
         for target, row in zip(block, self.host, strict=True):
             target[:] = row[columns]
             if self.mapped:
@@ -229,5 +231,7 @@ def _map_of(part: Array) -> mmap.mmap | None:
 
 def middle(block: Array) -> Array:
     """(..., h): per column, the upper median of (..., m, h)."""
-    xp = namespace(block)
-    return xp.sort(block, axis=-2)[..., block.shape[-2] // 2, :]
+    half = block.shape[-2] // 2
+    if isinstance(block, np.ndarray):
+        return np.partition(block, half, axis=-2)[..., half, :]
+    return namespace(block).sort(block, axis=-2)[..., half, :]
