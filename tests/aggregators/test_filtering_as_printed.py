@@ -193,6 +193,12 @@ def test_rows_that_all_stand_out_alike_stay() -> None:
     np.testing.assert_allclose(found.vector, 1 / 8)
 
 
+def test_rows_that_are_all_equal_stay_even_where_the_square_of_sigma_vanishes() -> None:
+    found = IterativeFiltering(sigma=1e-200, method="saddle").estimate(np.ones((8, 3)), b=1)
+    assert found.kept.all()
+    assert not found.sigma_too_small
+
+
 def test_where_too_few_rows_are_left_there_is_no_saddle_value() -> None:
     x = np.random.default_rng(0).standard_normal((12, 1))
     found = IterativeFiltering(sigma=1e-9, method="saddle").estimate(x, b=2)

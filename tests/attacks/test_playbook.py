@@ -13,7 +13,7 @@ import saddleproof as sp
 from saddleproof.attacks import Playbook, SaddleAttack
 from saddleproof.attacks.playbook import ROLES
 from saddleproof.attacks.playbook_messages import MESSAGES, PointsOfRole
-from saddleproof.attacks.roles import roles
+from saddleproof.attacks.roles import integrates, roles
 from saddleproof.errors import OptionError
 from saddleproof.problems.table import PROBLEMS
 from saddleproof.testing import QuarticSaddle, check_attack
@@ -64,6 +64,14 @@ def test_starts_that_mirror_each_other_on_one_line_are_no_quadrature() -> None:
     e, anchor = np.array([1.0, 2.0, -1.0]), np.ones((3, 3))
     starts = np.outer([1.0, -1.0, 0.3, -0.3, 0.05, -0.05], e)
     assert set(roles(np.concatenate([anchor, anchor[0] + starts]))[2:]) == {"escape"}
+
+
+def test_two_segments_are_a_quadrature_and_one_is_none() -> None:
+    ends = np.random.default_rng(0).standard_normal((2, 2, 3))
+    one, two = (a + np.outer([0.0, 0.2, 0.8, 1.0], b - a) for a, b in ends)
+    assert integrates(np.concatenate([one, two]))
+    assert not integrates(one)
+    assert not integrates(np.concatenate([one, two[[0, 1, 3]]]))
 
 
 def test_each_role_plays_its_own_trick(make_view: MakeView) -> None:

@@ -21,6 +21,7 @@ from saddleproof.attacks import (
     SignFlip,
 )
 from saddleproof.attacks.inner_product import SCALES
+from saddleproof.attacks.line_search import LADDER
 from saddleproof.errors import OptionError
 
 SEEDS = st.integers(0, 2**32)
@@ -112,6 +113,20 @@ def test_the_search_does_nearly_all_the_harm_of_a_fine_grid(
     grid = [x * s for x in np.geomspace(0.1, 10, 100) for s in (1, -1)]
     most = np.max([harm(view, told(view, g + x * offset)) for x in grid], axis=0)
     assert (found >= 0.98 * most).all()
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "many"),
+    [(1e-3, 0.05, 3), (0.05, 0.4, 12), (0.4, 3.0, 96), (3.0, 20.0, 12), (20.0, 1e4, 3)],
+)
+def test_the_ladder_has_as_many_factors_a_decade_as_it_says(
+    low: float, high: float, many: int
+) -> None:
+    positive = LADDER[LADDER > 0]
+    np.testing.assert_array_equal(LADDER, np.r_[-positive[::-1], positive])
+    inside = positive[(positive >= low * (1 - 1e-9)) & (positive <= high * (1 + 1e-9))]
+    assert inside[[0, -1]] == pytest.approx([low, high])
+    np.testing.assert_allclose(np.diff(np.log10(inside)), 1 / many, rtol=0.1)
 
 
 def test_a_factor_may_be_negative(make_view: Callable[..., Any]) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from product_cases import (
     MODULES,
+    Case,
     build,
     by_double_backward,
     points,
@@ -22,7 +24,7 @@ from torch.nn.functional import cross_entropy
 import saddleproof as sp
 from saddleproof.questions import Changes, Curvatures, LeastCurvature
 from saddleproof.torch import TorchProblem
-from saddleproof.torch.facts import APART, NEVER
+from saddleproof.torch.facts import APART, NEVER, TOGETHER
 from saddleproof.torch.loss import ModuleLoss
 
 
@@ -67,6 +69,25 @@ def test_products_are_right_where_vmap_would_have_a_wrong_second_derivative() ->
     w, v = points(problem)
     expected = by_double_backward(problem, w, v)
     np.testing.assert_allclose(problem.products(w, v), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("case", "second"), [(MODULES["tanh"], TOGETHER), ((Native, vectors), APART)]
+)
+def test_vmap_is_used_where_it_is_right_and_nowhere_else(
+    case: Case, second: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem, asked = build(case), []
+    graph = ModuleLoss.graph
+
+    def noted(self: ModuleLoss, *args: Any, together: bool) -> Any:
+        asked.append(together)
+        return graph(self, *args, together=together)
+
+    monkeypatch.setattr(ModuleLoss, "graph", noted)
+    problem.products(*points(problem))
+    assert problem.judge.facts.second == second
+    assert set(asked) == {second == TOGETHER}
 
 
 class _Once(torch.autograd.Function):

@@ -29,6 +29,10 @@ whatever the errors hide, and however orthogonal the q_j are. e_j holds what a w
 product, what was subtracted from it to keep the q_j orthogonal, and what shows in the recurrence:
 q_i'A q_j is q_j'A q_i of a symmetric A (`saddleproof.curvature.recurrence`).
 
+**Rounding.** What is rounded in the recurrence counts into e_j, and a few last places of T are
+taken from the bound. Rounding in the root itself is a relative error of delta_0. There is room for
+that of up to 1 / 2d, since |c| < delta_0 has a probability below delta sqrt(1 - 1 / d).
+
 **Breakdown.** Where beta_k is lost in rounding the space counts as invariant, and beta_k is one
 more error of the last product.
 
@@ -54,7 +58,7 @@ from saddleproof.curvature.recurrence import ROUNDINGS, Recurrence
 STEPS: ContextVar[Callable[[int, int], None] | None] = ContextVar("STEPS", default=None)
 #: Steps between two looks at the bound, and the share of the spread at which it is good enough.
 LOOK, CLOSE = 5, 0.002
-_EPS = float(np.finfo(float).eps)
+_EPS, _TINY = float(np.finfo(float).eps), float(np.finfo(float).tiny)
 
 
 @dataclass(frozen=True)
@@ -215,5 +219,8 @@ def _spectrum(matrix: Vector, error: float) -> Bound:
     if not np.isfinite(error):
         return Bound(-np.inf, np.inf, np.inf, np.zeros(d), d)
     values, vectors = np.linalg.eigh(matrix)
-    slack = error + ROUNDINGS * _EPS * float(np.abs(values).max())
+    largest = float(np.abs(values).max())
+    slack = error
+    if largest > 0 or error > 0:  # numbers below _TINY have fewer digits; a zero matrix is exact
+        slack += ROUNDINGS * max(_EPS * largest, _TINY)
     return Bound(float(values[0] - slack), float(values[0]), float(values[-1]), vectors[:, 0], d)

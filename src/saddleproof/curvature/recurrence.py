@@ -14,7 +14,8 @@ too, since the recurrence looks two steps back. Products that are less exact tha
 in every step. What is subtracted is no part of the recurrence: its norm counts into e_j.
 
 **Symmetry.** In the end Q'AQ follows from Q'Q and the recurrence, by one product of matrices. For
-a symmetric A it is symmetric; by how much column j is not, above the diagonal, counts into e_j.
+a symmetric A it is symmetric. By how much column j is not, above the diagonal, counts into e_j,
+where that is more than what was subtracted: products err by more than they state then.
 
 The estimate decides about time and about how tight a bound is. No bound rests on it.
 """
