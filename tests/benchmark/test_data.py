@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip("torch")
 
+import saddleproof as sp
 from saddleproof.benchmark.data import DATA, Data, data_of, topics
 from saddleproof.benchmark.dividing import check_parts, divided, hidden_rows, liars_of
 from saddleproof.errors import OptionError
@@ -136,3 +137,34 @@ def test_liars_are_drawn_from_the_seed_and_fewer_are_among_more():
     assert len(drawn) > 10
     for seed in range(5):
         assert set(liars_of(seed, 10, 2)) < set(liars_of(seed, 10, 4))
+
+
+def test_data_that_are_others_at_every_load_are_a_failure_and_are_not_kept(tmp_path):
+    (tmp_path / "drifting.py").write_text("""
+import itertools
+import numpy as np
+
+count = itertools.count()
+
+def clouds():
+    rng = np.random.default_rng(next(count))
+    labels = np.arange(60) % 2
+    return rng.normal(size=(60, 2)) + 3 * labels[:, None], labels
+""")
+    pytest.importorskip("sklearn")
+    (tmp_path / "b.toml").write_text("""
+[benchmark]
+data = ["drifting:clouds", "digits", "breast_cancer"]
+rules = "mean"
+liars = 1
+workers = 5
+seeds = 2
+
+[training]
+rounds = 1
+""")
+    found = sp.benchmark.run(tmp_path / "b.toml", ledger=tmp_path / "l.sqlite")
+    assert {"other ones each time" in one.reason for one in found.failures} == {True}
+    assert not found.cells[-1].failures
+    for one in found.cells:
+        assert len({run.digest for run in one.outcomes}) <= 1

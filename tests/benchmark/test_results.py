@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
+import re
+import sys
 
 import numpy as np
 import pytest
@@ -129,6 +132,86 @@ def test_a_seed_with_a_failed_run_is_in_no_pooled_number(make):
     runs += [(0, made(0, 1.0)), (1, Failure("world", "mean", 0, "why"))]
     found = Results(plan, runs).pooled()["clouds", "mean"]
     assert (found.n, found.value) == (2, pytest.approx(0.15))
+
+
+def test_a_rule_that_is_above_on_the_seeds_of_both_is_not_said_to_be_lower(results):
+    hard, easy = [0.5 + 0.001 * k for k in range(8)], [0.9] * 8
+    other = [x + 0.1 + 0.001 * (k % 2) for k, x in enumerate(hard)]
+    found = results({"a": hard + easy, "b": other + [None] * 8})
+    (pair,) = found.pairs
+    assert pair.apart
+    assert pair.gap.value < 0 < found.cells[0].accuracy.value - found.cells[1].accuracy.value
+    assert marks(found) == ["~", "~"]
+
+
+def test_a_number_without_all_seeds_says_how_many_it_has_wherever_it_stands(results):
+    whole = results({"a": [0.9, 0.8, 0.7], "b": [0.5, 0.6, None]})
+    stopped = Results(whole.plan, [(0, made(0, 0.9)), (0, made(1, 0.8)), (1, made(0, 0.5))])
+    assert "(2 seeds)" in latex(stopped)
+    assert "(1 seed)" in latex(stopped)
+    assert "(1 failed, 2 seeds)" in latex(whole)
+    pytest.importorskip("matplotlib")
+    from saddleproof.benchmark.figures import heatmaps
+
+    (sheet,) = heatmaps(stopped)
+    assert [text.get_text().split("\n")[-1] for text in sheet.axes[0].texts] == [
+        "2 seeds",
+        "1 seed",
+    ]
+
+
+def test_a_curve_has_means_only_where_every_run_was_evaluated(results):
+    pytest.importorskip("matplotlib")
+    from saddleproof.benchmark.figures import common_rounds, curves
+
+    plan = results({"a": [0.5, 0.5]}).plan
+    runs = [
+        (0, dataclasses.replace(made(seed, x), at=at, accuracies=np.array(y), losses=np.array(y)))
+        for seed, x, at, y in (
+            (0, 0.9, (0, 25, 50, 60), [0.1, 0.2, 0.3, 0.9]),
+            (1, 0.5, (0, 26, 50), [0.3, 0.4, 0.5]),
+        )
+    ]
+    found = Results(plan, runs)
+    assert common_rounds(found.cells[0]) == [0, 50]
+    (line,) = curves(found)[0].axes[0].lines
+    assert line.get_xydata() == pytest.approx(np.array([[0, 0.2], [50, 0.4]]))
+
+
+def test_a_row_of_latex_does_not_begin_with_an_option_of_the_row_before(make):
+    attacks = {"[x]": None, '*"y"': sp.attacks.SignFlip()}
+    plan = make(rules={"a": sp.Mean()}, attacks=attacks, seeds=1)
+    text = latex(Results(plan, [(0, made(0, 0.5))]))
+    assert "{[}x]" in text
+    assert "{*}''y''" in text
+    assert re.search(r"\\\\\s*[\[*]", text) is None
+    assert "textquotedbl" not in text  # LaTeX has none in its first encoding
+
+
+def test_two_plans_with_other_options_have_other_citations(make):
+    one, other, again = (
+        files.citation(Results(make(training={"rounds": 3, "lr": lr}), []))
+        for lr in (0.1, 0.2, 0.1)
+    )
+    assert one == again != other
+
+
+def test_no_picture_of_an_earlier_benchmark_stays_beside_other_tables(
+    results, tmp_path, monkeypatch
+):
+    pytest.importorskip("matplotlib")
+    found = results({"a": [0.9, 0.8]})
+    files.pictures(found, tmp_path, ("png",))
+    for name in ("accuracy-2.svg", "curves.pdf", "my-accuracy.svg"):
+        (tmp_path / name).touch()
+    files.pictures(found, tmp_path, ("svg",))
+    assert sorted(file.name for file in tmp_path.iterdir()) == [
+        "accuracy.svg", "curves.svg", "my-accuracy.svg",
+    ]  # fmt: skip
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(sp.errors.MissingExtraError):
+        files.pictures(found, tmp_path, ("svg",))
+    assert [file.name for file in tmp_path.iterdir()] == ["my-accuracy.svg"]
 
 
 def read(text):

@@ -138,7 +138,7 @@ def test_wherever_it_was_stopped_it_ends_with_the_same_bytes(make, ran, after):
 
 def names(plan):
     """What the runs of a plan are called in a ledger."""
-    of = running._names(plan)
+    of = running.names_of(plan)
     return {of(i, seed) for i in range(len(plan.cells)) for seed in plan.seeds}
 
 

@@ -186,3 +186,22 @@ NO_START = sp.Problem(Distance(), list(np.eye(2)))
 def test_arguments_that_cannot_work_are_refused(options, error, said):
     with pytest.raises(error, match=said):
         compared(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"seeds": [0, 0]}, "seeds must be different ones"),
+        ({"seeds": True}, "seeds must be a whole number"),
+        ({"seeds": 0}, "seeds must be"),
+        ({"b": 0, "attacks": sp.attacks.SignFlip()}, "b=0 leaves nobody to lie"),
+    ],
+)
+def test_what_would_count_a_run_twice_or_name_liars_that_are_none_is_refused(options, said):
+    with pytest.raises(OptionError, match=said):
+        sp.lab.compare(made(0), TRAINERS, **({"b": 6, "seeds": 1, "max_rounds": 1} | options))
+
+
+def test_a_number_of_numpy_is_a_number_of_seeds():
+    found = sp.lab.compare(made(0), TRAINERS, b=6, seeds=np.int64(1), max_rounds=1)
+    assert [len(row.trials) for row in found.rows] == [1, 1]

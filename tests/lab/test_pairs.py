@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 from scipy.stats import binomtest
 
-from saddleproof.cli import main
+from saddleproof.cli import comparing, main
 from saddleproof.config.parse import parse
 from saddleproof.errors import OptionError
 from saddleproof.lab.comparison import rows, run_trials
@@ -106,6 +106,13 @@ def test_the_terminal_shows_pairs_that_differ_and_counts_the_others():
     assert comma_separated(shown(same | other)).count("\n") == 3
 
 
+def test_trainers_that_never_ran_with_the_same_seed_are_not_said_to_agree():
+    apart = {("one", "first"): {0: True}, ("one", "last"): {0: None, 1: True}}
+    told = "\n".join(lines(shown(apart)))
+    assert "one: first and last: no common seed" in told
+    assert "no seed differs" not in told
+
+
 @pytest.mark.parametrize("ending", ["svg", "pdf", "png"])
 def test_a_figure_for_a_paper_has_one_panel_a_world_and_equal_bytes(tmp_path, ending):
     pytest.importorskip("matplotlib")
@@ -160,3 +167,10 @@ def test_compare_draws_figures_and_writes_pairs(tmp_path):
     assert (tmp_path / "a.svg").exists()
     assert (tmp_path / "b.pdf").exists()
     assert (tmp_path / "out" / "pairs.csv").read_text().count("\n") == 3
+
+
+def test_no_report_of_other_runs_stays_beside_the_trials_of_today(tmp_path):
+    (tmp_path / "report.html").touch()
+    (tmp_path / "report.png").touch()
+    comparing._write(tmp_path, shown({("one", "first"): {0: True}}))
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["pairs.csv", "trials.csv"]

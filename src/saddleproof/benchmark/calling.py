@@ -43,7 +43,7 @@ def run(
             for the others.
         ledger: an SQLite file with the outcome of every run as soon as it has ended.
         resume: take the runs that are in the ledger from there. A member of your own is known by
-            its class, its options and the file of its module.
+            its class, its options, what it holds and the files of its modules.
         allow_import: modules of which the file may name classes, beside those in its own folder.
         callback: called after every run with its name, and whether there is an outcome.
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from saddleproof.benchmark.plans import where
 from saddleproof.benchmark.results import Found, Results
-from saddleproof.benchmark.text import attacks_of, mark, rules_of
+from saddleproof.benchmark.text import attacks_of, mark, missing, rules_of
 from saddleproof.lab.report.palette import looks
 from saddleproof.lab.sheets import Panel, sheets
 from saddleproof.lab.statistics import mean
@@ -49,12 +49,12 @@ def heatmap(results: Results, cells: tuple[Found, ...], ax: Axes) -> None:
     for one in cells:
         i, j = attacks.index(one.cell.labels["attack"]), rules.index(one.cell.labels["rule"])
         found = one.accuracy
-        text = "failed" if one.failures else "not run"
+        text = "\n".join(missing(results, one))
         if found is not None:
             grid[i, j] = found.value
             between = " ± " if len(rules) <= _WIDE else "\n± "
             text = str(found).replace(" +- ", between) + mark(results, one)
-            text += f"\n{len(one.failures)} failed" if one.failures else ""
+            text = "\n".join([text, ", ".join(missing(results, one))]).rstrip()
         dark = found is not None and found.value < 0.55
         ax.text(
             j, i, text, ha="center", va="center", fontsize=_SIZE, color="white" if dark else "black"
@@ -67,6 +67,8 @@ def heatmap(results: Results, cells: tuple[Found, ...], ax: Axes) -> None:
 
 def curves(results: Results) -> list[Figure]:
     """Test accuracy over the rounds, one panel a world, with the 95 % interval of the mean.
+
+    A mean stands at the rounds after which every run of its cell was evaluated.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -83,9 +85,8 @@ def _curves(cells: list[Found], style: Any, ax: Axes) -> None:
     for one in cells:
         if not one.outcomes:
             continue
-        last = min(len(x.at) for x in one.outcomes)  # a run that diverged ended early
-        at = one.outcomes[0].at[:last]
-        means = [mean([x.accuracies[k] for x in one.outcomes]) for k in range(last)]
+        at = common_rounds(one)
+        means = [mean([x.accuracies[x.at.index(k)] for x in one.outcomes]) for k in at]
         look = style[one.cell.labels["rule"]]
         middle = np.array([x.value for x in means])
         half = np.nan_to_num(np.array([x.half for x in means]))
@@ -98,6 +99,14 @@ def _curves(cells: list[Found], style: Any, ax: Axes) -> None:
     ax.set_ylim(0, 1)
     ax.set_xlabel("rounds", fontsize=7)
     ax.tick_params(labelsize=7)
+
+
+def common_rounds(one: Found) -> list[int]:
+    """Rounds after which every run of a cell was evaluated.
+
+    A run that diverged ended early, and rounds that are not gradients shift an evaluation.
+    """
+    return sorted(set.intersection(*(set(x.at) for x in one.outcomes)))
 
 
 def _short(label: str, most: int = _LABEL) -> str:

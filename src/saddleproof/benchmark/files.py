@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,10 +20,14 @@ import torch
 from saddleproof import __version__
 from saddleproof.benchmark.latex import latex
 from saddleproof.benchmark.results import Results
+from saddleproof.benchmark.running import digest_of
 from saddleproof.benchmark.text import cells_csv, curves_csv, pairs_csv, runs_csv
 from saddleproof.errors import OptionError
 from saddleproof.lab.sheets import FORMATS, written
 from saddleproof.printed import one_line
+
+#: The names of the pictures, whatever their format and number.
+_PICTURE = re.compile(rf"(accuracy|curves)(-\d+)?\.({'|'.join(FORMATS)})")
 
 
 def tables(results: Results, folder: Path, command: str = "") -> list[Path]:
@@ -46,6 +51,9 @@ def tables(results: Results, folder: Path, command: str = "") -> list[Path]:
 def pictures(results: Results, folder: Path, formats: Sequence[str] = ("svg",)) -> list[Path]:
     """Draw heatmaps and curves; returns the files.
 
+    Pictures of an earlier benchmark in this folder go, also where none can be drawn: beside the
+    tables that are there now they would show other numbers.
+
     Raises:
         MissingExtraError: matplotlib is not installed.
         OptionError: a format that is none.
@@ -54,6 +62,9 @@ def pictures(results: Results, folder: Path, formats: Sequence[str] = ("svg",)) 
         raise OptionError(f"a figure's format is one of {', '.join(FORMATS)}; got {wrong[0]!r}")
     from saddleproof.benchmark import figures
 
+    for old in folder.iterdir():
+        if _PICTURE.fullmatch(old.name):
+            old.unlink()
     drawn = {"accuracy": figures.heatmaps(results), "curves": figures.curves(results)}
     return [
         file
@@ -81,4 +92,5 @@ def citation(results: Results, command: str = "") -> str:
     if plan.text:
         found = hashlib.sha256(plan.text.encode()).hexdigest()
         lines.append(f"configuration: benchmark.toml, SHA-256 {found}")
+    lines.append(f"all that the runs depend on: SHA-256 {digest_of(plan)}")
     return "\n".join(lines) + "\n"

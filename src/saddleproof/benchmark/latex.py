@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from saddleproof.benchmark.plans import where
 from saddleproof.benchmark.results import Found, Results
-from saddleproof.benchmark.text import BEST, LEVELED, attacks_of, legend, mark, rules_of
+from saddleproof.benchmark.text import BEST, LEVELED, attacks_of, legend, mark, missing, rules_of
 from saddleproof.printed import one_line
 
 _ESCAPES = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
     "%": r"\%", "_": r"\_", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}",
+    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': "''",
+    "[": "{[}", "*": "{*}",
 }  # fmt: skip
 
 
 def escaped(text: str) -> str:
-    r"""A text that LaTeX prints as it stands.
+    r"""A text that LaTeX prints as it stands, in its oldest font encoding too.
+
+    A quotation mark is two apostrophes. An asterisk or a bracket is in braces: behind the end of a
+    row LaTeX would take it for an option of that.
 
     >>> print(escaped("b_1 & 50 %"))
     b\_1 \& 50 \%
@@ -49,15 +53,16 @@ def _table(results: Results, cells: tuple[Found, ...]) -> str:
 def _legend(results: Results) -> str:
     """The legend, with the marks as they are set in a table."""
     text = escaped(legend(results)).replace("+-", r"$\pm$")
-    return text.replace(f"{BEST} has", "Bold has").replace(
+    return text.replace(f"{escaped(BEST)} has", "Bold has").replace(
         f"{escaped(LEVELED)} is", "Underlined is"
     )
 
 
 def _cell(results: Results, one: Found) -> str:
+    told = ", ".join(missing(results, one))
     if one.accuracy is None:
-        return "failed" if one.failures else "--"
+        return told
     number = str(one.accuracy).replace("+-", r"$\pm$")
     wrapped = {BEST: rf"\textbf{{{number}}}", LEVELED: rf"\underline{{{number}}}"}
     number = wrapped.get(mark(results, one), number)
-    return f"{number} ({len(one.failures)} failed)" if one.failures else number
+    return f"{number} ({told})" if told else number

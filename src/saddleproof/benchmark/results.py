@@ -133,7 +133,10 @@ class Results:
         return tuple(pair for cells in self.blocks.values() for pair in _pairs(cells))
 
     def best(self, world: tuple[str, str, str, int, str]) -> tuple[str, ...]:
-        """The rule with the highest mean, and after it all that were not told apart from it.
+        """The rule with the highest mean, and after it all that were not found to be lower.
+
+        Pairs have the seeds that both rules have; where runs failed, a rule can be above the
+        highest mean there.
 
         Empty where nothing can be said: fewer than two runs a rule, or a single rule.
         """
@@ -143,10 +146,9 @@ class Results:
         top = max(here, key=lambda one: one.accuracy.value if one.accuracy else 0.0)
         first = top.cell.labels["rule"]
         below = {
-            other
+            pair.other if pair.gap.value > 0 else pair.one
             for pair in self.pairs
             if pair.world == world and pair.apart and first in (pair.one, pair.other)
-            for other in (pair.one, pair.other)
         }
         names = [one.cell.labels["rule"] for one in here]
         return (first, *(name for name in names if name not in below and name != first))

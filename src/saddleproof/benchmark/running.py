@@ -23,15 +23,21 @@ from saddleproof.benchmark.training import (
 )
 from saddleproof.config.imports import Imports
 from saddleproof.errors import OptionError, SaddleproofError
+from saddleproof.lab.handed import foreign
 from saddleproof.lab.ledger import Ledger, digest, opened
 from saddleproof.lab.pool import Pool, check_sendable
-from saddleproof.lab.recorded import file_of, told
+from saddleproof.lab.recorded import told
 from saddleproof.lab.trials import Failure
 from saddleproof.printed import one_line, reason
 from saddleproof.storage import snapshot
 
 #: Most characters of the reason of a failure.
 _MOST = 500
+#: Why a run is a failure whose data are not those that were checked.
+_OTHER_DATA = (
+    "the data are other ones each time that they are loaded; a data function gives the same rows "
+    "again: draw them with a fixed seed"
+)
 #: A run: its cell's position, and what came of it.
 Run: TypeAlias = tuple[int, Outcome | Failure]
 #: What a process needs: the plan or its text and from where it imports, a cell's position, a seed.
@@ -43,7 +49,8 @@ def runs(
 ) -> Generator[Run, None, None]:
     """Every cell with every seed, as they finish.
 
-    A run that raises an error, or whose process dies, is a `Failure`, and the others go on.
+    A run that raises an error, whose process dies, or that loaded other data than were checked, is
+    a `Failure`, and the others go on.
 
     Args:
         plan: what is run. Seeds come one after the other: what was stopped is a smaller benchmark.
@@ -59,7 +66,7 @@ def runs(
     jobs = arguments.whole("jobs", jobs, least=1)
     check(plan)
     every = [(i, seed) for seed in plan.seeds for i in range(len(plan.cells))]
-    names = _names(plan)
+    names = names_of(plan)
     recipe = (plan.text, plan.imports) if plan.text else plan
     with opened(ledger) as kept:
         known = {run: _read(kept, names(*run)) for run in every} if resume else {}
@@ -77,13 +84,18 @@ def _new(plan: Plan, tasks: Sequence[Task], pool: Pool, kept: Ledger, names: Any
     def named(task: Task) -> str:
         return f"{plan.cells[task[1]].name}, seed {task[2]}"
 
+    digests = digests_of(plan)
     for (_, i, seed), ended in pool.completed(_ended, tasks, label=named, lost=lost):
         if isinstance(ended, Failure):
             yield i, ended
+            continue
+        found = snapshot.loads(ended, Outcome, kept.place)
+        if found.digest != digests[plan.cells[i].labels["data"]]:
+            yield i, _failure(plan.cells[i], seed, OptionError(_OTHER_DATA))
         else:
             task = {"cell": plan.cells[i].name, "seed": seed}
             kept.add(names(i, seed), task, base64.b64encode(ended).decode())
-            yield i, snapshot.loads(ended, Outcome, kept.place)
+            yield i, found
 
 
 def check(plan: Plan) -> None:
@@ -133,16 +145,26 @@ def _failure(cell: Cell, seed: int, error: BaseException) -> Failure:
     return Failure(world, cell.labels["rule"], seed, one_line(said, _MOST))
 
 
-def _names(plan: Plan) -> Any:
+def digests_of(plan: Plan) -> dict[str, str]:
+    """Data to the SHA-256 of its rows, each loaded once."""
+    members = {cell.labels["data"]: cell.data for cell in plan.cells}
+    return {label: loaded(member).digest for label, member in members.items()}
+
+
+def digest_of(plan: Plan) -> str:
+    """SHA-256 of everything that the outcomes of all runs depend on."""
+    names = names_of(plan)
+    return digest(*(names(i, seed) for i in range(len(plan.cells)) for seed in plan.seeds))
+
+
+def names_of(plan: Plan) -> Callable[[int, int], str]:
     """(cell's position, seed) to the digest of everything that the outcome depends on."""
     about = (__version__, np.__version__, torch.__version__, plan.workers, plan.test)
-    told_of = []
+    told_of, digests = [], digests_of(plan)
     for cell in plan.cells:
         parts = [told(cell.model), told(cell.split), told(cell.rule)]
         parts.append([] if cell.attack is None else told(cell.attack))
-        modules = sorted({str(member.make.__module__) for member in cell.members})
-        files = [file_of(name) for name in modules if name.partition(".")[0] != "saddleproof"]
-        told_of.append([loaded(cell.data).digest, *parts, cell.b, files])
+        told_of.append([digests[cell.labels["data"]], *parts, cell.b, foreign(cell.members)])
     training = plan.training.options
     return lambda i, seed: digest("benchmark", *about, training, *told_of[i], seed)
 

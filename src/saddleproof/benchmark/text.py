@@ -22,9 +22,10 @@ def legend(results: Results) -> str:
     share = f"{plan.test:.0%} of the rows, which no worker has"
     runs = "one seed: no intervals and no tests" if n == 1 else (
         f"mean over {n} seeds, +- half of the 95 % interval by Student's t (none where all seeds "
-        f"gave the same number). {BEST} has the highest mean of its row and is told apart from "
-        f"every other rule; {LEVELED} is the highest mean and all that are not told apart from "
-        f"it: tests are paired by seed, p <= {LEVEL:g} after Holm over all pairs of a table"
+        f"gave the same number). {BEST} has the highest mean of its row, and every other "
+        f"rule with a number was found to be lower; {LEVELED} is the highest mean and all that "
+        f"were not found to be lower: tests are paired by seed, p <= {LEVEL:g} after Holm over all "
+        "pairs of a table"
     )  # fmt: skip
     return f"Test accuracy at the end, on {share}; {runs}."
 
@@ -50,14 +51,25 @@ def mark(results: Results, one: Found) -> str:
 def said(results: Results, one: Found) -> str:
     """A cell of the table: number, mark, failures, certificates."""
     parts = [f"{one.accuracy} {mark(results, one)}".rstrip()] if one.accuracy else []
-    if one.failures:
-        parts.append(f"{len(one.failures)} failed")
-    elif not one.outcomes:
-        parts.append("not run")
-    if 0 < len(one.outcomes) < len(results.plan.seeds):
-        parts.append(f"{len(one.outcomes)} seeds")
+    parts += missing(results, one)
     parts += [f"{count} {level}" for level, count in one.certificates.items()]
     return ", ".join(parts)
+
+
+def missing(results: Results, one: Found) -> list[str]:
+    """What must stand beside a number that has not all seeds: failures, and how many it has."""
+    n, parts = len(one.outcomes), []
+    if one.failures:
+        parts.append(f"{len(one.failures)} failed")
+    elif not n:
+        parts.append("not run")
+    if 0 < n < len(results.plan.seeds):
+        parts.append(_seeds(n))
+    return parts
+
+
+def _seeds(n: int) -> str:
+    return f"{n} seed{'s' * (n > 1)}"
 
 
 def tables(results: Results) -> Iterable[tuple[str, list[list[str]]]]:
@@ -80,14 +92,17 @@ def pooled(results: Results) -> list[list[str]]:
     rows = [["data", *rules]]
     for data in dict.fromkeys(data for data, _ in found):
         numbers = [found.get((data, rule)) for rule in rules]
-        rows.append([data, *("-" if x is None else f"{x} ({x.n} seeds)" for x in numbers)])
+        rows.append([data, *("-" if x is None else f"{x} ({_seeds(x.n)})" for x in numbers)])
     return rows
 
 
 def summary(results: Results) -> str:
     """All tables as plain text."""
     lines = [legend(results)]
-    for heading, rows in (*tables(results), ("Pooled over all worlds", pooled(results))):
+    every = [*tables(results)]
+    if results.pooled():
+        every.append(("Pooled over all worlds", pooled(results)))
+    for heading, rows in every:
         lines += ["", one_line(heading), *columns(rows)]
     lines += [f"note, {line}" for line in notes(results)]
     return "\n".join([*lines, *(f"failed, {line}" for line in failed(results))])

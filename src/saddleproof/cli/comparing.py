@@ -140,6 +140,8 @@ def _write(out: Path, shown: Sequence[Row]) -> None:
 
     if shown:
         out.mkdir(parents=True, exist_ok=True)
+        for old in ("report.html", "report.png"):  # of other runs, beside those of today
+            (out / old).unlink(missing_ok=True)
         (out / "trials.csv").write_text(comma_separated(shown), encoding="utf-8")
         (out / "pairs.csv").write_text(pairs.comma_separated(shown), encoding="utf-8")
 

@@ -109,15 +109,16 @@ def compare(
             a start. Or a TOML file, which says all but seeds and how it is run.
         trainers: label to optimizer, or to (optimizer, rule); the rule is the median unless given.
             Or a list of these. The others are compared with the last one.
-        b: the most Byzantine workers; under an attack the first b lie.
+        b: the most Byzantine workers; under an attack the first b lie, so that it needs b >= 1.
         attacks: label to attack, None for honest workers; or one attack. None: everybody is honest.
-        seeds: how many from 0 on, or a list: of problems that are functions of it, and of the runs.
+        seeds: how many from 0 on, or a list of different ones: of problems that are functions of
+            it, and of the runs.
         max_rounds: budget of parallel iterations.
         certify: end every run with a certificate.
         jobs: worker processes; 1 computes in this one. What is handed in is pickled for the others.
         ledger: an SQLite file with every trial as soon as its run has ended.
         resume: take the trials that are in the ledger from there. What was handed in is known by
-            its class, its options and the file of its module.
+            its class, its options, what it holds and the files of its modules.
         allow_import: modules of which the file may name classes, beside those in its own folder.
         callback: called with every trial, or failure, as it comes.
 
@@ -145,7 +146,10 @@ def compare(
         config = _config(what, trainers, attacks, options)
     if resume and ledger is None:
         raise OptionError("resume=True takes trials from a ledger; pass ledger=, the file")
-    chosen = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
+    if isinstance(seeds, Iterable):
+        chosen = list(seeds)
+    else:
+        chosen = list(range(arguments.whole("seeds", seeds, least=1)))
     ended = []
     with (
         Ledger(ledger) as kept,
@@ -175,6 +179,11 @@ def _config(what: Any, trainers: Trainers, attacks: Any, options: RunOptions) ->
                 liars = None
                 if attack is not None:
                     arguments.attack(lie, attack)
+                    if not options.b:
+                        raise OptionError(
+                            f"b=0 leaves nobody to lie under the attack {lie!r}; pass a larger b, "
+                            "or leave attacks out"
+                        )
                     liars = Liars(_handed(lie, attack), tuple(range(options.b)))
                 members = _handed(label, optimizer), _handed(label, rule)
                 made = _problem(place, problem)

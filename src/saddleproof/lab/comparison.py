@@ -70,13 +70,15 @@ def run_trials(
 
     Raises:
         ConfigError: a member refuses its options.
-        OptionError: no seeds, or `jobs` is no whole number of at least 1.
+        OptionError: no seeds, one twice, or `jobs` is no whole number of at least 1.
         StoreError: the ledger cannot be read or written.
     """
     jobs = arguments.whole("jobs", jobs, least=1)
     seeds = [arguments.whole("a seed", seed) for seed in seeds]
     if not seeds:
         raise OptionError("a comparison needs at least one seed; got none")
+    if len(set(seeds)) < len(seeds):  # the same run twice is no second one
+        raise OptionError(f"seeds must be different ones; got {seeds}")
     _check(config, seeds[0])
     cells = [(i, seed) for seed in seeds for i in range(len(config.compare))]
     recipe: Recipe = (config.text, config.imports) if config.text else config

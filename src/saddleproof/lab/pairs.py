@@ -156,13 +156,18 @@ def lines(rows: Sequence[Row]) -> list[str]:
     told = []
     found = pairs(rows)
     apart = [pair for pair in found if pair.ours + pair.theirs]
+    never = [pair for pair in found if not pair.n]
     if found:
         told.append(
             "against the last trainer of each world, paired by seed (exact tests, Holm's p over "
             f"{len(found)} pairs, 95 % Wilson intervals):"
         )
         told += [one_line(f"  {x.world + ': ' if x.world else ''}{x}") for x in apart]
-    if same := len(found) - len(apart):
+    told += [
+        one_line(f"  {x.world + ': ' if x.world else ''}{x.one} and {x.other}: no common seed")
+        for x in never
+    ]
+    if same := len(found) - len(apart) - len(never):
         told.append(f"  {same} of {len(found)} pairs: no seed differs")
     if all_worlds := pooled(rows):
         told.append("left, all worlds together (95 % Wilson intervals, n = seeds):")

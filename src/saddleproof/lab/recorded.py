@@ -1,17 +1,14 @@
 """The trials of a comparison in a ledger: by what they are named, and as what they are kept.
 
 A trial depends on the entry without its labels, on the [run] table, on the seed, on the versions of
-this library and of NumPy and SciPy, and on the files of the modules that make the members. What
-such a module imports is not looked at.
+this library and of NumPy and SciPy, and on the files and the state of what is not of this library
+(`saddleproof.lab.handed`). What such a file imports is not looked at.
 """
 
 from __future__ import annotations
 
 import base64
-import hashlib
-import sys
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +18,7 @@ from saddleproof import __version__
 from saddleproof.config.members import Member
 from saddleproof.config.records import Config, Entry
 from saddleproof.fingerprint import described
+from saddleproof.lab.handed import foreign
 from saddleproof.lab.ledger import Ledger, digest
 from saddleproof.lab.trials import Trial
 from saddleproof.storage import snapshot
@@ -89,7 +87,7 @@ def _told(entry: Entry) -> list[Any]:
     """All of an entry but what it is called, as data."""
     liars = None if entry.liars is None else [told(entry.liars.attack), entry.liars.members]
     chosen = [told(entry.problem), liars, told(entry.optimizer), told(entry.aggregator)]
-    return [*chosen, [file_of(module) for module in entry.outsiders]]
+    return [*chosen, foreign(entry.members)]
 
 
 def told(member: Member) -> list[Any]:
@@ -97,11 +95,3 @@ def told(member: Member) -> list[Any]:
     options = member.options.items()
     inner = {key: told(one) if isinstance(one, Member) else one for key, one in options}
     return [described(member.make, "make"), inner]
-
-
-def file_of(module: str) -> str:
-    """The digest of a module's file; "" of one that has none."""
-    path = getattr(sys.modules.get(module), "__file__", None)
-    if path is None or not Path(path).is_file():
-        return ""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()

@@ -62,7 +62,9 @@ class Row:
 
     @property
     def loss(self) -> float:
-        """Median of the true pooled loss at the end."""
+        """Median of the true pooled loss at the end; NaN where no run has one."""
+        if all(np.isnan(trial.judgement.loss) for trial in self.trials):
+            return float("nan")
         return self.median(lambda one: one.loss)
 
     @property

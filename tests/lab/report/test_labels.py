@@ -207,7 +207,9 @@ def test_an_error_while_rendering_loses_no_run(
     home = "saddleproof.lab.report.text" if part == "table" else "saddleproof.lab.report.page"
     monkeypatch.setattr(f"{home}.{part}", breaks)
     out = ["--out", str(tmp_path / "out"), "--seeds", "2", "--jobs", "1"]
-    result = CliRunner(env={"COLUMNS": "200"}).invoke(main, ["compare", str(tmp_path / "c.toml"), *out])
+    result = CliRunner(env={"COLUMNS": "200"}).invoke(
+        main, ["compare", str(tmp_path / "c.toml"), *out]
+    )
     assert result.exit_code == 1
     assert len((tmp_path / "out" / "trials.csv").read_text().splitlines()) == 3
     if part == "write":

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from saddleproof.config.parse import parse
 from saddleproof.lab.comparison import rows, run_trials
 from saddleproof.lab.report.palette import looks
+from saddleproof.lab.report.text import cells
 from saddleproof.lab.report.verdict import headline, verdicts
 from saddleproof.lab.rows import Row
 from saddleproof.lab.trials import Failure, Trial
@@ -58,8 +61,31 @@ def test_an_overlap_is_told_and_marks_nobody() -> None:
 def test_trainers_with_one_share_are_not_told_apart() -> None:
     found = headline([row("a", 4, 4), row("b", 4, 4)])
     assert found == (
-        "No trainer is told from the others: all 2 left the saddle in 100% of their runs."
+        "No trainer is told from the others: all 2 left the saddle in 4 of 4 runs each."
     )
+
+
+def test_nearly_all_runs_are_not_said_to_be_all() -> None:
+    found = headline([row("a", 299, 300), row("b", 299, 300)])
+    assert "in 299 of 300 runs each" in found
+    assert "100" not in found
+
+
+def test_a_problem_that_a_function_makes_is_not_said_to_be_judged_by_its_loss_alone() -> None:
+    def make(seed: int) -> Any:
+        return ROW.entry.problem.build()
+
+    made = [row("a", 3, 4), row("b", 0, 4)]
+    member = replace(made[0].entry.problem, make=make)
+    rows = [Row(replace(one.entry, problem=member), one.trials) for one in made]
+    assert "left the saddle, or lost half of the loss, in 3 of 4" in headline(rows)
+
+
+@pytest.mark.parametrize("loss", [float("nan"), float("inf")])
+def test_losses_that_are_no_numbers_have_no_median_and_no_leader(loss: float) -> None:
+    both = [lossy("a", [loss] * 8), lossy("b", [loss] * 8)]
+    assert headline(both) == "No trainer is told from the others: no median loss is finite."
+    assert cells(both[0])[7] == ("-" if math.isnan(loss) else "inf")
 
 
 def test_one_trainer_is_best_of_nothing() -> None:

@@ -19,6 +19,7 @@ from saddleproof.config.parse import load, parse
 from saddleproof.config.records import Config
 from saddleproof.config.setup import build, first_warnings
 from saddleproof.errors import ConfigError, OptionError
+from saddleproof.lab.handed import foreign
 from saddleproof.lab.red_team.outcomes import REFUSED, Observer, Outcome, judged
 from saddleproof.lab.red_team.space import Space
 from saddleproof.questions import Gradients, Question
@@ -38,12 +39,14 @@ class Target:
         members: the liars: a number, or a list of positions.
         space: the attacks that make sense against it.
         imports: from where its members may come.
+        files: digests of what in it is not of this library (`saddleproof.lab.handed`).
     """
 
     tree: dict[str, Any]
     members: Any
     space: Space
     imports: Imports = field(default_factory=Imports, repr=False)
+    files: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, config: str | os.PathLike[str], allow: Sequence[str] = ()) -> Target:
@@ -72,6 +75,7 @@ class Target:
             checked.run.b if members is None else members,
             Space(checked.run.max_rounds),
             checked.imports,
+            tuple(foreign(checked.main.members)),
         )
         setup = build(_parsed(tomli_w.dumps(target.tree), target.imports), seed=0)
         if not hasattr(setup.problem, "left_saddle"):

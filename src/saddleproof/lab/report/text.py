@@ -9,6 +9,7 @@ from dataclasses import asdict, fields
 from itertools import groupby
 from typing import Any
 
+import numpy as np
 from rich.table import Table
 from rich.text import Text
 
@@ -66,7 +67,7 @@ def cells(row: Row) -> tuple[str, ...]:
         f"{row.median(lambda verdict: verdict.gradient_norm):.2g}",
         f"{row.lambda_min:.2g}",
         f"{row.excess:.2g}" if row.known else "-",
-        f"{row.loss:.3g}",
+        "-" if np.isnan(row.loss) else f"{row.loss:.3g}",
         ", ".join(levels) or "-",
     )
 

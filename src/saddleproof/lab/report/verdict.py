@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+import numpy as np
+
 from saddleproof.config.members import Given
 from saddleproof.lab.pairs import LEVEL, pairs
 from saddleproof.lab.rows import Row
@@ -86,7 +88,10 @@ def _verdict(rows: Sequence[Row]) -> Verdict:
         number = f"{ended} (95 % interval {leader.left.low:.2f} to {leader.left.high:.2f})"
         close = [row for row in ran if row is not leader and row.left.high >= leader.left.low]
     else:
-        leader = min(ran, key=lambda row: row.loss)
+        leader = min(ran, key=lambda row: np.nan_to_num(row.loss, nan=np.inf, neginf=-np.inf))
+        if not leader.loss < np.inf:
+            said = "No trainer is told from the others: no median loss is finite."
+            return Verdict(world, said, None, leader.label)
         number = f"ended with median loss {leader.loss:.3g} in {_runs(len(leader.trials))}"
         close = _not_told(leader, ran)
     name = one_line(leader.label)
@@ -102,14 +107,12 @@ def _verdict(rows: Sequence[Row]) -> Verdict:
         return Verdict(world, f"Best: {name} {number}{why}.", leader.label, leader.label)
     names = ", ".join(one_line(row.label) for row in close)
     if by_share and all(row.left.value == leader.left.value for row in ran):
-        share = leader.left
-        return Verdict(
-            world,
-            f"No trainer is told from the others: all {len(ran)} {_did(ran)} in "
-            f"{share.value:.0%} of their runs.",
-            None,
-            leader.label,
-        )
+        share, n = leader.left, {row.left.trials for row in ran}
+        counted = f"{share.successes} of {_runs(share.trials)} each"
+        if len(n) > 1:
+            counted = f"a share of {share.value:.3g} of their runs"
+        said = f"No trainer is told from the others: all {len(ran)} {_did(ran)} in {counted}."
+        return Verdict(world, said, None, leader.label)
     if by_share:
         why, how = f"and that of {names} overlaps with it", "lies below"
     else:
@@ -146,5 +149,8 @@ def _did(rows: Sequence[Row]) -> str:
     """What "left" means in this world."""
     makes = (row.entry.problem.make for row in rows)
     kinds = [make.value if isinstance(make, Given) else make for make in makes]
-    with_saddle = all(hasattr(kind, "left_saddle") for kind in kinds)
-    return "left the saddle" if with_saddle else "lost half of the loss"
+    if all(hasattr(kind, "left_saddle") for kind in kinds):
+        return "left the saddle"
+    if all(isinstance(kind, type) or hasattr(kind, "excess") for kind in kinds):
+        return "lost half of the loss"
+    return "left the saddle, or lost half of the loss,"  # a function does not say what it makes
