@@ -71,12 +71,13 @@ CONTENTS = {
         Benchmark("certificate_speed", "speed", "minutes"),
         Benchmark("ddp", "speed", "minutes"),
         Benchmark("loop", "speed", "seconds"),
-        Benchmark("gpu", "speed", "seconds"),
+        Benchmark("gpu", "speed", "minutes"),
         Benchmark("chaos", "engines", "minutes"),
         Benchmark("fuzz", "fuzz", "minutes"),
         Benchmark("grpc", "engines", "seconds"),
         Benchmark("ray", "engines", "seconds"),
         Benchmark("scale", "engines", "minutes"),
+        Benchmark("scale_model", "engines", "minutes"),
         Benchmark("durability", "durability", "minutes"),
     )
 }
