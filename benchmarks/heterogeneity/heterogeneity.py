@@ -11,7 +11,7 @@ smaller benchmark. The same command with the same ledger goes on.
 
     python benchmarks heterogeneity [--data mnist|mnist14|digits] [--alphas 100 1 .3 .1]
         [--liars 2 4 6] [--attacks NAME ...] [--trainers NAME ...] [--votes worst] [--rounds 110]
-        [--seeds 20] [--peers DIR] [--ledger heterogeneity.csv]
+        [--seeds 20] [--peers DIR] [--ledger heterogeneity.csv] [--figure heterogeneity.svg]
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from scipy.stats import t as student
 
 import peer_byzfl
@@ -32,6 +33,8 @@ from common import table
 from heterogeneity import trainers
 from heterogeneity.lies import ATTACKS
 from ledger import Ledger
+from saddleproof.benchmark.figures import shaded
+from saddleproof.lab.sheets import Panel, sheets, written
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,24 @@ def shown(runs: list[Outcome], names: list[str]) -> str:
     return table(rows)
 
 
+def picture(blocks: dict[str, list[Outcome]], names: list[str], path: Path) -> None:
+    """A heatmap of the mean accuracies, one panel a block of runs: SVG, PDF or PNG by its name."""
+    panels = [Panel(partial(panel, name, runs, names), 3.6) for name, runs in blocks.items()]
+    written(sheets(panels), path)
+
+
+def panel(name: str, runs: list[Outcome], names: list[str], ax: Axes) -> None:
+    """One block: attacks are rows, trainers are columns."""
+    attacks = list(dict.fromkeys(run.attack for run in runs))
+    grid = np.full((len(attacks), len(names)), np.nan)
+    texts = np.full(grid.shape, "", dtype=object)
+    for (i, attack), (j, trainer) in itertools.product(enumerate(attacks), enumerate(names)):
+        found = [run.accuracy for run in runs if (run.attack, run.trainer) == (attack, trainer)]
+        grid[i, j], texts[i, j] = np.mean(found), interval(found).replace(" +- ", "\n± ")
+    shaded(ax, grid, texts, attacks, names)
+    ax.set_title(name, fontsize=8)
+
+
 def main() -> None:
     """Print one table a cell, each as soon as it is complete."""
     every = [*trainers.SINGLE, *trainers.PEERS, *trainers.JUDGES]
@@ -105,6 +126,7 @@ def main() -> None:
     options.add_argument("--seeds", type=int, default=20)
     options.add_argument("--peers", type=Path, help="where byzfl was installed with pip --target")
     options.add_argument("--ledger", type=Path)
+    options.add_argument("--figure", type=Path, help="a heatmap: .svg, .pdf or .png")
     told = options.parse_args()
     torch.set_num_threads(1)
     names = told.trainers or every
@@ -116,6 +138,7 @@ def main() -> None:
         partial(one, told.peers or Path()),
         list(itertools.product(told.alphas, told.liars)),
     )
+    blocks: dict[str, list[Outcome]] = {}
     for seeds in range(1, told.seeds + 1) if told.seeds else ():
         for alpha, b in cells:
             keys = [
@@ -126,5 +149,9 @@ def main() -> None:
             ]
             runs = ledger.runs(run, keys)
             if seeds in (1, told.seeds):
-                print(f"\nDirichlet {alpha:g}, {b} of 20 lie, {seeds} seeds, {told.data}\n")
-                print(shown(runs, names), flush=True)
+                title = f"Dirichlet {alpha:g}, {b} of 20 lie, {seeds} seeds, {told.data}"
+                print(f"\n{title}\n\n{shown(runs, names)}", flush=True)
+            if seeds == told.seeds:
+                blocks[title] = runs
+    if told.figure is not None:
+        picture(blocks, names, told.figure)

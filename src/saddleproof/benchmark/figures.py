@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from saddleproof.arrays import Vector
 from saddleproof.benchmark.plans import where
 from saddleproof.benchmark.results import Found, Results
 from saddleproof.benchmark.text import attacks_of, mark, missing, rules_of
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 _LABEL = 26
 #: Most rules whose numbers stand on one line; and the size of these numbers, in points.
 _WIDE, _SIZE = 6, 7
+#: Accuracy below which a shade is dark, and numbers on it are white.
+_DARK = 0.55
 
 
 def heatmaps(results: Results) -> list[Figure]:
@@ -46,23 +51,38 @@ def heatmap(results: Results, cells: tuple[Found, ...], ax: Axes) -> None:
     """One table; a cell in which every run failed is empty and says so."""
     attacks, rules = attacks_of(cells), rules_of(cells)
     grid = np.full((len(attacks), len(rules)), np.nan)
+    texts = np.full(grid.shape, "", dtype=object)
     for one in cells:
         i, j = attacks.index(one.cell.labels["attack"]), rules.index(one.cell.labels["rule"])
         found = one.accuracy
-        text = "\n".join(missing(results, one))
+        texts[i, j] = "\n".join(missing(results, one))
         if found is not None:
             grid[i, j] = found.value
             between = " ± " if len(rules) <= _WIDE else "\n± "
             text = str(found).replace(" +- ", between) + mark(results, one)
-            text = "\n".join([text, ", ".join(missing(results, one))]).rstrip()
-        dark = found is not None and found.value < 0.55
-        ax.text(
-            j, i, text, ha="center", va="center", fontsize=_SIZE, color="white" if dark else "black"
-        )
-    ax.imshow(grid, vmin=0, vmax=1, cmap="viridis", aspect="auto")
-    ax.set_xticks(range(len(rules)), [_short(rule) for rule in rules], rotation=20, ha="right")
-    ax.set_yticks(range(len(attacks)), [_short(attack) for attack in attacks])
+            texts[i, j] = "\n".join([text, ", ".join(missing(results, one))]).rstrip()
+    shaded(ax, grid, texts, attacks, rules)
     ax.set_title(drawn(where(cells[0].cell.block)), fontsize=8)
+
+
+def shaded(
+    ax: Axes, grid: Vector, texts: NDArray[Any], rows: Sequence[str], columns: Sequence[str]
+) -> None:
+    """Accuracies as shades from 0 to 1, with a text in each; NaN has no shade.
+
+    Args:
+        ax: where to draw.
+        grid: (rows, columns) accuracies.
+        texts: (rows, columns) what stands in each cell.
+        rows: their names.
+        columns: their names.
+    """
+    for (i, j), text in np.ndenumerate(texts):
+        color = "white" if grid[i, j] < _DARK else "black"
+        ax.text(j, i, text, ha="center", va="center", fontsize=_SIZE, color=color)
+    ax.imshow(grid, vmin=0, vmax=1, cmap="viridis", aspect="auto")
+    ax.set_xticks(range(len(columns)), [_short(name) for name in columns], rotation=20, ha="right")
+    ax.set_yticks(range(len(rows)), [_short(name) for name in rows])
 
 
 def curves(results: Results) -> list[Figure]:
