@@ -60,6 +60,7 @@ def called(config: Path, *more: str):
     return CliRunner().invoke(main, ["benchmark", str(config), *out, *more])
 
 
+@pytest.mark.slow
 def test_the_command_writes_what_it_shows_and_what_it_takes_to_cite_it(config):
     result = called(config, "--format", "svg")
     assert result.exit_code == 0, result.output
@@ -73,6 +74,7 @@ def test_the_command_writes_what_it_shows_and_what_it_takes_to_cite_it(config):
     assert f"command: {sys.executable}" in (out / "cite.txt").read_text()
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_was_finished_and_resume_ends_with_the_same_bytes(config, monkeypatch):
     whole = called(config)
     bytes_of = {

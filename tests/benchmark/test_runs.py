@@ -88,6 +88,7 @@ def test_rules_and_attacks_of_a_seed_have_the_same_rows_start_and_liars(make):
     assert sum(liars is None for _, _, liars, _ in seen) == 4
 
 
+@pytest.mark.slow
 def test_seeds_have_different_rows_starts_and_liars(make):
     lines = runs_csv(Results(make(), runs(make())))
     assert len(set(lines.splitlines())) == 1 + 4 * 2

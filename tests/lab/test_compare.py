@@ -76,6 +76,7 @@ def test_the_mean_is_held_at_the_saddle_and_the_default_is_not():
     assert held.rounds == 60
 
 
+@pytest.mark.slow
 def test_two_processes_find_what_one_finds_and_leave_the_environment_alone():
     before = dict(os.environ)
     alone = sorted(map(comparable, run_trials(CONFIG, range(2))))

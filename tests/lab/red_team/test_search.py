@@ -66,6 +66,7 @@ def test_it_traps_pgd() -> None:
     assert found.worst.left.value <= 0.25
 
 
+@pytest.mark.slow
 def test_it_finds_nothing_where_nobody_lies() -> None:
     found = searched(FREE)
     assert found.worst is not None
@@ -128,6 +129,7 @@ def test_two_processes_search_as_one_does() -> None:
     assert lines(searched(GD)) == lines(searched(GD, jobs=2))
 
 
+@pytest.mark.slow
 def test_the_budget_is_kept() -> None:
     for budget in (30, 47):
         found = searched(FREE, budget=budget)
