@@ -18,14 +18,14 @@ from saddleproof.benchmark import files
 from saddleproof.benchmark.latex import escaped, latex
 from saddleproof.benchmark.results import Results
 from saddleproof.benchmark.text import cells_csv, curves_csv, legend, mark, pairs_csv, runs_csv
-from saddleproof.benchmark.training import Outcome
+from saddleproof.benchmark.training import Trained
 from saddleproof.lab.trials import Failure
 
 
 def made(seed, accuracy, loss=1.0):
     """A run that ended so."""
     curve = np.array([0.0, accuracy])
-    return Outcome(
+    return Trained(
         seed, accuracy, loss, "budget", "-", "", np.nan, np.nan, 3, 6, (48, 12), "abc", (0, 3),
         curve, np.array([2.0, loss]), (), 0.1,
     )  # fmt: skip

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from saddleproof.arrays import Vector
 from saddleproof.benchmark.plans import where
-from saddleproof.benchmark.results import Found, Results
+from saddleproof.benchmark.results import CellResult, Results
 from saddleproof.benchmark.text import attacks_of, mark, missing, rules_of
 from saddleproof.lab.report.palette import looks
 from saddleproof.lab.sheets import Panel, sheets
@@ -42,12 +42,12 @@ def heatmaps(results: Results) -> list[Figure]:
     return sheets(panels)
 
 
-def _height(cells: tuple[Found, ...]) -> float:
+def _height(cells: tuple[CellResult, ...]) -> float:
     """Inches of a table's panel."""
     return 1.3 + 0.34 * len(attacks_of(cells))
 
 
-def heatmap(results: Results, cells: tuple[Found, ...], ax: Axes) -> None:
+def heatmap(results: Results, cells: tuple[CellResult, ...], ax: Axes) -> None:
     """One table; a cell in which every run failed is empty and says so."""
     attacks, rules = attacks_of(cells), rules_of(cells)
     grid = np.full((len(attacks), len(rules)), np.nan)
@@ -93,7 +93,7 @@ def curves(results: Results) -> list[Figure]:
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    worlds: dict[Any, list[Found]] = {}
+    worlds: dict[Any, list[CellResult]] = {}
     for one in results.cells:
         worlds.setdefault(one.cell.world, []).append(one)
     style = looks(dict.fromkeys(one.cell.labels["rule"] for one in results.cells))
@@ -101,7 +101,7 @@ def curves(results: Results) -> list[Figure]:
     return sheets(panels, columns=2)
 
 
-def _curves(cells: list[Found], style: Any, ax: Axes) -> None:
+def _curves(cells: list[CellResult], style: Any, ax: Axes) -> None:
     for one in cells:
         if not one.outcomes:
             continue
@@ -121,7 +121,7 @@ def _curves(cells: list[Found], style: Any, ax: Axes) -> None:
     ax.tick_params(labelsize=7)
 
 
-def common_rounds(one: Found) -> list[int]:
+def common_rounds(one: CellResult) -> list[int]:
     """Rounds after which every run of a cell was evaluated.
 
     A run that diverged ended early, and rounds that are not gradients shift an evaluation.

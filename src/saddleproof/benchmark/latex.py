@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from saddleproof.benchmark.plans import where
-from saddleproof.benchmark.results import Found, Results
+from saddleproof.benchmark.results import CellResult, Results
 from saddleproof.benchmark.text import BEST, LEVELED, attacks_of, legend, mark, missing, rules_of
 from saddleproof.printed import one_line
 
@@ -32,7 +32,7 @@ def latex(results: Results) -> str:
     return "\n".join(_table(results, cells) for cells in results.blocks.values())
 
 
-def _table(results: Results, cells: tuple[Found, ...]) -> str:
+def _table(results: Results, cells: tuple[CellResult, ...]) -> str:
     rules = rules_of(cells)
     by = {(one.cell.labels["attack"], one.cell.labels["rule"]): one for one in cells}
     lines = [
@@ -58,7 +58,7 @@ def _legend(results: Results) -> str:
     )
 
 
-def _cell(results: Results, one: Found) -> str:
+def _cell(results: Results, one: CellResult) -> str:
     told = ", ".join(missing(results, one))
     if one.accuracy is None:
         return told

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from saddleproof.benchmark.plans import Cell, Plan
 from saddleproof.benchmark.running import Run
-from saddleproof.benchmark.training import Outcome
-from saddleproof.lab.statistics import Difference, Mean, difference, holm, mean
+from saddleproof.benchmark.training import Trained
+from saddleproof.lab.statistics import Difference, MeanInterval, difference, holm, mean
 from saddleproof.lab.trials import Failure
 
 #: Differences count as found where Holm's p-value is at most this.
@@ -20,7 +20,7 @@ LEVEL = 0.05
 
 
 @dataclass(frozen=True)
-class Found:
+class CellResult:
     """All runs of one cell.
 
     Attributes:
@@ -30,16 +30,16 @@ class Found:
     """
 
     cell: Cell
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[Trained, ...]
     failures: tuple[Failure, ...]
 
     @property
-    def accuracy(self) -> Mean | None:
+    def accuracy(self) -> MeanInterval | None:
         """Mean test accuracy at the end; None where no run was made."""
         return mean([one.accuracy for one in self.outcomes]) if self.outcomes else None
 
     @property
-    def loss(self) -> Mean | None:
+    def loss(self) -> MeanInterval | None:
         """Mean test loss at the end; None where no run was made."""
         return mean([one.loss for one in self.outcomes]) if self.outcomes else None
 
@@ -56,7 +56,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Pair:
+class RulePair:
     """Two rules in one world, paired by seed.
 
     Attributes:
@@ -87,12 +87,12 @@ class Results:
 
     Attributes:
         plan: what was to be run.
-        cells: one `Found` a cell, in the order of the plan.
+        cells: one `CellResult` a cell, in the order of the plan.
     """
 
     def __init__(self, plan: Plan, runs: Iterable[Run]) -> None:
         self.plan = plan
-        by: dict[int, list[Outcome | Failure]] = {i: [] for i in range(len(plan.cells))}
+        by: dict[int, list[Trained | Failure]] = {i: [] for i in range(len(plan.cells))}
         for i, ended in runs:
             by[i].append(ended)
         self.cells = tuple(_found(plan.cells[i], ended) for i, ended in by.items())
@@ -113,9 +113,9 @@ class Results:
         return tuple(failure for one in self.cells for failure in one.failures)
 
     @cached_property
-    def blocks(self) -> dict[tuple[str, str, str, int], tuple[Found, ...]]:
+    def blocks(self) -> dict[tuple[str, str, str, int], tuple[CellResult, ...]]:
         """Data, model, split and b to the cells of that table."""
-        found: dict[tuple[str, str, str, int], list[Found]] = {}
+        found: dict[tuple[str, str, str, int], list[CellResult]] = {}
         for one in self.cells:
             found.setdefault(one.cell.block, []).append(one)
         return {block: tuple(cells) for block, cells in found.items()}
@@ -128,7 +128,7 @@ class Results:
         }
 
     @cached_property
-    def pairs(self) -> tuple[Pair, ...]:
+    def pairs(self) -> tuple[RulePair, ...]:
         """Any two rules in every world, with Holm's p-values over each table by itself."""
         return tuple(pair for cells in self.blocks.values() for pair in _pairs(cells))
 
@@ -153,14 +153,14 @@ class Results:
         names = [one.cell.labels["rule"] for one in here]
         return (first, *(name for name in names if name not in below and name != first))
 
-    def pooled(self) -> dict[tuple[str, str], Mean]:
+    def pooled(self) -> dict[tuple[str, str], MeanInterval]:
         """(Data, rule) to the accuracy over all worlds of that data.
 
         Every seed counts once, by its mean over the worlds; seeds in which a run of the rule
         failed, or is still to come, are left out.
         """
-        found: dict[tuple[str, str], Mean] = {}
-        by: dict[tuple[str, str], list[Found]] = {}
+        found: dict[tuple[str, str], MeanInterval] = {}
+        by: dict[tuple[str, str], list[CellResult]] = {}
         for one in self.cells:
             by.setdefault((one.cell.labels["data"], one.cell.labels["rule"]), []).append(one)
         for key, cells in by.items():
@@ -197,16 +197,16 @@ class Results:
         return summary(self)
 
 
-def _found(cell: Cell, ended: Sequence[Outcome | Failure]) -> Found:
+def _found(cell: Cell, ended: Sequence[Trained | Failure]) -> CellResult:
     ordered = sorted(ended, key=lambda one: one.seed)
-    return Found(
+    return CellResult(
         cell,
-        tuple(one for one in ordered if isinstance(one, Outcome)),
+        tuple(one for one in ordered if isinstance(one, Trained)),
         tuple(one for one in ordered if isinstance(one, Failure)),
     )
 
 
-def _pairs(cells: Sequence[Found]) -> list[Pair]:
+def _pairs(cells: Sequence[CellResult]) -> list[RulePair]:
     """The pairs of one table."""
     found = []
     for one, other in combinations(cells, 2):
@@ -216,6 +216,6 @@ def _pairs(cells: Sequence[Found]) -> list[Pair]:
                 found.append((one, other, gap))
     adjusted = holm([gap.p for _, _, gap in found])
     return [
-        Pair(one.cell.world, one.cell.labels["rule"], other.cell.labels["rule"], gap, p)
+        RulePair(one.cell.world, one.cell.labels["rule"], other.cell.labels["rule"], gap, p)
         for (one, other, gap), p in zip(found, adjusted, strict=True)
     ]

@@ -14,7 +14,7 @@ from saddleproof import __version__, arguments
 from saddleproof.benchmark.parse import parse
 from saddleproof.benchmark.plans import Cell, Plan
 from saddleproof.benchmark.training import (
-    Outcome,
+    Trained,
     built_attack,
     loaded,
     module_of,
@@ -39,7 +39,7 @@ _OTHER_DATA = (
     "again: draw them with a fixed seed"
 )
 #: A run: its cell's position, and what came of it.
-Run: TypeAlias = tuple[int, Outcome | Failure]
+Run: TypeAlias = tuple[int, Trained | Failure]
 #: What a process needs: the plan or its text and from where it imports, a cell's position, a seed.
 Task: TypeAlias = tuple[Plan | tuple[str, Imports], int, int]
 
@@ -89,7 +89,7 @@ def _new(plan: Plan, tasks: Sequence[Task], pool: Pool, kept: Ledger, names: Any
         if isinstance(ended, Failure):
             yield i, ended
             continue
-        found = snapshot.loads(ended, Outcome, kept.place)
+        found = snapshot.loads(ended, Trained, kept.place)
         if found.digest != digests[plan.cells[i].labels["data"]]:
             yield i, _failure(plan.cells[i], seed, OptionError(_OTHER_DATA))
         else:
@@ -169,8 +169,8 @@ def names_of(plan: Plan) -> Callable[[int, int], str]:
     return lambda i, seed: digest("benchmark", *about, training, *told_of[i], seed)
 
 
-def _read(kept: Ledger, name: str) -> Outcome | None:
+def _read(kept: Ledger, name: str) -> Trained | None:
     found = kept.get(name)
     if found is None:
         return None
-    return snapshot.loads(base64.b64decode(found), Outcome, kept.place)
+    return snapshot.loads(base64.b64decode(found), Trained, kept.place)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from saddleproof.benchmark.plans import where
-from saddleproof.benchmark.results import LEVEL, Found, Results
+from saddleproof.benchmark.results import LEVEL, CellResult, Results
 from saddleproof.lab.plain import columns
 from saddleproof.printed import cell, one_line
 
@@ -30,17 +30,17 @@ def legend(results: Results) -> str:
     return f"Test accuracy at the end, on {share}; {runs}."
 
 
-def attacks_of(cells: Sequence[Found]) -> list[str]:
+def attacks_of(cells: Sequence[CellResult]) -> list[str]:
     """The rows of a table."""
     return list(dict.fromkeys(one.cell.labels["attack"] for one in cells))
 
 
-def rules_of(cells: Sequence[Found]) -> list[str]:
+def rules_of(cells: Sequence[CellResult]) -> list[str]:
     """The columns of a table."""
     return list(dict.fromkeys(one.cell.labels["rule"] for one in cells))
 
 
-def mark(results: Results, one: Found) -> str:
+def mark(results: Results, one: CellResult) -> str:
     """What stands behind the number of a cell."""
     best = results.best(one.cell.world)
     if one.cell.labels["rule"] not in best:
@@ -48,7 +48,7 @@ def mark(results: Results, one: Found) -> str:
     return BEST if len(best) == 1 else LEVELED
 
 
-def said(results: Results, one: Found) -> str:
+def said(results: Results, one: CellResult) -> str:
     """A cell of the table: number, mark, failures, certificates."""
     parts = [f"{one.accuracy} {mark(results, one)}".rstrip()] if one.accuracy else []
     parts += missing(results, one)
@@ -56,7 +56,7 @@ def said(results: Results, one: Found) -> str:
     return ", ".join(parts)
 
 
-def missing(results: Results, one: Found) -> list[str]:
+def missing(results: Results, one: CellResult) -> list[str]:
     """What must stand beside a number that has not all seeds: failures, and how many it has."""
     n, parts = len(one.outcomes), []
     if one.failures:
@@ -192,7 +192,7 @@ def curves_csv(results: Results) -> str:
     return _csv(lines)
 
 
-def _own(one: Found) -> tuple[Any, ...]:
+def _own(one: CellResult) -> tuple[Any, ...]:
     return (*one.cell.world, one.cell.labels["rule"])
 
 

@@ -21,7 +21,7 @@ from saddleproof.errors import OptionError
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Trained:
     """What came of one run.
 
     Attributes:
@@ -64,7 +64,7 @@ class Outcome:
     seconds: float
 
 
-def outcome(plan: Plan, cell: Cell, seed: int) -> Outcome:
+def outcome(plan: Plan, cell: Cell, seed: int) -> Trained:
     """Run a cell with a seed.
 
     Raises:
@@ -97,7 +97,7 @@ def outcome(plan: Plan, cell: Cell, seed: int) -> Outcome:
     asked = plan.training.certify
     if np.isnan(history["accuracy"]).any():  # the log says why
         raise OptionError("the model cannot be evaluated on the test rows")
-    return Outcome(
+    return Trained(
         seed=seed,
         accuracy=float(history["accuracy"][-1]),
         loss=float(history["loss"][-1]),

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
-class Mean:
+class MeanInterval:
     """The mean of n numbers, and a 95 % interval around it.
 
     Attributes:
@@ -46,7 +46,7 @@ class Mean:
 
 
 @dataclass(frozen=True)
-class Difference(Mean):
+class Difference(MeanInterval):
     """The mean of n differences.
 
     Attributes:
@@ -58,7 +58,7 @@ class Difference(Mean):
     p: float
 
 
-def mean(numbers: Sequence[float], confidence: float = 0.95) -> Mean:
+def mean(numbers: Sequence[float], confidence: float = 0.95) -> MeanInterval:
     """The mean with its interval by Student's t, mean +- t_{n-1} s / sqrt n.
 
     Args:
@@ -80,7 +80,7 @@ def mean(numbers: Sequence[float], confidence: float = 0.95) -> Mean:
 
         half = student.ppf((1 + confidence) / 2, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x))
     with np.errstate(invalid="ignore"):
-        return Mean(float(x.mean()), float(half), len(x))
+        return MeanInterval(float(x.mean()), float(half), len(x))
 
 
 def difference(one: Mapping[int, float], other: Mapping[int, float]) -> Difference | None:

@@ -53,7 +53,7 @@ Weights = str | Sequence[float] | Mapping[str, float]
 
 
 @dataclass(frozen=True)
-class Plan:
+class FitPlan:
     """Who computes, who aggregates, who steps.
 
     Attributes:
@@ -128,7 +128,7 @@ class Options:
         length = length if self.local_lr is None else self.local_lr
         return LocalProblem(*given, steps=self.local_steps, lr=length, **options)
 
-    def plan(self, problem: TorchProblem, aggregator: Aggregator | None, b: int) -> Plan:
+    def plan(self, problem: TorchProblem, aggregator: Aggregator | None, b: int) -> FitPlan:
         """Who computes, who aggregates, who steps.
 
         Raises:
@@ -142,10 +142,10 @@ class Options:
         rule = NearestNeighborMixing() if rule is None else rule
         if optimizer is not None and kind_of(optimizer) == ASKS:
             start: Vector = np.asarray(problem.start, dtype=np.float64)
-            return Plan(LocalFleet(problem), rule, rule, optimizer, start)
+            return FitPlan(LocalFleet(problem), rule, rule, optimizer, start)
         return self._trained(problem, rule, b)
 
-    def _trained(self, problem: TorchProblem, rule: Aggregator, b: int) -> Plan:
+    def _trained(self, problem: TorchProblem, rule: Aggregator, b: int) -> FitPlan:
         """`fit`'s own training: steps from aggregates, tests of the loss, jumps."""
         dtype = np.dtype(str(problem.module_loss.layout.dtype).removeprefix("torch."))
         # Sampling noise is far above the last place of a float32, and messages are half as long.
@@ -170,7 +170,7 @@ class Options:
             schedule=self.schedule, server=server,
             unasked=0 if sample is None else problem.m - sample.size,
         )  # fmt: skip
-        return Plan(WorkerMomentum(fleet, momentum), rule, used, trainer, start, server)
+        return FitPlan(WorkerMomentum(fleet, momentum), rule, used, trainer, start, server)
 
 
 def weights_of(

@@ -35,7 +35,7 @@ class ByNumber(Protocol):
 
 
 @dataclass(frozen=True)
-class Given:
+class GivenRows:
     """Rows as tensors.
 
     Attributes:
@@ -46,7 +46,7 @@ class Given:
     tensors: tuple[Tensor, ...]
     keys: tuple[str, ...] = ()
 
-    def in_order(self, keys: tuple[str, ...], whose: str) -> Given:
+    def in_order(self, keys: tuple[str, ...], whose: str) -> GivenRows:
         """The same with the entries in another worker's order.
 
         Raises:
@@ -59,14 +59,14 @@ class Given:
                 f"{', '.join(map(repr, keys)) or 'no names'}"
             )
         named = dict(zip(self.keys, self.tensors, strict=True)) if keys else {}
-        return Given(tuple(named[key] for key in keys), keys) if keys else self
+        return GivenRows(tuple(named[key] for key in keys), keys) if keys else self
 
     def as_handed(self) -> Any:
         """A tuple, or a dict where the rows came as one."""
         return dict(zip(self.keys, self.tensors, strict=True)) if self.keys else self.tensors
 
 
-def read(shard: Any, dtype: torch.dtype, device: torch.device, whose: str) -> Given:
+def read(shard: Any, dtype: torch.dtype, device: torch.device, whose: str) -> GivenRows:
     """The rows of one worker, or of a test set.
 
     Args:
@@ -94,7 +94,7 @@ def read(shard: Any, dtype: torch.dtype, device: torch.device, whose: str) -> Gi
             f"{whose}'s inputs and target must have one row each for every sample; got "
             f"shapes {[tuple(x.shape) for x in tensors]}"
         )
-    return Given(tensors, keys)
+    return GivenRows(tensors, keys)
 
 
 def _tensor(x: Any, whose: str) -> Tensor:

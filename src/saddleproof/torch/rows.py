@@ -18,7 +18,7 @@ from torch import Tensor
 
 from saddleproof.border import label
 from saddleproof.errors import OptionError
-from saddleproof.torch.reading import Given, read
+from saddleproof.torch.reading import GivenRows, read
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Rows:
     @property
     def given(self) -> list[Any]:
         """One worker's rows each, as tuples or dicts, whichever they came as."""
-        return [Given(shard, self.keys).as_handed() for shard in self.shards]
+        return [GivenRows(shard, self.keys).as_handed() for shard in self.shards]
 
     def clean(self) -> dict[str, tuple[Tensor, ...]]:
         """The shards whose rows are all finite; all shards, if none is.

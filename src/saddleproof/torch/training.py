@@ -29,7 +29,7 @@ from saddleproof.torch.fitted import Fitted
 from saddleproof.torch.judging import arithmetic, judge_of
 from saddleproof.torch.loss import LossFunction, Penalty
 from saddleproof.torch.optim import Factory
-from saddleproof.torch.plan import Options, Plan, Weights, moved
+from saddleproof.torch.plan import FitPlan, Options, Weights, moved
 from saddleproof.torch.promises import ALIKE, restated
 from saddleproof.torch.sampling import Sample
 from saddleproof.torch.server_steps import ServerStep
@@ -227,7 +227,7 @@ def fit(
     return trained, fitted
 
 
-def _told(found: Result, how: Options, plan: Plan, watched: Watched, b: int) -> dict[str, Any]:
+def _told(found: Result, how: Options, plan: FitPlan, watched: Watched, b: int) -> dict[str, Any]:
     """The attributes of a `Fitted`, from the loop's result."""
     watched.look(found.w, found.rounds)
     tests = getattr(found.state, "tests", ())

@@ -84,7 +84,7 @@ class Ballot:
 
 
 @dataclass(frozen=True)
-class Vote:
+class Signed:
     """A worker's vote.
 
     Attributes:
@@ -197,7 +197,7 @@ def reply(
     )
 
 
-def read(content: Any, ballot: Ballot, *, node: int, publics: Mapping[str, Any] | None) -> Vote:
+def read(content: Any, ballot: Ballot, *, node: int, publics: Mapping[str, Any] | None) -> Signed:
     """The vote in a RecordDict that came back from `node`.
 
     Args:
@@ -221,15 +221,15 @@ def read(content: Any, ballot: Ballot, *, node: int, publics: Mapping[str, Any] 
         if not isinstance(signature, bytes) or not keys.verifies(publics[name], signature, text):
             raise Refused(f"not signed by {name} for this question")
     if arrays.keys() != ballot.expected.keys():
-        return Vote(name, flaw=f"sent {sorted(arrays)!a:.80}")
+        return Signed(name, flaw=f"sent {sorted(arrays)!a:.80}")
     try:
         found = {
             key: _unpacked(arrays[key], shape, ballot.question.dtype)
             for key, shape in ballot.expected.items()
         }
     except Refused as flaw:
-        return Vote(name, flaw=str(flaw))
-    return Vote(name, found[ballot.main], found.get("losses"))
+        return Signed(name, flaw=str(flaw))
+    return Signed(name, found[ballot.main], found.get("losses"))
 
 
 def flwr_app() -> Any:

@@ -17,7 +17,7 @@ from saddleproof.errors import FleetError, OptionError
 from saddleproof.fleets.base import DEAD, LATE, MALFORMED, OK, Announcement, Messages
 from saddleproof.fleets.deadline import Deadline, Patience
 from saddleproof.fleets.flower import envelope, keys
-from saddleproof.fleets.flower.envelope import SESSION, Ballot, Refused, Vote
+from saddleproof.fleets.flower.envelope import SESSION, Ballot, Refused, Signed
 from saddleproof.fleets.logs import log_messages, speak_again
 from saddleproof.questions import QUESTIONS, Gradients, Question
 
@@ -107,7 +107,7 @@ class FlowerFleet:
         ballot = Ballot(self._session, self._asks, losses, question, self._about)
         idle = set(self._grid.get_node_ids()) - set(self._busy.values())
         asked = self._push(ballot, sorted(idle), round_id)
-        votes: dict[int, Vote] = {}
+        votes: dict[int, Signed] = {}
         gone: set[int] = set()
         notes: dict[str, str] = {}
         while watch.left(votes, gone) > 0:
@@ -149,7 +149,7 @@ class FlowerFleet:
         message: Any,
         ballot: Ballot,
         node: int,
-        votes: dict[int, Vote],
+        votes: dict[int, Signed],
         gone: set[int],
         notes: dict[str, str],
     ) -> None:
@@ -167,7 +167,7 @@ class FlowerFleet:
             return
         i = self.workers.index(vote.name)
         gone.discard(i)
-        votes[i] = Vote(vote.name, flaw="second vote") if i in votes else vote
+        votes[i] = Signed(vote.name, flaw="second vote") if i in votes else vote
 
     def _refuse(self, ballot: Ballot, node: int, why: str, notes: dict[str, str]) -> None:
         if len(notes) < _STRANGERS:
@@ -203,14 +203,14 @@ class FlowerFleet:
         self._seat[name] = node
 
     def _messages(
-        self, ballot: Ballot, votes: dict[int, Vote], gone: set[int], notes: dict[str, str]
+        self, ballot: Ballot, votes: dict[int, Signed], gone: set[int], notes: dict[str, str]
     ) -> Messages:
         everyone = range(len(self.workers))
         flaws = {vote.name: vote.flaw for vote in votes.values() if vote.flaw}
         status = dict.fromkeys(gone, DEAD) | {
             i: MALFORMED if vote.flaw else OK for i, vote in votes.items()
         }
-        none = Vote("")
+        none = Signed("")
         return Messages(
             values=[votes.get(i, none).value for i in everyone],
             status=tuple(status.get(i, LATE) for i in everyone),
