@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saddleproof.errors import StoreError
-from saddleproof.lab.ledger import Ledger, digest
+from saddleproof.lab.ledger import Ledger, digest, opened
 
 JSON: Any = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -90,3 +90,15 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(StoreError, match=r"ledger .*taken"):
         Ledger(tmp_path / "taken" / "ledger.sqlite")
+
+
+def test_a_ledger_of_ones_own_stays_open_and_one_in_memory_is_closed() -> None:
+    with Ledger(None) as given:
+        with opened(given) as same:
+            assert same is given
+        given.add(digest("a"), "a", 1)
+        assert given.get(digest("a")) == 1
+    with opened(None) as made:
+        made.add(digest("a"), "a", 1)
+    with pytest.raises(StoreError, match="closed"):
+        made.get(digest("a"))

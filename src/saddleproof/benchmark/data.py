@@ -131,11 +131,7 @@ def digits() -> Data:
     Raises:
         MissingExtraError: scikit-learn is not installed.
     """
-    try:
-        from sklearn.datasets import load_digits
-    except ImportError as error:
-        raise MissingExtraError("scikit-learn", "data") from error
-    found = load_digits()
+    found = _of_sklearn("load_digits")
     return Data(found.data / 16, found.target)
 
 
@@ -145,12 +141,16 @@ def breast_cancer() -> Data:
     Raises:
         MissingExtraError: scikit-learn is not installed.
     """
+    found = _of_sklearn("load_breast_cancer")
+    return Data(found.data, found.target, standardise=True)
+
+
+def _of_sklearn(name: str) -> Any:
     try:
-        from sklearn.datasets import load_breast_cancer
+        from sklearn import datasets
     except ImportError as error:
         raise MissingExtraError("scikit-learn", "data") from error
-    found = load_breast_cancer()
-    return Data(found.data, found.target, standardise=True)
+    return getattr(datasets, name)()
 
 
 def topics(*, context: int = 8, rows: int = 6000, symbols: int = 40) -> Data:

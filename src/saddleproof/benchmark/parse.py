@@ -24,7 +24,6 @@ import dataclasses
 import os
 from collections.abc import Iterator, Sequence
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 from saddleproof.arguments import flaw, suggest
@@ -70,9 +69,7 @@ def load(path: str | os.PathLike[str], allow: Sequence[str] = ()) -> Plan:
         ConfigError: the file cannot be read, or `parse` refuses it.
         OptionError: `allow` has a name that no module can have.
     """
-    text = read(path)
-    folder = Path(os.path.realpath(Path(path).parent))
-    return parse(text, os.fspath(path), Imports(tuple(allow), folder))
+    return parse(read(path), os.fspath(path), Imports.beside(path, allow))
 
 
 def parse(text: str, source: str = "benchmark", imports: Imports | None = None) -> Plan:

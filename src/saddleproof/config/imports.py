@@ -10,13 +10,14 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from saddleproof.arguments import suggest
 from saddleproof.errors import ConfigError, OptionError, SaddleproofError
@@ -49,6 +50,11 @@ class Imports:
                 raise OptionError(
                     f"an allowed import is a module, such as package.module; got {module!r}"
                 )
+
+    @classmethod
+    def beside(cls, path: str | os.PathLike[str], allow: Sequence[str]) -> Self:
+        """What the configuration at `path` may import: `allow`, and what its real folder holds."""
+        return cls(tuple(allow), Path(os.path.realpath(Path(path).parent)))
 
     def load(self, name: str) -> Any:
         """The class or function behind `package.module:name`.

@@ -38,7 +38,6 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from saddleproof.arguments import flaw
@@ -70,9 +69,7 @@ def load(path: str | os.PathLike[str], allow: Sequence[str] = ()) -> Config:
         ConfigError: the file cannot be read, or `parse` refuses it.
         OptionError: `allow` has a name that no module can have.
     """
-    text = read(path)
-    folder = Path(os.path.realpath(Path(path).parent))
-    return parse(text, os.fspath(path), Imports(tuple(allow), folder))
+    return parse(read(path), os.fspath(path), Imports.beside(path, allow))
 
 
 def parse(text: str, source: str = "configuration", imports: Imports | None = None) -> Config:
